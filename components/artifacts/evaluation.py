@@ -1,0 +1,76 @@
+"""The evaluation of one trained model: a score an image, and everything computed from them. Written by evaluate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components.artifacts import files
+
+KIND = "evaluation"
+PREDICTION_COLUMNS = ("split", "image", "patient", "label", "score")
+
+METRICS = (
+    "accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "balanced_accuracy",
+    "mcc",
+    "roc_auc",
+    "pr_auc",
+    "brier",
+    "ece",
+)
+"""Every metric of an evaluation, in the order in which tables show them; pneumonia is the positive class."""
+
+CALIBRATION_BINS = 15
+"""Equal-width bins of the expected calibration error (Guo et al. 2017, arXiv:1706.04599)."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions of one model and what follows from them.
+
+    On disk: `predictions.csv` and `evaluation.json`.
+
+    Attributes:
+        folder: where the artifact lies.
+        predictions: one row an image of the validation and the test split, with the columns `PREDICTION_COLUMNS`:
+            `split` ("validation" or "test"), `image` (str), `patient` (str), `label` (int, 1 pneumonia), `score`
+            (float, the model's probability of pneumonia).
+        results: content of `evaluation.json`: header, regime, seed, backbone, threshold {"value", "chosen_on"},
+            metrics {"validation": {name: value}, "test": {...}}, confusion {"tn", "fp", "fn", "tp"} (test), curves,
+            inference {"ms_per_image", "images_per_second", "batch_size"}, robustness (ROC AUC a change of the test
+            images), and `training`, the model's whole `training.json`.
+    """
+
+    folder: Path
+    predictions: pd.DataFrame
+    results: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Evaluation":
+        """Reads an evaluation.
+
+        Raises:
+            UserError: a file is missing or of another kind.
+        """
+        folder = Path(folder)
+        results = files.read_json(folder / "evaluation.json", KIND)
+        predictions = pd.read_csv(
+            folder / "predictions.csv", dtype={"split": str, "image": str, "patient": str}, keep_default_na=False
+        )
+        return cls(folder, predictions, results)
+
+    def split(self, name: str) -> pd.DataFrame:
+        """The predictions of one split ("validation" or "test"), in the order of the prepared dataset."""
+        return self.predictions[self.predictions["split"] == name].reset_index(drop=True)
+
+
+def save(folder: Path, predictions: pd.DataFrame, results: dict[str, Any]) -> None:
+    """Fills `folder` with an evaluation; scores keep nine significant digits, more than float32 has."""
+    predictions.loc[:, list(PREDICTION_COLUMNS)].to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
+    files.write_json(folder / "evaluation.json", results)

@@ -1,0 +1,139 @@
+"""Reading and writing the files of an artifact so that nothing half-written is ever taken for whole."""
+
+import contextlib
+import json
+import math
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from components import __version__
+from components.console import UserError
+
+SCHEMA_VERSION = 1
+
+
+@contextlib.contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Gives a folder to fill; it appears under `path` only when the block ends without an error.
+
+    Args:
+        path: where the artifact will be. An older artifact there is replaced.
+
+    Yields:
+        A new, empty folder beside `path`.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.is_dir():
+            shutil.rmtree(path)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a UTF-8 text file under a temporary name, then renames it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: dict[str, Any]) -> None:
+    """Writes `content` as JSON, with every number finite (a NaN or infinity becomes null)."""
+    write_text(path, json.dumps(_finite(content), indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path, kind: str) -> dict[str, Any]:
+    """Reads an artifact's JSON file and checks that it is what the caller expects.
+
+    Args:
+        path: the file.
+        kind: the artifact's kind, as written under "kind" in the file.
+
+    Returns:
+        The file's content.
+
+    Raises:
+        UserError: the file is missing, is no JSON, or is of another kind or a newer schema version.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path.parent} is not a whole {kind}: it has no {path.name}; run the step again") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON ({error}); run the step that wrote it again") from None
+    found = content.get("kind"), content.get("schema_version")
+    if found[0] != kind:
+        raise UserError(f"{path} describes a {found[0]!r}, not a {kind!r}: check which artifact you passed")
+    if found[1] != SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema version {found[1]}, this code reads {SCHEMA_VERSION}: run the step that wrote it again"
+        )
+    return content
+
+
+def header(kind: str, started: datetime, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The opening of every artifact's JSON file: what it is, and what made it.
+
+    Args:
+        kind: what the artifact is, for example "prepared dataset".
+        started: when the step began (UTC).
+        arguments: the step's settings (seed included); plain values.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": kind,
+        "made_by": {
+            "started": timestamp(started),
+            "finished": timestamp(now()),
+            "arguments": arguments,
+            "versions": versions(),
+        },
+    }
+
+
+def now() -> datetime:
+    """The current time in UTC."""
+    return datetime.now(UTC)
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 to the second, for example 2026-01-31T12:00:00Z."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def versions() -> dict[str, str]:
+    """Versions of this project, Python and the packages that a result depends on; absent packages are left out."""
+    found = {"pneumonia-benchmark": __version__, "python": platform.python_version()}
+    for name in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scikit-learn", "pillow", "pandas", "kfp"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _finite(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,17 @@
+"""The words that every step and every file format share: classes, splits, regimes, backbones."""
+
+CLASSES = ("NORMAL", "PNEUMONIA")
+"""Class names as folders and manifests spell them; the position is the integer label (PNEUMONIA = 1, positive)."""
+
+SPLITS = ("train", "validation", "test")
+
+REGIMES = ("custom_cnn", "transfer_learning", "partial_fine_tuning", "full_fine_tuning")
+
+REGIME_TITLES = {
+    "custom_cnn": "Custom CNN",
+    "transfer_learning": "Transfer learning",
+    "partial_fine_tuning": "Partial fine-tuning",
+    "full_fine_tuning": "Full fine-tuning",
+}
+
+BACKBONES = ("MobileNetV2", "EfficientNetB0", "ResNet50", "DenseNet121")

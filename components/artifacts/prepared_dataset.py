@@ -1,0 +1,103 @@
+"""The prepared dataset: decoded images as arrays that are memory-mapped, never loaded. Written by preprocess."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components.artifacts import files
+from components.artifacts.names import SPLITS
+from components.console import UserError
+
+KIND = "prepared dataset"
+INDEX_COLUMNS = ("image", "label", "patient")
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a prepared dataset.
+
+    Attributes:
+        name: "train", "validation" or "test".
+        images: uint8 (N, H, W), memory-mapped read-only.
+        index: one row an image: `image` (str), `label` (int, 0 normal, 1 pneumonia), `patient` (str).
+    """
+
+    name: str
+    images: np.ndarray
+    index: pd.DataFrame
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 (N,): 0 normal, 1 pneumonia."""
+        return self.index["label"].to_numpy(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """Three splits and what describes them.
+
+    On disk: `train.npy`, `validation.npy`, `test.npy` (uint8 (N, H, W)), an index `train.csv`, ... each, and
+    `dataset.json`.
+
+    Attributes:
+        folder: where the artifact lies.
+        info: content of `dataset.json`: header, source, image_size, splits (counts), fingerprint, quality.
+        splits: the splits by name.
+    """
+
+    folder: Path
+    info: dict[str, Any]
+    splits: dict[str, Split]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "PreparedDataset":
+        """Maps the arrays and reads the indices.
+
+        Raises:
+            UserError: a file is missing, of another kind, or an array does not fit its index.
+        """
+        folder = Path(folder)
+        info = files.read_json(folder / "dataset.json", KIND)
+        return cls(folder, info, {name: _load_split(folder, name) for name in SPLITS})
+
+
+def _load_split(folder: Path, name: str) -> Split:
+    index = pd.read_csv(folder / f"{name}.csv", dtype={"image": str, "patient": str}, keep_default_na=False)
+    images = np.load(folder / f"{name}.npy", mmap_mode="r")
+    if images.dtype != np.uint8 or images.ndim != 3 or len(images) != len(index):
+        raise UserError(
+            f"{folder}/{name}.npy is {images.dtype} {images.shape}, but {name}.csv lists {len(index)} images: "
+            "run preprocess again"
+        )
+    return Split(name, images, index)
+
+
+def save_index(folder: Path, name: str, index: pd.DataFrame) -> None:
+    """Writes the index of one split."""
+    index.loc[:, list(INDEX_COLUMNS)].to_csv(folder / f"{name}.csv", index=False)
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over every split's index and pixels: equal exactly if the models see equal data.
+
+    Args:
+        folder: holds the arrays and indices of all splits.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name in SPLITS:
+        digest.update((folder / f"{name}.csv").read_bytes())
+        images = np.load(folder / f"{name}.npy", mmap_mode="r")
+        digest.update(repr(images.shape).encode())
+        for start in range(0, len(images), 1024):
+            digest.update(np.ascontiguousarray(images[start : start + 1024]))
+    return digest.hexdigest()

@@ -1,0 +1,114 @@
+"""The raw dataset: images as they came, a manifest, and what is known of their quality. Written by ingest."""
+
+import contextlib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components.artifacts import files
+from components.console import UserError
+
+KIND = "raw dataset"
+MANIFEST_COLUMNS = ("image", "label", "split", "patient", "sha256", "width", "height")
+ARCHIVE_BYTES = 2 * 1024**3
+"""A further zip is begun at this size: clusters move an artifact file by file, and stores take 2 GB in one go."""
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """Images in uncompressed zips, with one manifest.
+
+    On disk: `images.zip` (then `images-1.zip`, ... each up to 2 GB), `manifest.csv`, `quality.json`.
+
+    Attributes:
+        folder: where the artifact lies.
+        manifest: one row an image, with the columns `MANIFEST_COLUMNS`: `image` (str, its path in the zip and its
+            name from here on), `label` (str, one of `names.CLASSES`), `split` (str, "train", "validation", "test" or
+            "" where the source has none), `patient` (str), `sha256` (str, of the file), `width`, `height` (int, px).
+        quality: content of `quality.json`: header, source, counts, duplicates, leakage, every refused file.
+    """
+
+    folder: Path
+    manifest: pd.DataFrame
+    quality: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "RawDataset":
+        """Reads manifest and quality; the images stay in their zips.
+
+        Raises:
+            UserError: a file is missing or of another kind.
+        """
+        folder = Path(folder)
+        quality = files.read_json(folder / "quality.json", KIND)
+        manifest = pd.read_csv(folder / "manifest.csv", dtype={"split": str, "patient": str}, keep_default_na=False)
+        missing = set(MANIFEST_COLUMNS) - set(manifest.columns)
+        if missing:
+            raise UserError(f"{folder}/manifest.csv lacks the columns {sorted(missing)}; run ingest again")
+        return cls(folder, manifest, quality)
+
+    @contextlib.contextmanager
+    def open_images(self) -> Iterator["ImageReader"]:
+        """Opens the zips for reading."""
+        with contextlib.ExitStack() as stack:
+            archives = [stack.enter_context(zipfile.ZipFile(path)) for path in sorted(self.folder.glob("images*.zip"))]
+            yield ImageReader({name: archive for archive in archives for name in archive.namelist()})
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """Reads single images out of the zips."""
+
+    archive_of: dict[str, zipfile.ZipFile]
+
+    def read(self, image: str) -> bytes:
+        """The file of `image`, as it came.
+
+        Raises:
+            KeyError: no such image.
+        """
+        return self.archive_of[image].read(image)
+
+
+class ImageWriter:
+    """Writes images into uncompressed zips, a new one whenever the current would pass `archive_bytes`."""
+
+    def __init__(self, folder: Path, archive_bytes: int = ARCHIVE_BYTES):
+        self._folder = folder
+        self._limit = archive_bytes
+        self._size = 0
+        self._count = 0
+        self._archive: zipfile.ZipFile | None = None
+
+    def __enter__(self) -> "ImageWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._archive:
+            self._archive.close()
+
+    def add(self, image: str, content: bytes) -> None:
+        """Stores `content` under the name `image`."""
+        if self._archive is None or (self._size and self._size + len(content) > self._limit):
+            self._begin()
+        # A fixed date keeps equal datasets equal to the byte.
+        self._archive.writestr(zipfile.ZipInfo(image, date_time=(1980, 1, 1, 0, 0, 0)), content)
+        self._size += len(content)
+
+    def _begin(self) -> None:
+        if self._archive:
+            self._archive.close()
+        name = f"images-{self._count}.zip" if self._count else "images.zip"
+        self._archive = zipfile.ZipFile(self._folder / name, "w", zipfile.ZIP_STORED)
+        self._count += 1
+        self._size = 0
+
+
+def save(folder: Path, manifest: pd.DataFrame, quality: dict[str, Any]) -> None:
+    """Writes manifest and quality beside the zips that an `ImageWriter` put into `folder`."""
+    manifest.loc[:, list(MANIFEST_COLUMNS)].to_csv(folder / "manifest.csv", index=False)
+    files.write_json(folder / "quality.json", quality)

@@ -1,0 +1,86 @@
+"""Compares the regimes: reads evaluations, computes the evidence, and writes report, summary, numbers and plots."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components.artifacts import files
+from components.artifacts.names import REGIME_TITLES
+from components.compare import inputs, plots, recommendation, report, results, statistics, tables
+from components.console import say
+
+KIND = "comparison"
+
+
+def compare(
+    evaluations: Sequence[str | Path],
+    dataset_summary: str | Path,
+    output: str | Path,
+    run_id: str = "",
+    html_output: str | Path | None = None,
+    markdown_output: str | Path | None = None,
+) -> dict[str, Any]:
+    """Compares trained and evaluated models and writes the comparison artifact.
+
+    Args:
+        evaluations: evaluation folders, one a regime and seed; any subset of the regimes, in any order.
+        dataset_summary: folder of the dataset summary.
+        output: where the comparison folder will be (`report.html`, `summary.md`, `results.json`, `results.csv`,
+            plots); an older one is replaced.
+        run_id: the run's name, as the report shows it.
+        html_output: a file that gets a copy of the report, for Kubeflow's pages.
+        markdown_output: a file that gets a copy of the summary, for Kubeflow's pages.
+
+    Returns:
+        The content of `results.json`.
+
+    Raises:
+        UserError: there is no evaluation, or the evaluations are not of one and the same test set.
+    """
+    started = files.now()
+    given = inputs.load(evaluations, dataset_summary)
+    models, regimes = tables.counted(len(given.models), "model", "models"), ", ".join(given.regimes)
+    say("compare", f"{models} ({regimes}) on {len(given.labels):,} test images")
+    found = results.build(given, run_id)
+    settings = {
+        "run_id": run_id,
+        "evaluations": len(given.models),
+        "replicates": statistics.REPLICATES,
+        "bootstrap_seed": statistics.BOOTSTRAP_SEED,
+        "margin": recommendation.MARGIN,
+    }
+    with files.new_folder(output) as folder:
+        pictures = plots.draw(folder, found, given)
+        found = files.header(KIND, started, settings) | found
+        files.write_json(folder / "results.json", found)
+        results_table(found).to_csv(folder / "results.csv", index=False)
+        files.write_text(folder / "report.html", report.html(found, given, pictures))
+        files.write_text(folder / "summary.md", report.markdown(found, given))
+    for name, copy in (("report.html", html_output), ("summary.md", markdown_output)):
+        if copy:
+            _copy(Path(output) / name, Path(copy))
+    say("compare", found["recommendation"]["why"])
+    return found
+
+
+def results_table(found: dict[str, Any]) -> pd.DataFrame:
+    """The content of `results.csv`: one row a regime, every metric with the ends of its interval, threshold, cost."""
+    rows = []
+    for name, regime in found["regimes"].items():
+        row = {"regime": name, "title": REGIME_TITLES[name]}
+        for metric, entry in regime["metrics"].items():
+            low, high = entry["ci95"]
+            row |= {metric: entry["value"], f"{metric}_low": low, f"{metric}_high": high}
+        rows.append(row | {"threshold": regime["threshold"]["value"]} | regime["cost"])
+    return pd.DataFrame(rows)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies under a temporary name first, so that a page never shows half a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.copyfile(source, partial)
+    partial.replace(target)

@@ -1,0 +1,134 @@
+"""Brings the evaluations together and makes sure that they may be compared at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from components.artifacts.dataset_summary import DatasetSummary
+from components.artifacts.evaluation import Evaluation
+from components.artifacts.names import REGIMES
+from components.console import UserError
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained model as the statistics need it.
+
+    Attributes:
+        evaluation: the artifact.
+        seed: of its training.
+        scores: float64 (N,), probability of pneumonia of each test image, in the order of `Inputs.labels`.
+        threshold: a score from here on means pneumonia.
+    """
+
+    evaluation: Evaluation
+    seed: int
+    scores: np.ndarray
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that is compared, on one and the same test set.
+
+    Attributes:
+        dataset: counts and quality of the data.
+        labels: int64 (N,), 0 normal, 1 pneumonia.
+        patients: (N,), whom each image shows.
+        regimes: the models of each regime, by seed; regimes in the order of `REGIMES`.
+    """
+
+    dataset: DatasetSummary
+    labels: np.ndarray
+    patients: np.ndarray
+    regimes: dict[str, list[Model]]
+
+    @property
+    def models(self) -> list[Model]:
+        """All models, regime by regime."""
+        return [model for models in self.regimes.values() for model in models]
+
+
+def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inputs:
+    """Reads the artifacts and checks that they belong together.
+
+    Args:
+        evaluations: evaluation folders, one a regime and seed, in any order.
+        dataset_summary: folder of the dataset summary.
+
+    Raises:
+        UserError: there is nothing to compare, or the evaluations are not of the same test set.
+    """
+    if not evaluations:
+        raise UserError("there is no evaluation to compare: pass at least one evaluation folder")
+    dataset = DatasetSummary.load(dataset_summary)
+    loaded = sorted((Evaluation.load(folder) for folder in evaluations), key=_order)
+    _check_unique(loaded)
+    tables = [_test_table(evaluation, dataset) for evaluation in loaded]
+    reference = tables[0]
+    regimes: dict[str, list[Model]] = {}
+    for evaluation, table in zip(loaded, tables, strict=True):
+        _check_same_images(loaded[0], reference, evaluation, table)
+        regimes.setdefault(evaluation.results["regime"], []).append(_model(evaluation, table))
+    return Inputs(dataset, reference["label"].to_numpy(np.int64), reference["patient"].to_numpy(str), regimes)
+
+
+def _order(evaluation: Evaluation) -> tuple[int, int]:
+    regime = evaluation.results["regime"]
+    if regime not in REGIMES:
+        raise UserError(f"{evaluation.folder} is of the unknown regime {regime!r}: use one of {', '.join(REGIMES)}")
+    return REGIMES.index(regime), int(evaluation.results["seed"])
+
+
+def _check_unique(evaluations: list[Evaluation]) -> None:
+    seen: dict[tuple[int, int], Path] = {}
+    for evaluation in evaluations:
+        first = seen.setdefault(_order(evaluation), evaluation.folder)
+        if first is not evaluation.folder:
+            raise UserError(
+                f"{first} and {evaluation.folder} are both {evaluation.results['regime']} with seed "
+                f"{evaluation.results['seed']}: pass one evaluation a regime and seed"
+            )
+
+
+def _test_table(evaluation: Evaluation, dataset: DatasetSummary) -> pd.DataFrame:
+    """The test predictions by image name, once the evaluation is known to be of this dataset."""
+    fingerprint = evaluation.results["training"]["dataset"]["fingerprint"]
+    if fingerprint != dataset.info["fingerprint"]:
+        raise UserError(
+            f"{evaluation.folder} was trained on another dataset (fingerprint {fingerprint[:12]}) than "
+            f"{dataset.folder} ({dataset.info['fingerprint'][:12]}): train and evaluate again on this dataset"
+        )
+    table = evaluation.split("test").sort_values("image", kind="stable", ignore_index=True)
+    if table["label"].nunique() < 2:
+        raise UserError(
+            f"the test split in {evaluation.folder} does not have both normal and pneumonia images: "
+            "prepare the dataset with a test split that has both"
+        )
+    table["score"] = pd.to_numeric(table["score"], errors="coerce")
+    if not np.isfinite(table["score"]).all():
+        raise UserError(
+            f"{evaluation.folder} has scores that are no numbers, so its training diverged: "
+            "train that regime again with a lower learning rate"
+        )
+    return table
+
+
+def _check_same_images(first: Evaluation, reference: pd.DataFrame, other: Evaluation, table: pd.DataFrame) -> None:
+    keys = ["image", "label", "patient"]
+    if not reference[keys].equals(table[keys]):
+        raise UserError(
+            f"{first.folder} and {other.folder} were scored on different test images or labels: "
+            "evaluate all models on the same prepared dataset"
+        )
+
+
+def _model(evaluation: Evaluation, table: pd.DataFrame) -> Model:
+    # Models give float32 and the file keeps nine digits: the way over float32 brings the exact score back, so that
+    # an image whose score is the threshold itself stays on its side.
+    scores = table["score"].to_numpy(np.float32).astype(np.float64)
+    threshold = float(np.float32(evaluation.results["threshold"]["value"]))
+    return Model(evaluation, int(evaluation.results["seed"]), scores, threshold)

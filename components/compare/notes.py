@@ -1,0 +1,74 @@
+"""What a reader must know before trusting the figures of this very run: cautions that its data or machines call for."""
+
+from typing import Any
+
+from components.compare.inputs import Inputs
+
+FEW_PATIENTS = 50
+"""Test patients of one class below which intervals are rough: the bootstrap then redraws only a handful of people."""
+
+
+def notes(results: dict[str, Any], inputs: Inputs) -> list[str]:
+    """The cautions that apply, as whole sentences.
+
+    Args:
+        results: content of `results.json`.
+        inputs: what it was computed from.
+    """
+    found = (
+        several_machines(inputs),
+        _seeds(inputs),
+        _few_patients(inputs),
+        _unknown_patients(inputs),
+        _no_mistakes(results),
+    )
+    return [note for note in found if note]
+
+
+def several_machines(inputs: Inputs) -> str:
+    """The caution that times cannot be compared, or nothing."""
+    machines = [model.evaluation.results["training"]["hardware"] for model in inputs.models]
+    if all(machine == machines[0] for machine in machines):
+        return ""
+    return (
+        "The regimes were trained on differing hardware, so their training times and memory are not comparable; "
+        "the hardware of each stands under “How to reproduce”."
+    )
+
+
+def _seeds(inputs: Inputs) -> str:
+    seeds = {regime: [model.seed for model in models] for regime, models in inputs.regimes.items()}
+    if all(len(own) == 1 for own in seeds.values()):
+        text = "Each regime was trained once: the intervals say what other patients would change, not another training."
+        return text if len(set(map(tuple, seeds.values()))) == 1 else f"{text} The seeds differ between regimes."
+    return (
+        "Figures are means over the seeds of a regime, confusion counts are sums; the intervals are those of the mean "
+        "under other patients and do not include the variation between trainings, which is listed by seed."
+    )
+
+
+def _few_patients(inputs: Inputs) -> str:
+    fewest = min(len(set(inputs.patients[inputs.labels == label])) for label in (0, 1))
+    if fewest >= FEW_PATIENTS:
+        return ""
+    return f"One class has only {fewest} test patients, so the intervals are rough and probably too narrow."
+
+
+def _unknown_patients(inputs: Inputs) -> str:
+    unknown = inputs.dataset.info["quality"]["patient_unknown"]
+    if not unknown:
+        return ""
+    return (
+        f"Images that do not tell whom they show: {unknown:,}. Each counts as a patient of its own; where some show "
+        "the same person, the intervals are too narrow."
+    )
+
+
+def _no_mistakes(results: dict[str, Any]) -> str:
+    entries = (entry for regime in results["regimes"].values() for entry in regime["metrics"].values())
+    if not any(entry["ci95"][0] == entry["ci95"][1] for entry in entries):
+        return ""
+    return (
+        "An interval without width means that every resampled test set gave the same figure, most often because the "
+        "model made no mistake of that kind on these images; it does not mean that it never will."
+    )

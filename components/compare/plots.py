@@ -1,0 +1,355 @@
+"""The report's pictures: what each shows, drawn from the comparison's numbers. Their look is set in `style`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from components.artifacts.names import REGIME_TITLES
+from components.compare import style, tables
+from components.compare.inputs import Inputs
+from components.compare.style import LOOKS
+
+METRIC_TITLES = {
+    "accuracy": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall (sensitivity)",
+    "specificity": "Specificity",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One plot of the report.
+
+    Attributes:
+        file: PNG in the comparison folder.
+        title: what it is about.
+        caption: what to see in it.
+        alt: its numbers in words, for who cannot see it.
+        width: at which its text is as large as the report's (CSS px).
+    """
+
+    file: Path
+    title: str
+    caption: str
+    alt: str
+    width: int
+
+
+def draw(folder: Path, results: dict[str, Any], inputs: Inputs) -> dict[str, Picture]:
+    """Draws every plot that the data allow into `folder` as PNG.
+
+    Args:
+        folder: gets the files.
+        results: content of `results.json`.
+        inputs: the evaluations, for curves and histories.
+
+    Returns:
+        The pictures by name: the file names without `.png`.
+    """
+    pictures = {}
+    for name, plot in PLOTS.items():
+        with style.applied():
+            drawn = plot(results, inputs)
+            if drawn:
+                figure, title, caption, alt = drawn
+                file = folder / f"{name}.png"
+                figure.savefig(file, dpi=style.DPI)
+                pictures[name] = Picture(file, title, caption, alt, round(figure.get_figwidth() * style.CSS_PIXELS))
+    return pictures
+
+
+Drawn = tuple[Figure, str, str, str] | None
+
+
+def quality_against_time(results: dict[str, Any], _: Inputs) -> Drawn:
+    """Accuracy and ROC AUC against training time: the answer at a glance."""
+    figure = Figure(figsize=(10, 4.3))
+    seconds = {name: regime["cost"]["train_seconds"] for name, regime in results["regimes"].items()}
+    for axes, metric in zip(figure.subplots(1, 2), ("accuracy", "roc_auc"), strict=True):
+        style.time_axis(axes, list(seconds.values()))
+        points = []
+        for name, regime in results["regimes"].items():
+            entry = regime["metrics"][metric]
+            _interval(axes, seconds[name], entry, name, vertical=True)
+            points.append((seconds[name], entry["value"], tuple(entry["ci95"]), REGIME_TITLES[name]))
+        axes.set_ylabel(f"{METRIC_TITLES[metric]} on the test images")
+        axes.grid(axis="y")
+        axes.set_xlabel("Training time")
+        style.label_points(axes, points)
+    return (
+        figure,
+        "What quality costs in training time",
+        "Higher is better, further left is cheaper. Bars are 95% intervals of each regime by itself; whether two "
+        "regimes differ is tested pair by pair, under “Evidence”.",
+        _in_words(results, ("accuracy", "roc_auc"), with_time=True),
+    )
+
+
+def _interval(axes: Axes, position: float, entry: dict[str, Any], name: str, vertical: bool = False) -> None:
+    """A regime's marker with its 95% interval as a bar."""
+    value, (low, high) = entry["value"], entry["ci95"]
+    look = LOOKS[name]
+    # A mean over seeds and a percentile interval may lie a rounding error apart.
+    bar = [[max(0.0, value - low)], [max(0.0, high - value)]]
+    options = {"fmt": look.marker, "color": look.colour, "markersize": 8, "capsize": 4, "markeredgecolor": "white"}
+    if vertical:
+        axes.errorbar([position], [value], yerr=bar, **options)
+    else:
+        axes.errorbar([value], [position], xerr=bar, **options)
+
+
+def _in_words(results: dict[str, Any], metrics: tuple[str, ...], with_time: bool = False) -> str:
+    parts = []
+    for name, regime in results["regimes"].items():
+        figures = [f"{METRIC_TITLES[metric]} {tables.metric_cell(regime['metrics'][metric])}" for metric in metrics]
+        if with_time:
+            figures.append(f"trained in {tables.duration(regime['cost']['train_seconds'])}")
+        parts.append(f"{REGIME_TITLES[name]}: {', '.join(figures)}")
+    return "; ".join(parts) + "."
+
+
+def metrics(results: dict[str, Any], _: Inputs) -> Drawn:
+    """Each metric with its interval, regimes below one another."""
+    regimes = results["regimes"]
+    figure = Figure(figsize=(10, 2.2 + 0.55 * len(regimes)))
+    grid = figure.subplots(2, 3, sharey=True)
+    for axes, metric in zip(grid.flat, METRIC_TITLES, strict=True):
+        for row, (name, regime) in enumerate(regimes.items()):
+            _interval(axes, row, regime["metrics"][metric], name)
+        axes.set_title(METRIC_TITLES[metric])
+        axes.set_yticks(range(len(regimes)), [REGIME_TITLES[name] for name in regimes])
+        axes.set_ylim(len(regimes) - 0.5, -0.5)
+        axes.margins(x=0.08)
+        axes.locator_params(axis="x", nbins=5)
+    figure.supxlabel("Value on the test images, with 95% interval", fontsize=10)
+    return (
+        figure,
+        "Every metric with its uncertainty",
+        "Each bar is a 95% interval: how far the figure would plausibly move with other patients of the same kind. "
+        "Scales differ from panel to panel.",
+        _in_words(results, tuple(METRIC_TITLES)),
+    )
+
+
+def roc_and_pr(results: dict[str, Any], inputs: Inputs) -> Drawn:
+    """ROC and precision-recall curves of all regimes, with the working point of each."""
+    figure = Figure(figsize=(10, 4.8))
+    roc, pr = figure.subplots(1, 2)
+    for name, models in inputs.regimes.items():
+        regime, look = results["regimes"][name], LOOKS[name]
+        for first, model in zip([True] + [False] * len(models), models, strict=False):
+            curves = model.evaluation.results["curves"]
+            line = {"color": look.colour, "linestyle": look.line, "alpha": 1 if first else 0.45}
+            roc.plot(curves["roc"]["fpr"], curves["roc"]["tpr"], label=_legend(name, regime, "roc_auc", first), **line)
+            pr.plot(
+                curves["pr"]["recall"], curves["pr"]["precision"], label=_legend(name, regime, "pr_auc", first), **line
+            )
+        values = {metric: entry["value"] for metric, entry in regime["metrics"].items()}
+        point = {"color": look.colour, "marker": look.marker, "markersize": 9, "markeredgecolor": "white", "zorder": 5}
+        roc.plot([1 - values["specificity"]], [values["recall"]], **point)
+        pr.plot([values["recall"]], [values["precision"]], **point)
+    roc.set(xlabel="False alarms (1 − specificity)", ylabel="Recall (sensitivity)", title="ROC curve (area)")
+    pr.set(xlabel="Recall (sensitivity)", ylabel="Precision", title="Precision-recall curve (average precision)")
+    zoomed = all(regime["metrics"]["roc_auc"]["value"] > 0.95 for regime in results["regimes"].values())
+    _frame_curves(roc, pr, zoomed)
+    return (
+        figure,
+        "Every possible threshold",
+        "A curve shows what a regime could trade: fewer missed pneumonias against more false alarms. The marker on it "
+        "is the threshold chosen on the validation images."
+        + (" The axes show only the corner in which the curves differ." if zoomed else "")
+        + (" Fainter curves are further seeds, the marker is their mean." if len(results["run"]["seeds"]) > 1 else ""),
+        _in_words(results, ("recall", "specificity", "precision", "roc_auc")),
+    )
+
+
+def _legend(name: str, regime: dict[str, Any], metric: str, first: bool) -> str:
+    return f"{REGIME_TITLES[name]}  {tables.decimal(regime['metrics'][metric]['value'])}" if first else "_"
+
+
+def _frame_curves(roc: Axes, pr: Axes, zoomed: bool) -> None:
+    if zoomed:
+        roc.set(xlim=(-0.005, 0.3), ylim=(0.7, 1.005))
+        pr.set(xlim=(0.7, 1.005), ylim=(0.7, 1.005))
+    else:
+        roc.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1, linestyle=":")
+        for axes in (roc, pr):
+            axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    for axes, corner in ((roc, "lower right"), (pr, "lower left")):
+        axes.set_box_aspect(1)
+        axes.legend(loc=corner, handlelength=3)
+
+
+def confusion(results: dict[str, Any], _: Inputs) -> Drawn:
+    """What each regime did with normal and with pneumonia images."""
+    regimes = results["regimes"]
+    figure = Figure(figsize=(1.2 + 2.5 * len(regimes), 3.1))
+    words = []
+    for column, (axes, (name, regime)) in enumerate(
+        zip(figure.subplots(1, len(regimes), squeeze=False)[0], regimes.items(), strict=True)
+    ):
+        cells = regime["confusion"]
+        counts = np.array([[cells["tn"], cells["fp"]], [cells["fn"], cells["tp"]]])
+        style.heat(axes, counts)
+        axes.set_title(REGIME_TITLES[name])
+        axes.set_xticks([0, 1], ["normal", "pneumonia"])
+        axes.set_yticks([0, 1], ["normal", "pneumonia"] if column == 0 else ["", ""])
+        axes.set_xlabel("Model says")
+        axes.set_ylabel("Truth" if column == 0 else "")
+        words.append(
+            f"{REGIME_TITLES[name]}: {cells['fn']:,} pneumonias missed, {cells['fp']:,} false alarms, "
+            f"{cells['tp']:,} pneumonias and {cells['tn']:,} normals right"
+        )
+    return (
+        figure,
+        "Right and wrong, counted",
+        "Lower left of each square: pneumonias missed. Upper right: false alarms. Percentages are of the row.",
+        "; ".join(words) + ".",
+    )
+
+
+def learning_curves(_: dict[str, Any], inputs: Inputs) -> Drawn:
+    """Validation AUC and losses while training went on, for the first seed of each regime."""
+    figure = Figure(figsize=(1 + 2.8 * len(inputs.regimes), 4.8))
+    grid = figure.subplots(2, len(inputs.regimes), sharey="row", sharex="col", squeeze=False)
+    words = []
+    for column, (name, models) in enumerate(inputs.regimes.items()):
+        training = models[0].evaluation.results["training"]
+        best = _one_history(grid[:, column], training, name)
+        grid[0, column].set_title(REGIME_TITLES[name])
+        auc = tables.decimal(best["validation_auc"])
+        words.append(f"{REGIME_TITLES[name]}: best validation AUC {auc} after {tables.duration(best['seconds'])}")
+    grid[0, 0].set_ylabel("Validation AUC")
+    grid[1, 0].set_ylabel("Loss")
+    grid[1, -1].legend(loc="upper right", handlelength=2.5)
+    figure.supxlabel("Seconds of training", fontsize=10)
+    return (
+        figure,
+        "How training went",
+        "The marker is the epoch whose weights were kept; grey ground is the warm-up of the head. Each regime has a "
+        "time scale of its own. Where validation loss rises while training loss falls, the model learns its training "
+        "images by heart.",
+        "; ".join(words) + ".",
+    )
+
+
+def _one_history(column: np.ndarray, training: dict[str, Any], name: str) -> dict[str, Any]:
+    """Draws one training into the two panels of `column`.
+
+    Returns:
+        The history's entry of the best epoch.
+    """
+    history, look = training["history"], LOOKS[name]
+    best = _best_entry(training)
+    seconds = _series(history, "seconds")
+    auc, loss = column
+    auc.plot(seconds, _series(history, "validation_auc"), color=look.colour, marker=".", linestyle="-")
+    auc.plot([best["seconds"]], [best["validation_auc"]], color=look.colour, marker=look.marker, markersize=10)
+    loss.plot(seconds, _series(history, "validation_loss"), color=look.colour, marker=".", label="validation")
+    loss.plot(seconds, _series(history, "train_loss"), color=style.MUTED, linestyle="--", label="training")
+    warm_up = [entry["seconds"] for entry in history if entry["phase"] == "head warm-up"]
+    for axes in column:
+        axes.set_xlim(left=0)
+        axes.locator_params(axis="x", nbins=5)
+        if warm_up:
+            axes.axvspan(0, max(warm_up), color=style.FAINT, alpha=0.35, linewidth=0)
+    if warm_up:
+        auc.text(0, 0.97, " warm-up", transform=auc.get_xaxis_transform(), fontsize=8, color=style.MUTED, va="top")
+    return best
+
+
+def _best_entry(training: dict[str, Any]) -> dict[str, Any]:
+    """The history's entry of the epoch whose weights were kept; the epoch is counted in the training phase."""
+    history = training["history"]
+    main = [entry for entry in history if entry["phase"] == "training"] or history
+    return next((entry for entry in main if entry["epoch"] == training["best_epoch"]), main[-1])
+
+
+def _series(history: list[dict[str, Any]], key: str) -> np.ndarray:
+    return np.array([entry[key] for entry in history], dtype=float)
+
+
+def cost(results: dict[str, Any], _: Inputs) -> Drawn:
+    """Training time and peak memory as bars."""
+    regimes = results["regimes"]
+    panels: list[tuple[str, str, Callable[[float | None], str]]] = [
+        ("train_seconds", "Training time (s)", tables.duration),
+        ("peak_memory_mb", "Peak memory of the process (MB)", tables.megabytes),
+        ("peak_gpu_memory_mb", "Peak GPU memory (MB)", tables.megabytes),
+    ]
+    panels = [panel for panel in panels if any(regime["cost"][panel[0]] is not None for regime in regimes.values())]
+    figure = Figure(figsize=(10, 1.2 + 0.5 * len(regimes)))
+    for axes, (key, title, formatted) in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
+        for row, (name, regime) in enumerate(regimes.items()):
+            value, look = regime["cost"][key], LOOKS[name]
+            axes.barh(row, value or 0, color=look.colour, hatch=look.hatch, edgecolor="white", height=0.62)
+            axes.annotate(formatted(value), (value or 0, row), (4, 0), textcoords="offset points", va="center")
+        axes.set_yticks(range(len(regimes)), [REGIME_TITLES[name] for name in regimes])
+        axes.set_ylim(len(regimes) - 0.5, -0.5)
+        axes.set_xlabel(title)
+        axes.margins(x=0.28)
+        axes.locator_params(axis="x", nbins=4)
+    words = (
+        f"{REGIME_TITLES[name]}: "
+        + ", ".join(f"{title} {formatted(regime['cost'][key])}" for key, title, formatted in panels)
+        for name, regime in regimes.items()
+    )
+    return (
+        figure,
+        "What each regime costs",
+        "Time from building the model to restoring its best weights; memory is the most that the training process "
+        "held at once, libraries included.",
+        "; ".join(words) + ".",
+    )
+
+
+def robustness(results: dict[str, Any], _: Inputs) -> Drawn:
+    """ROC AUC when the test images are changed, as another machine might."""
+    regimes = {name: regime["robustness"] for name, regime in results["regimes"].items() if regime["robustness"]}
+    if not regimes:
+        return None
+    changes = list(dict.fromkeys(change for values in regimes.values() for change in values))
+    figure = Figure(figsize=(10, 1.4 + 0.5 * len(changes)))
+    axes = figure.subplots()
+    for place, (name, values) in enumerate(regimes.items()):
+        shift = 0.16 * (place - (len(regimes) - 1) / 2)
+        rows = [row + shift for row, change in enumerate(changes) if values.get(change) is not None]
+        known = [values[change] for change in changes if values.get(change) is not None]
+        look = LOOKS[name]
+        axes.plot(known, rows, color=look.colour, marker=look.marker, linestyle="", label=REGIME_TITLES[name])
+    axes.set_yticks(range(len(changes)), changes)
+    axes.set_ylim(len(changes) - 0.5, -0.5)
+    axes.grid(axis="x")
+    axes.set_xlabel("ROC AUC on the changed test images")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(regimes))
+    words = (
+        f"{REGIME_TITLES[name]}: " + ", ".join(f"{change} {tables.decimal(value)}" for change, value in values.items())
+        for name, values in regimes.items()
+    )
+    return (
+        figure,
+        "What changed images do",
+        "The same test images brightened, darkened, blurred and the like, as another machine might deliver them. "
+        "The further a mark falls to the left of “unchanged”, the more the regime leans on how images look.",
+        "; ".join(words) + ".",
+    )
+
+
+PLOTS: dict[str, Callable[[dict[str, Any], Inputs], Drawn]] = {
+    "quality_against_time": quality_against_time,
+    "metrics": metrics,
+    "roc_and_pr": roc_and_pr,
+    "confusion": confusion,
+    "learning_curves": learning_curves,
+    "cost": cost,
+    "robustness": robustness,
+}
+"""Every plot, under the name of its file, in the order of the report."""

@@ -1,0 +1,239 @@
+"""Writes the comparison for people: one self-contained HTML file, and its first screen as Markdown."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from components.artifacts.evaluation import METRICS
+from components.artifacts.names import REGIME_TITLES, SPLITS
+from components.compare import recommendation, statistics, tables
+from components.compare.inputs import Inputs
+from components.compare.notes import notes, several_machines
+from components.compare.plots import Picture
+from components.compare.tables import Cell
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+LISTED_FILES = 20
+"""At most this many refused files are named; the data set's quality.json names them all."""
+
+METRIC_NAMES = {
+    "accuracy": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall (sensitivity)",
+    "specificity": "Specificity",
+    "f1": "F1",
+    "balanced_accuracy": "Balanced accuracy",
+    "mcc": "Matthews correlation",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC (average precision)",
+    "brier": "Brier score (lower is better)",
+    "ece": "Calibration error (lower is better)",
+}
+
+KERMANY_SOURCES = ("kaggle", "pneumoniamnist")
+"""Sources whose images are those of Kermany et al. 2018 (doi:10.1016/j.cell.2018.02.010)."""
+
+Table = tuple[list[str], list[list[Any]]]
+
+
+def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) -> str:
+    """The report as one HTML file that needs nothing else.
+
+    Args:
+        results: content of `results.json`.
+        inputs: the evaluations and the dataset summary.
+        pictures: the plots, already on disk.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {name: getattr(tables, name) for name in ("count", "counted", "percent", "typeset")}
+    info = inputs.dataset.info
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        info=info,
+        quality=info["quality"],
+        sentences=recommendation.sentences(results),
+        picks=recommendation.picks(results),
+        notes=notes(results, inputs),
+        machines=several_machines(inputs),
+        replicates=statistics.REPLICATES,
+        margin=recommendation.MARGIN,
+        listed_files=LISTED_FILES,
+        images={name: _embedded(picture.file) for name, picture in pictures.items()},
+        pictures=pictures,
+        examples=_embedded(inputs.dataset.examples) if inputs.dataset.examples.exists() else None,
+        origin=_origin(info["source"]["name"]),
+        tables={
+            "main": tables.main_table(results),
+            "differences": differences_table(results),
+            "metrics": metrics_table(results),
+            "seeds": seeds_table(results),
+            "splits": splits_table(info["splits"]),
+            "recipe": recipe_table(inputs),
+            "cost": cost_table(results),
+            "runs": runs_table(inputs),
+            "settings": settings_table(results, inputs),
+        },
+    )
+
+
+def _embedded(file: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
+
+
+def _origin(source: str) -> str:
+    """Which words on where the images come from apply: `synthetic`, `kermany` or `unknown`."""
+    if source == "synthetic":
+        return source
+    return "kermany" if source in KERMANY_SOURCES else "unknown"
+
+
+def differences_table(results: dict[str, Any]) -> Table:
+    """Every paired difference, with what it lets one say."""
+    headers = ["Pair", "Metric", "Difference (95% interval)", "p", "p, corrected", "What this says"]
+    rows = [
+        [
+            f"{REGIME_TITLES[pair['a']]} − {REGIME_TITLES[pair['b']]}",
+            METRIC_NAMES[pair["metric"]],
+            Cell(tables.signed(pair["difference"]), tables.signed_span(pair["ci95"])),
+            tables.probability(pair["p_value"]),
+            tables.probability(pair["p_value_holm"]),
+            recommendation.verdict(pair),
+        ]
+        for pair in results["comparisons"]
+    ]
+    return headers, rows
+
+
+def metrics_table(results: dict[str, Any]) -> Table:
+    """Every metric and the threshold, a column a regime."""
+    regimes = results["regimes"]
+    rows = [
+        [METRIC_NAMES[metric], *(tables.metric_cell(regime["metrics"][metric]) for regime in regimes.values())]
+        for metric in METRICS
+    ]
+    rows.append(["Threshold", *(tables.decimal(regime["threshold"]["value"]) for regime in regimes.values())])
+    return ["Metric", *(REGIME_TITLES[name] for name in regimes)], rows
+
+
+def seeds_table(results: dict[str, Any]) -> Table:
+    """ROC AUC and accuracy of every single training, where a regime was trained more than once."""
+    rows = [
+        [REGIME_TITLES[name], seed, tables.decimal(values["roc_auc"]), tables.decimal(values["accuracy"])]
+        for name, regime in results["regimes"].items()
+        for seed, values in regime.get("per_seed", {}).items()
+    ]
+    return ["Regime", "Seed", "ROC AUC", "Accuracy"], rows
+
+
+def splits_table(splits: dict[str, Any]) -> Table:
+    """Images, patients and classes of each split."""
+    rows = []
+    for name in SPLITS:
+        split = splits[name]
+        images, pneumonia = split["images"], split["pneumonia"]
+        shares = (f"{tables.count(part)} ({tables.percent(part, images)})" for part in (images - pneumonia, pneumonia))
+        rows.append([name.capitalize(), tables.count(images), tables.count(split["patients"]), *shares])
+    return ["Split", "Images", "Patients", "Normal", "Pneumonia"], rows
+
+
+def recipe_table(inputs: Inputs) -> Table:
+    """How each regime was trained, a row a setting."""
+    recipes = {name: models[0].evaluation.results["training"]["recipe"] for name, models in inputs.regimes.items()}
+    settings = dict.fromkeys(setting for recipe in recipes.values() for setting in recipe)
+    rows = [
+        [setting.replace("_", " "), *(_plain(recipe.get(setting)) for recipe in recipes.values())]
+        for setting in settings
+    ]
+    return ["Setting", *(REGIME_TITLES[name] for name in recipes)], rows
+
+
+def _plain(value: Any) -> str:
+    """A setting as a person writes it."""
+    if value is None:
+        return tables.UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_plain(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def cost_table(results: dict[str, Any]) -> Table:
+    """Speed of training and of use, a row a regime."""
+    headers = ["Regime", "Epochs", "Training time", "Training images/s", "Time per image", "Images/s in use"]
+    rows = []
+    for name, regime in results["regimes"].items():
+        cost = regime["cost"]
+        speed = [cost["images_per_second"], cost["inference_images_per_second"]]
+        training, use = (tables.UNKNOWN if value is None else f"{value:,.0f}" for value in speed)
+        rows.append(
+            [
+                REGIME_TITLES[name],
+                tables.count(cost["epochs"]),
+                tables.duration(cost["train_seconds"]),
+                training,
+                tables.milliseconds(cost["inference_ms_per_image"]),
+                use,
+            ]
+        )
+    return headers, rows
+
+
+def runs_table(inputs: Inputs) -> Table:
+    """When, where and with which arguments each model was trained."""
+    rows = []
+    for model in inputs.models:
+        training = model.evaluation.results["training"]
+        machine, made_by = training["hardware"], training["made_by"]
+        hardware = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:g} GB, " + (
+            f"GPU {machine['gpu']}" if machine["gpu"] else "no GPU"
+        )
+        title = REGIME_TITLES[training["regime"]]
+        rows.append([title, str(model.seed), made_by["started"], hardware, _plain(made_by["arguments"])])
+    return ["Regime", "Seed", "Started (UTC)", "Hardware", "Arguments"], rows
+
+
+def settings_table(results: dict[str, Any], inputs: Inputs) -> Table:
+    """What identifies this run."""
+    run, backbone = results["run"], results["backbone"]
+    made_by = inputs.dataset.info["made_by"]
+    rows = [
+        ["Run", run["id"] or "without a name"],
+        ["Started, finished (UTC)", f"{run['started']}, {run['finished']}"],
+        ["Seeds", ", ".join(map(str, run["seeds"]))],
+        ["Dataset fingerprint", results["dataset"]["fingerprint"]],
+        ["Dataset arguments", _plain(made_by["arguments"])],
+        ["Backbone", f"{backbone['name']}, weights: {backbone['weights']}" if backbone["name"] else "none"],
+        ["Versions", _plain(run["versions"])],
+    ]
+    return ["What", "Value"], rows
+
+
+def markdown(results: dict[str, Any], inputs: Inputs) -> str:
+    """The report's first screen as Markdown: the answer, the table, and what to beware of."""
+    test = results["dataset"]["splits"]["test"]
+    title = f"Which training is worth its cost{' – ' + results['run']['id'] if results['run']['id'] else ''}"
+    return "\n\n".join(
+        [
+            f"# {tables.markdown_text(title)}",
+            f"**{recommendation.sentences(results)[0]}**",
+            *recommendation.sentences(results)[1:],
+            " · ".join(f"{rule}: **{regime}**" for rule, regime in recommendation.picks(results)),
+            tables.markdown_table(*tables.main_table(results)),
+            f"Test split: {test['images']:,} images of {test['patients']:,} patients. In brackets: 95% intervals, "
+            f"bootstrap over patients.",
+            "\n".join(f"- {note}" for note in notes(results, inputs)),
+            "Not for clinical use.\n",
+        ]
+    )

@@ -1,0 +1,160 @@
+"""How every plot looks: one set of colours, markers, lines and hatches, that also works in black and white."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.transforms import Bbox
+
+DPI = 144
+CSS_PIXELS = 100
+"""Width of an inch of a figure in the report."""
+
+INK, MUTED, FAINT = "#1c2430", "#5b6675", "#d5dae1"
+LOG_SPREAD = 6
+"""The time axis is logarithmic from this ratio of the longest to the shortest time on."""
+
+_NICE_SECONDS = (
+    *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30),
+    *(60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000, 86400, 172800),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What marks a regime in every plot."""
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[float, ...]]
+    hatch: str
+
+
+# Colours of Okabe and Ito (2008), which the colour-blind tell apart; darker than their yellow and sky blue, so that
+# thin lines stay visible on white.
+LOOKS = {
+    "custom_cnn": Look("#0072b2", "o", "-", ""),
+    "transfer_learning": Look("#d55e00", "s", "--", "///"),
+    "partial_fine_tuning": Look("#009e73", "^", "-.", "..."),
+    "full_fine_tuning": Look("#a8578a", "D", (0, (1, 1.2)), "xx"),
+}
+
+_SETTINGS = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 10,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": FAINT,
+    "lines.linewidth": 2,
+    "hatch.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+}
+
+
+@contextlib.contextmanager
+def applied() -> Iterator[None]:
+    """Draws in this style inside the block, and leaves matplotlib's own settings as they were."""
+    with mpl.rc_context(sns.axes_style("ticks") | _SETTINGS):
+        yield
+
+
+def time_axis(axes: Axes, seconds: list[float]) -> None:
+    """Gives the horizontal axis the range of `seconds` with readable ticks, logarithmic where they spread far."""
+    low, high = min(seconds), max(seconds)
+    if high < LOG_SPREAD * low:
+        axes.set_xlim(0, high * 1.25)
+        ticks = [tick for tick in axes.get_xticks() if tick <= high * 1.25]
+    else:
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.8, high * 1.8)
+        ticks = [tick for tick in _NICE_SECONDS if low / 1.8 <= tick <= high * 1.8]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short_time(value)))
+
+
+def _short_time(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def label_points(axes: Axes, points: list[tuple[float, float, tuple[float, float], str]]) -> None:
+    """Writes each point's name beside it, on whichever side it covers no other name, marker, bar or frame.
+
+    Args:
+        axes: with its points, limits and scales set.
+        points: x, y, the ends of the bar through it, and the name.
+    """
+    figure = axes.figure
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    taken = [_box_around(axes, x, y, y) for x, y, _, _ in points]
+    taken += [_box_around(axes, x, low, high) for x, _, (low, high), _ in points]
+    frame = axes.get_window_extent()
+    for x, y, _, name in points:
+        best, fewest = None, np.inf
+        for offset, across, up in _SIDES:
+            text = axes.annotate(name, (x, y), offset, textcoords="offset points", ha=across, va=up, fontsize=9.5)
+            box = text.get_window_extent(canvas.get_renderer())
+            clashes = box.count_overlaps(taken) + 2 * (box.x0 < frame.x0 or box.x1 > frame.x1 or box.y1 > frame.y1)
+            if clashes < fewest:
+                if best:
+                    best.remove()
+                best, fewest = text, clashes
+            else:
+                text.remove()
+        taken.append(best.get_window_extent(canvas.get_renderer()))
+
+
+_SIDES = (
+    ((9, 0), "left", "center"),
+    ((-9, 0), "right", "center"),
+    ((9, 12), "left", "center"),
+    ((-9, 12), "right", "center"),
+    ((9, -12), "left", "center"),
+    ((-9, -12), "right", "center"),
+    ((9, -26), "left", "center"),
+    ((-9, -26), "right", "center"),
+)
+
+
+def _box_around(axes: Axes, x: float, low: float, high: float) -> Bbox:
+    """The pixels of a marker or bar at x, from low to high."""
+    across, bottom = axes.transData.transform((x, low))
+    top = axes.transData.transform((x, high))[1]
+    return Bbox.from_extents(across - 8, bottom - 8, across + 8, top + 8)
+
+
+def heat(axes: Axes, counts: np.ndarray) -> None:
+    """A square of counts (2, 2), shaded and labelled with each row's percentages."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
+    for (row, column), number in np.ndenumerate(counts):
+        colour = "white" if shares[row, column] > 0.6 else INK
+        place = {"ha": "center", "color": colour}
+        axes.text(column, row - 0.02, f"{number:,}", va="bottom", fontsize=14, fontweight="bold", **place)
+        axes.text(column, row + 0.08, f"{100 * shares[row, column]:.1f}%", va="top", fontsize=9.5, **place)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)

@@ -1,0 +1,1 @@
+"""Scores one trained model on validation and test."""

@@ -1,0 +1,45 @@
+"""How a model holds up when the same test images come from another machine or another position."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import ndimage
+
+SHIFT = 0.05
+ZOOM = 0.1
+
+
+def changes() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Changes of exposure and geometry by name; each takes and gives uint8 images (N, H, W)."""
+    return {
+        "unchanged": lambda images: images,
+        "gamma 0.7": lambda images: _gamma(images, 0.7),
+        "gamma 1.4": lambda images: _gamma(images, 1.4),
+        "contrast 0.8": lambda images: _contrast(images, 0.8),
+        "contrast 1.2": lambda images: _contrast(images, 1.2),
+        "shifted right 5%": lambda images: _move(images, 1.0, 0.0, SHIFT),
+        "shifted down 5%": lambda images: _move(images, 1.0, SHIFT, 0.0),
+        "zoomed in 10%": lambda images: _move(images, 1 + ZOOM, 0.0, 0.0),
+        "zoomed out 10%": lambda images: _move(images, 1 - ZOOM, 0.0, 0.0),
+    }
+
+
+def _gamma(images: np.ndarray, exponent: float) -> np.ndarray:
+    tones = ((np.arange(256) / 255) ** exponent * 255).round().astype(np.uint8)
+    return tones[images]
+
+
+def _contrast(images: np.ndarray, factor: float) -> np.ndarray:
+    mean = images.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
+    return ((images - mean) * factor + mean).round().clip(0, 255).astype(np.uint8)
+
+
+def _move(images: np.ndarray, zoom: float, down: float, right: float) -> np.ndarray:
+    """Magnifies around the centre, then shifts by parts of height and width; what comes in from outside is black."""
+    height, width = images.shape[1:]
+    center = np.array([(height - 1) / 2, (width - 1) / 2])
+    offset = center - (center + np.array([down * height, right * width])) / zoom
+    moved = np.empty_like(images)
+    for source, target in zip(images, moved, strict=True):
+        ndimage.affine_transform(source, [1 / zoom, 1 / zoom], offset, output=target, order=1, mode="constant")
+    return moved

@@ -1,0 +1,100 @@
+"""From scores to a threshold, metrics and curves; pneumonia is the positive class."""
+
+from typing import Any
+
+import numpy as np
+from sklearn import metrics
+
+from components.artifacts.evaluation import CALIBRATION_BINS
+
+CURVE_POINTS = 200
+"""Kubeflow passes a curve through one command-line argument of 128 KiB, which more points would not fit."""
+
+
+def choose_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The score from which on an image counts as pneumonia: where sensitivity + specificity is largest.
+
+    Youden's J (Youden 1950, doi:10.1002/1097-0142(1950)3:1<32::aid-cncr2820030106>3.0.co;2-3). The threshold lies
+    halfway between the neighbouring scores; among equally good ones the one nearest to 0.5 is taken.
+
+    Args:
+        labels: (N,) 0 or 1, both present; of the validation split.
+        scores: (N,) probabilities.
+    """
+    false_positive_rate, sensitivity, thresholds = metrics.roc_curve(labels, scores, drop_intermediate=False)
+    gain = sensitivity - false_positive_rate
+    below = np.append(thresholds[1:], 0.0)
+    middles = np.clip((np.minimum(thresholds, 1.0) + below) / 2, 0.0, 1.0)
+    best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    return float(middles[best[np.argmin(np.abs(middles[best] - 0.5))]])
+
+
+def all_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:
+    """Every metric of `evaluation.METRICS`.
+
+    Args:
+        labels: (N,) 0 or 1, both present.
+        scores: (N,) probabilities.
+        threshold: scores from here on count as pneumonia.
+
+    Returns:
+        The metrics by name; a precision without any positive prediction is 0.
+    """
+    predicted = scores >= threshold
+    return {
+        "accuracy": float(metrics.accuracy_score(labels, predicted)),
+        "precision": float(metrics.precision_score(labels, predicted, zero_division=0)),
+        "recall": float(metrics.recall_score(labels, predicted)),
+        "specificity": float(metrics.recall_score(labels, predicted, pos_label=0)),
+        "f1": float(metrics.f1_score(labels, predicted, zero_division=0)),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, predicted)),
+        "mcc": float(metrics.matthews_corrcoef(labels, predicted)),
+        "roc_auc": float(metrics.roc_auc_score(labels, scores)),
+        "pr_auc": float(metrics.average_precision_score(labels, scores)),
+        "brier": float(metrics.brier_score_loss(labels, scores)),
+        "ece": expected_calibration_error(labels, scores),
+    }
+
+
+def expected_calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Mean distance between score and frequency of pneumonia, over equal-width bins of the score.
+
+    Guo et al. 2017 (arXiv:1706.04599), with `CALIBRATION_BINS` bins.
+    """
+    bins = np.minimum((scores * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=scores - labels, minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def confusion(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, int]:
+    """Counts tn, fp, fn, tp."""
+    matrix = metrics.confusion_matrix(labels, scores >= threshold, labels=[0, 1])
+    return dict(zip(("tn", "fp", "fn", "tp"), (int(count) for count in matrix.ravel()), strict=True))
+
+
+def curves(labels: np.ndarray, scores: np.ndarray) -> dict[str, dict[str, list[float]]]:
+    """ROC and precision-recall curves of at most `CURVE_POINTS` points, every number finite."""
+    false_positive_rate, sensitivity, thresholds = metrics.roc_curve(labels, scores)
+    # scikit-learn's first threshold is infinite: nothing is positive. Scores end at 1, so just above is the same.
+    roc = _thin(false_positive_rate, sensitivity, np.minimum(thresholds, np.nextafter(1, 2)))
+    precision, recall, _ = metrics.precision_recall_curve(labels, scores)
+    pr = _thin(precision, recall)
+    return {
+        "roc": dict(zip(("fpr", "tpr", "thresholds"), roc, strict=True)),
+        "pr": dict(zip(("precision", "recall"), pr, strict=True)),
+    }
+
+
+def _thin(*columns: np.ndarray) -> list[list[float]]:
+    rows = np.unique(np.linspace(0, len(columns[0]) - 1, CURVE_POINTS).round().astype(int))
+    return [column[rows].tolist() for column in columns]
+
+
+def for_kubeflow(results: dict[str, Any]) -> dict[str, Any]:
+    """What Kubeflow's own views take: the confusion matrix and the ROC curve of the test split."""
+    counts = results["confusion"]
+    roc = results["curves"]["roc"]
+    return {
+        "matrix": [[counts["tn"], counts["fp"]], [counts["fn"], counts["tp"]]],
+        "roc": (roc["fpr"], roc["tpr"], roc["thresholds"]),
+    }

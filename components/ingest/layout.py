@@ -1,0 +1,79 @@
+"""Finds the images of a folder, their classes and their splits, in Kaggle's layout or in plain class folders."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.artifacts.names import CLASSES
+from components.console import UserError
+
+_SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+_IGNORED = "__MACOSX"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file of a dataset.
+
+    Attributes:
+        path: where it is.
+        image: its name in the dataset: the path below the dataset's root, with forward slashes.
+        label: "NORMAL" or "PNEUMONIA".
+        split: "train", "validation", "test", or "" where the folders do not tell.
+    """
+
+    path: Path
+    image: str
+    label: str
+    split: str
+
+
+def find_images(folder: Path) -> list[Found]:
+    """Lists the files of a dataset, ordered by name.
+
+    The dataset is `{train,val,test}/{NORMAL,PNEUMONIA}/` or `{NORMAL,PNEUMONIA}/`, in `folder` itself or below folders
+    that hold nothing else. Capitals do not matter. Hidden files are left out.
+
+    Raises:
+        UserError: no such folders, or a class without any file.
+    """
+    root = _root(folder)
+    splits = {path: _SPLITS[path.name.lower()] for path in _folders(root) if path.name.lower() in _SPLITS}
+    found = [item for path, split in (splits or {root: ""}).items() for item in _class_files(root, path, split)]
+    if not found:
+        raise UserError(
+            f"{folder} holds no images in {' and '.join(CLASSES)} folders: "
+            "expected {train,val,test}/{NORMAL,PNEUMONIA}/ or {NORMAL,PNEUMONIA}/ in it"
+        )
+    for label in CLASSES:
+        if not any(item.label == label for item in found):
+            raise UserError(f"{folder} holds no images of the class {label}: put some into a folder named {label}")
+    return sorted(found, key=lambda item: item.image)
+
+
+def _root(folder: Path) -> Path:
+    """The folder that holds splits or classes: `folder`, or the only one below it, and so on."""
+    known = {*_SPLITS, *(label.lower() for label in CLASSES)}
+    while len(below := _folders(folder)) == 1 and below[0].name.lower() not in known:
+        folder = below[0]
+    return folder
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and path.name != _IGNORED and not path.name.startswith(".")
+    )
+
+
+def _class_files(root: Path, folder: Path, split: str) -> Iterator[Found]:
+    for below in _folders(folder):
+        label = below.name.upper()
+        if label not in CLASSES:
+            continue
+        for parent, folders, names in os.walk(below):
+            folders[:] = [name for name in folders if not name.startswith(".") and name != _IGNORED]
+            for name in names:
+                if not name.startswith("."):
+                    path = Path(parent, name)
+                    yield Found(path, path.relative_to(root).as_posix(), label, split)

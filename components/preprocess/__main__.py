@@ -1,0 +1,26 @@
+"""Runs preprocess alone: python -m components.preprocess."""
+
+import argparse
+
+from components import console
+from components.preprocess.preprocess import preprocess
+
+
+def main() -> None:
+    """Reads the command line and prepares the dataset."""
+    parser = argparse.ArgumentParser(
+        prog="python -m components.preprocess",
+        description="Decodes, resizes and splits a raw dataset.",
+        epilog="example: python -m components.preprocess /tmp/raw --output /tmp/prepared --summary /tmp/summary",
+    )
+    parser.add_argument("raw_dataset", help="folder that ingest wrote")
+    parser.add_argument("--output", required=True, help="folder of the prepared dataset, made anew")
+    parser.add_argument("--summary", required=True, help="folder of the dataset summary, made anew")
+    parser.add_argument("--image-size", type=int, default=96, help="height and width in px; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1, help="of the split; default: %(default)s")
+    with console.plain_errors():
+        preprocess(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

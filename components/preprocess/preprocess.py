@@ -1,0 +1,139 @@
+"""From the raw to the prepared dataset: decode, resize, split, store. Read `preprocess` from top to bottom."""
+
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from components import console
+from components.artifacts import dataset_summary, files, prepared_dataset
+from components.artifacts.names import CLASSES, SPLITS
+from components.artifacts.raw_dataset import RawDataset
+from components.console import UserError
+from components.preprocess import decoding, splitting
+
+SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
+EXAMPLES_A_CLASS = 8
+CHUNK = 512
+
+
+def preprocess(
+    raw_dataset: str | Path, output: str | Path, summary: str | Path, image_size: int = 96, seed: int = 1
+) -> dict[str, Any]:
+    """Prepares a dataset for training.
+
+    Args:
+        raw_dataset: folder of the raw dataset.
+        output: the prepared dataset's folder, made anew.
+        summary: the dataset summary's folder, made anew.
+        image_size: height and width of the prepared images in px.
+        seed: of the split.
+
+    Returns:
+        The content of `dataset.json`.
+
+    Raises:
+        UserError: an argument or the raw dataset is unusable, or a split has no image of a class.
+    """
+    started = files.now()
+    if not SMALLEST_SIZE <= image_size <= LARGEST_SIZE:
+        raise UserError(f"image size is {image_size}, but must be from {SMALLEST_SIZE} to {LARGEST_SIZE} px")
+    raw = RawDataset.load(raw_dataset)
+    splits, rule = splitting.split(raw.manifest, seed)
+    with files.new_folder(output) as folder:
+        refused = _decode_all(raw, splits, image_size, folder)
+        counts = {name: _counts(folder, name) for name in SPLITS}
+        quality = {name: value for name, value in raw.quality.items() if name not in _HEADER}
+        quality["refused"] = quality["refused"] + refused
+        info = files.header(prepared_dataset.KIND, started, {"image_size": image_size, "seed": seed}) | {
+            "source": raw.quality["source"],
+            "ingest": raw.quality["made_by"],
+            "image_size": image_size,
+            "resize": decoding.DESCRIPTION,
+            "split_rule": rule,
+            "splits": counts,
+            "fingerprint": prepared_dataset.fingerprint(folder),
+            "quality": quality,
+        }
+        files.write_json(folder / "dataset.json", info)
+        with files.new_folder(summary) as small:
+            dataset_summary.save(small, folder / "dataset.json", _examples(folder))
+    numbers = ", ".join(f"{name} {count['images']}" for name, count in counts.items())
+    console.say("preprocess", f"{numbers} images of {image_size} px, {len(refused)} could not be decoded")
+    return info
+
+
+_HEADER = ("schema_version", "kind", "made_by", "source")
+
+
+def _decode_all(raw: RawDataset, splits: pd.Series, size: int, folder: Path) -> list[dict[str, str]]:
+    """Stores the images and the index of every split; gives what cannot be decoded, each with its reason."""
+    refused = []
+    progress, done = console.Progress("preprocess", "images decoded", len(raw.manifest)), 0
+    with raw.open_images() as reader, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name in SPLITS:
+            rows = raw.manifest[splits == name]
+            array = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint8, (len(rows), size, size))
+
+            def decode(row: int, image: str, array: np.ndarray = array) -> str:
+                try:
+                    array[row] = decoding.decode(reader.read(image), size)
+                except ValueError as error:
+                    return str(error)
+                return ""
+
+            reasons: list[str] = []
+            for start in range(0, len(rows), CHUNK):
+                images = rows["image"].iloc[start : start + CHUNK]
+                reasons += pool.map(decode, range(start, start + len(images)), images)
+                done += len(images)
+                progress.reach(done)
+            good = np.array([not reason for reason in reasons], dtype=bool)
+            refused += [{"image": i, "reason": r} for i, r in zip(rows["image"], reasons, strict=True) if r]
+            _finish_split(folder, name, array, rows, good)
+    return refused
+
+
+def _finish_split(folder: Path, name: str, array: np.ndarray, rows: pd.DataFrame, good: np.ndarray) -> None:
+    """Drops what could not be decoded and writes the index of a split."""
+    rows = rows[good]
+    for label in CLASSES:
+        if not (rows["label"] == label).any():
+            raise UserError(f"the {name} split has no image of the class {label} that can be decoded: add some")
+    if not good.all():
+        smaller = np.lib.format.open_memmap(folder / "partial.npy", "w+", np.uint8, (len(rows), *array.shape[1:]))
+        for target, source in enumerate(np.flatnonzero(good)):
+            smaller[target] = array[source]
+        (folder / "partial.npy").replace(folder / f"{name}.npy")
+    index = pd.DataFrame(
+        {"image": rows["image"], "label": rows["label"].map(CLASSES.index), "patient": rows["patient"]}
+    )
+    prepared_dataset.save_index(folder, name, index)
+
+
+def _counts(folder: Path, name: str) -> dict[str, int]:
+    index = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+    return {
+        "images": len(index),
+        "patients": int(index["patient"].nunique()),
+        "pneumonia": int(index["label"].sum()),
+    }
+
+
+def _examples(folder: Path) -> bytes:
+    """PNG with a row of training images a class, evenly spread over the index; normal above pneumonia."""
+    images = np.load(folder / "train.npy", mmap_mode="r")
+    labels = pd.read_csv(folder / "train.csv", usecols=["label"])["label"].to_numpy()
+    rows = []
+    for label in range(len(CLASSES)):
+        of_class = np.flatnonzero(labels == label)
+        chosen = of_class[np.linspace(0, len(of_class) - 1, EXAMPLES_A_CLASS).round().astype(int)]
+        rows.append(np.concatenate(images[chosen], axis=1))
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(rows)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

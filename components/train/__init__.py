@@ -1,0 +1,1 @@
+"""Trains one classifier in one of four ways."""

@@ -1,0 +1,70 @@
+"""Random changes of training images that a radiograph may show without its diagnosis changing.
+
+Geometry: small rotations, shifts, zooms (positioning). Exposure: gamma, contrast, brightness (beam and detector). No
+mirror images: a heart on the right is another finding.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from components.train.recipe import Recipe
+
+
+class RadiographAugmentation(keras.layers.Layer):
+    """Changes geometry and exposure at random while training, and nothing otherwise.
+
+    One affine map and one tone curve an image, so an image is interpolated once.
+
+    Input and output: (N, H, W, 1) in 0..255; the output is float32.
+    """
+
+    def __init__(self, recipe: Recipe, seed: int, **kwargs: object):
+        super().__init__(dtype="float32", trainable=False, **kwargs)
+        self.recipe = recipe
+        self.random = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training: bool = False):
+        """Gives augmented images if `training`, the same images otherwise."""
+        images = ops.cast(images, "float32")
+        if not training:
+            return images
+        return self._change_exposure(self._change_geometry(images))
+
+    def _uniform(self, count, limit: float):
+        return keras.random.uniform((count,), -limit, limit, seed=self.random)
+
+    def _change_geometry(self, images):
+        count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
+        recipe = self.recipe
+        angle = self._uniform(count, math.radians(recipe.rotation_degrees))
+        scale = ops.exp(self._uniform(count, math.log1p(recipe.zoom)))
+        aspect = ops.exp(self._uniform(count, math.log1p(recipe.aspect) / 2))
+        shift_x, shift_y = self._uniform(count, recipe.shift * width), self._uniform(count, recipe.shift * height)
+        # The map goes from output to input pixels, around the centre of the image.
+        cos, sin = ops.cos(angle), ops.sin(angle)
+        a, b = scale * aspect * cos, -scale * aspect * sin
+        d, e = scale / aspect * sin, scale / aspect * cos
+        center_x, center_y = (width - 1) / 2, (height - 1) / 2
+        c = center_x + shift_x - a * center_x - b * center_y
+        f = center_y + shift_y - d * center_x - e * center_y
+        zero = ops.zeros_like(a)
+        transforms = ops.stack([a, b, c, d, e, f, zero, zero], axis=1)
+        return ops.image.affine_transform(
+            images, transforms, interpolation="bilinear", fill_mode="constant", data_format="channels_last"
+        )
+
+    def _change_exposure(self, images):
+        count = ops.shape(images)[0]
+        recipe = self.recipe
+
+        def column(values):
+            return ops.reshape(values, (-1, 1, 1, 1))
+
+        gamma = column(ops.exp(self._uniform(count, math.log1p(recipe.gamma))))
+        contrast = column(ops.exp(self._uniform(count, math.log1p(recipe.contrast))))
+        brightness = column(self._uniform(count, recipe.brightness))
+        tones = ops.power(ops.clip(images / 255, 1e-4, 1), gamma)
+        mean = ops.mean(tones, axis=(1, 2, 3), keepdims=True)
+        return 255 * ops.clip((tones - mean) * contrast + mean + brightness, 0, 1)

@@ -1,0 +1,134 @@
+"""The pre-trained networks: how each is built, what input it wants, and where its weights come from."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from components.artifacts.names import BACKBONES
+from components.console import UserError
+
+_TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CAFFE_MEAN = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True)
+class InputScaling:
+    """The affine map, one a channel, from grey values in 0..255 to what a backbone was pre-trained on."""
+
+    scale: tuple[float, float, float]
+    offset: tuple[float, float, float]
+
+
+_TORCH = InputScaling(
+    tuple(1 / (255 * std) for std in _TORCH_STD),
+    tuple(-mean / std for mean, std in zip(_TORCH_MEAN, _TORCH_STD, strict=True)),
+)
+_PLAIN = InputScaling((1.0,) * 3, (0.0,) * 3)
+# Keras's EfficientNetB0 normalises by the square root of the standard deviation, and its pre-trained weights need a
+# second division, which Keras adds as a layer for the literal "imagenet" alone. Here it is part of the input's map:
+# (x'/255 - m)/sqrt(s) with x' = 255 ((x/255 - m)/sqrt(s) + m) is (x/255 - m)/s, whatever brought the weights.
+_EFFICIENTNET = InputScaling(
+    tuple(std**-0.5 for std in _TORCH_STD),
+    tuple(255 * mean * (1 - std**-0.5) for mean, std in zip(_TORCH_MEAN, _TORCH_STD, strict=True)),
+)
+
+_SCALING = {
+    "MobileNetV2": InputScaling((1 / 127.5,) * 3, (-1.0,) * 3),
+    "EfficientNetB0": _EFFICIENTNET,
+    "ResNet50": InputScaling((1.0,) * 3, tuple(-mean for mean in _CAFFE_MEAN)),
+    "DenseNet121": _TORCH,
+}
+
+CALIBRATION_IMAGES = 32
+"""Images from which batch normalisation's statistics are taken where no weights were loaded."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network without its classifier.
+
+    Attributes:
+        model: takes float32 (N, size, size, 3) scaled by `scaling`, gives the last feature map.
+        scaling: what the input needs.
+        name: one of `names.BACKBONES`.
+        weights: where the weights come from, for the report.
+    """
+
+    model: keras.Model
+    scaling: InputScaling
+    name: str
+    weights: str
+
+
+def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
+    """Builds a backbone of keras.applications and loads its weights.
+
+    Args:
+        name: one of `names.BACKBONES`.
+        weights: "imagenet" (downloaded by Keras), "none" (random), or the path of a Keras weights file made by the
+            same backbone without its top.
+        image_size: height and width of the images in px, at least 32.
+
+    Raises:
+        UserError: unknown name, image too small, or weights that cannot be had or do not fit.
+    """
+    if name not in BACKBONES:
+        raise UserError(f"there is no backbone {name!r}: choose one of {', '.join(BACKBONES)}")
+    if image_size < 32:
+        raise UserError(f"image size {image_size} is too small for {name}: use 32 or more")
+    build = getattr(keras.applications, name)
+    shape = (image_size, image_size, 3)
+    model = build(weights=None, include_top=False, input_shape=shape)
+    if weights == "none":
+        return Backbone(model, _PLAIN if name == "EfficientNetB0" else _SCALING[name], name, "none (random)")
+    if weights == "imagenet":
+        model.set_weights(_imagenet(build, name, shape).get_weights())
+        return Backbone(model, _SCALING[name], name, "imagenet")
+    return Backbone(model, _SCALING[name], name, _load_file(model, name, Path(weights)))
+
+
+def _imagenet(build, name: str, shape: tuple[int, int, int]) -> keras.Model:
+    try:
+        return build(weights="imagenet", include_top=False, input_shape=shape)
+    except Exception as error:
+        raise UserError(
+            f"the ImageNet weights of {name} cannot be downloaded ({type(error).__name__}: {error}): allow access to "
+            "storage.googleapis.com, or give the path of a weights file or 'none' (random weights) instead"
+        ) from error
+
+
+def _load_file(model: keras.Model, name: str, path: Path) -> str:
+    if not path.is_file():
+        raise UserError(f"there is no weights file {path}: give a path, 'imagenet' or 'none'")
+    try:
+        model.load_weights(path)
+    except Exception as error:
+        raise UserError(
+            f"{path} cannot be loaded into {name} without its top ({type(error).__name__}: {str(error)[:200]}): "
+            "give a Keras weights file (.weights.h5) of that backbone"
+        ) from error
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{path.name} (SHA-256 {digest[:12]})"
+
+
+def calibrate(model: keras.Model, images: np.ndarray) -> None:
+    """Sets the statistics of every batch normalisation to those of `images`.
+
+    A random network needs this before its batch normalisation can stay in inference mode: with untouched statistics
+    its activations vanish or explode. Data-dependent initialisation, as in Krähenbühl et al. 2016 (arXiv:1511.06856).
+
+    Args:
+        model: any network with batch normalisation.
+        images: float32, what the network takes.
+    """
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum

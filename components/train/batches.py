@@ -1,0 +1,170 @@
+"""Feeding arrays, mapped from disk or held in memory, to a network batch by batch."""
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+MEMORY_LIMIT = 256 * 1024**2
+"""Stored features above this size (bytes) go to disk and are mapped into memory."""
+
+FORWARD_BATCH = 32
+"""Images a step where nothing is learned: the fastest on a CPU for MobileNetV2 at 96 px."""
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches of training examples, each in one of its stored views.
+
+    Every epoch has its own order and choice of views, both given by `seed`. The last, incomplete batch of an epoch is
+    left out (another remainder each time), since its statistics would disturb batch normalisation.
+
+    Args:
+        arrays: one a model input, (views, N, ...).
+        labels: (N,), 0 or 1.
+        weights: (N,), the examples' weights in the loss.
+        batch_size: examples a batch.
+        seed: of order and views.
+    """
+
+    def __init__(
+        self, arrays: Sequence[np.ndarray], labels: np.ndarray, weights: np.ndarray, batch_size: int, seed: int
+    ):
+        super().__init__()
+        self._arrays, self._labels, self._weights = arrays, labels.astype(np.float32), weights.astype(np.float32)
+        self._batch_size = min(batch_size, len(labels))
+        self._random = np.random.default_rng([seed, 1])
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        """Draws order and views of the next epoch."""
+        self._order = self._random.permutation(len(self._labels))
+        self._views = self._random.integers(len(self._arrays[0]), size=len(self._labels))
+
+    def __len__(self) -> int:
+        return len(self._labels) // self._batch_size
+
+    def __getitem__(self, index: int) -> tuple:
+        part = slice(index * self._batch_size, (index + 1) * self._batch_size)
+        rows = np.sort(self._order[part])
+        views = self._views[part]
+        inputs = tuple(array[views, rows] for array in self._arrays)
+        return inputs if len(inputs) > 1 else inputs[0], self._labels[rows, None], self._weights[rows]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network is trained and validated on.
+
+    Attributes:
+        train: one array a network input, (views, N, ...).
+        validation: likewise, (1, M, ...).
+    """
+
+    train: list[np.ndarray]
+    validation: list[np.ndarray]
+
+
+def as_views(images: np.ndarray) -> np.ndarray:
+    """Images (N, H, W) as one view of a one-channel input, (1, N, H, W, 1), without a copy."""
+    return images[None, ..., None]
+
+
+def forward(
+    compute: Callable[[list[np.ndarray]], list[np.ndarray]],
+    arrays: Sequence[np.ndarray],
+    view: int,
+    receive: Callable[[int, list[np.ndarray]], None],
+) -> None:
+    """Computes something of every example in one view, in float32 and in batches of equal size.
+
+    Args:
+        compute: takes a batch of each array (FORWARD_BATCH, ...), gives its outputs.
+        arrays: one an input, (views, N, ...).
+        view: which view.
+        receive: is given the index of a batch's first example and the outputs for it.
+    """
+    count = arrays[0].shape[1]
+    for start in range(0, count, FORWARD_BATCH):
+        # The last batch is filled up, so that the backend compiles for one shape only.
+        rows = np.arange(start, start + FORWARD_BATCH).clip(max=count - 1)
+        outputs = compute([array[view, rows].astype(np.float32, copy=False) for array in arrays])
+        receive(start, [output[: count - start] for output in outputs])
+
+
+def computation(model: keras.Model) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    """A model in inference mode as a function from a list of input arrays to a list of output arrays."""
+
+    def compute(inputs: list[np.ndarray]) -> list[np.ndarray]:
+        outputs = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
+        return outputs if isinstance(outputs, list) else [outputs]
+
+    return compute
+
+
+def predict(model: keras.Model, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """A model's single output for the first view of its inputs, float32 (N,)."""
+    result = np.empty(arrays[0].shape[1], np.float32)
+
+    def receive(start: int, outputs: list[np.ndarray]) -> None:
+        result[start : start + len(outputs[0])] = outputs[0][:, 0]
+
+    forward(computation(model), arrays, 0, receive)
+    return result
+
+
+class Store:
+    """Temporary room for features: in memory while small, on disk otherwise; freed when closed."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="features-", ignore_cleanup_errors=True)
+        self._used = 0
+        self._count = 0
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def array(self, shape: tuple[int, ...]) -> np.ndarray:
+        """A new float32 array."""
+        size = 4 * math.prod(shape)
+        if self._used + size <= MEMORY_LIMIT:
+            self._used += size
+            return np.empty(shape, np.float32)
+        self._count += 1
+        path = Path(self._folder.name) / f"{self._count}.npy"
+        return np.lib.format.open_memmap(path, "w+", np.float32, shape)
+
+
+def stored(
+    views: Sequence[Callable[[list[np.ndarray]], list[np.ndarray]]],
+    arrays: Sequence[np.ndarray],
+    outputs: Sequence[keras.KerasTensor],
+    store: Store,
+) -> list[np.ndarray]:
+    """Computes features once and keeps them.
+
+    Args:
+        views: what to compute for each view to store. View i starts from view i of `arrays`, or from its only one.
+        arrays: the inputs, (views or 1, N, ...) each.
+        outputs: symbolic outputs of the computation, for their shapes.
+        store: keeps the features.
+
+    Returns:
+        One array an output, float32 (views, N, ...).
+    """
+    count = arrays[0].shape[1]
+    results = [store.array((len(views), count, *output.shape[1:])) for output in outputs]
+    for view, compute in enumerate(views):
+
+        def receive(start: int, batch: list[np.ndarray], view: int = view) -> None:
+            for result, features in zip(results, batch, strict=True):
+                result[view, start : start + len(features)] = features
+
+        forward(compute, arrays, min(view, len(arrays[0]) - 1), receive)
+    return results

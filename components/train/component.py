@@ -1,0 +1,55 @@
+"""Train as a step of a Kubeflow pipeline: one task a regime."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Input, Model, Output
+
+from components.images import TRAIN_IMAGE
+
+
+@dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
+def train(
+    prepared_dataset: Input[Dataset],
+    model: Output[Model],
+    regime: str,
+    backbone: str = "MobileNetV2",
+    weights: str = "imagenet",
+    epochs: int = 12,
+    batch_size: int = 32,
+    learning_rate: float = 0.001,
+    trainable_layers: int = 10,
+    patience: int = 4,
+    seed: int = 1,
+):
+    """Trains one classifier of chest X-rays in one of four ways.
+
+    Args:
+        prepared_dataset: what preprocess made; only its train and validation splits are read.
+        model: the trained model and the story of its training.
+        regime: "custom_cnn", "transfer_learning", "partial_fine_tuning" or "full_fine_tuning".
+        backbone: "MobileNetV2", "EfficientNetB0", "ResNet50" or "DenseNet121"; the custom CNN has none.
+        weights: "imagenet", "none" (random) or the path of a Keras weights file of the backbone without its top.
+        epochs: at most so many passes over the training images.
+        batch_size: images a step.
+        learning_rate: peak learning rate of layers that start from random weights.
+        trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
+        patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
+        seed: of weights, order and augmentation.
+    """
+    from components.console import plain_errors
+    from components.train.train import train as run
+
+    with plain_errors():
+        training = run(
+            prepared_dataset.path,
+            model.path,
+            regime,
+            backbone,
+            weights,
+            epochs,
+            batch_size,
+            learning_rate,
+            trainable_layers,
+            patience,
+            seed,
+        )
+    model.metadata.update(framework="keras", regime=regime, seed=seed, **training["cost"])

@@ -1,0 +1,165 @@
+"""The networks of the four regimes, from raw grey values to one logit."""
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from components.console import UserError
+from components.train import folding
+from components.train.backbones import Backbone
+from components.train.recipe import Recipe
+
+GREY_MEAN, GREY_STD = 123.0, 60.0
+"""Every image is brought to this mean and standard deviation (grey values), whatever its exposure."""
+
+HEAD = "logit"
+FEATURE_SCALE = "feature_scale"
+POOL = "pool"
+
+CUSTOM_CNN_CHANNELS = (16, 32, 64, 128)
+"""Channels of the custom CNN's convolutions, each of which halves height and width."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network to train.
+
+    Attributes:
+        front: takes (N, H, W, 1) grey values in 0..255, gives what `network` takes; has no weights.
+        network: gives logits (N, 1); a functional model in which every layer is used once.
+        parameters: its weights as its authors count them (before folding), head included.
+        trainable_parameters: those of them that are trained.
+    """
+
+    front: keras.Model
+    network: keras.Model
+    parameters: int
+    trainable_parameters: int
+
+    def logits(self) -> keras.Model:
+        """Front and network as one model."""
+        return keras.Sequential([self.front, self.network])
+
+    def classifier(self) -> keras.Model:
+        """The model to save: uint8 (N, H, W, 1) to the probability of pneumonia (N, 1)."""
+        inputs = keras.Input(self.front.input_shape[1:], dtype="uint8", name="image")
+        logits = self.network(self.front(inputs))
+        return keras.Model(inputs, keras.layers.Activation("sigmoid", name="probability")(logits))
+
+
+def normalized_input(image_size: int) -> tuple:
+    """The input, and the same with every image brought to one mean and standard deviation."""
+    inputs = keras.Input((image_size, image_size, 1), name="image")
+    # Layer normalisation without parameters over all pixels is standardisation an image.
+    x = keras.layers.LayerNormalization(axis=(1, 2, 3), epsilon=1.0, center=False, scale=False, name="standardize")(
+        inputs
+    )
+    return inputs, keras.layers.Rescaling(GREY_STD, GREY_MEAN, name="grey_values")(x)
+
+
+def custom_cnn(image_size: int, recipe: Recipe) -> Network:
+    """A small CNN from scratch: strided 3x3 convolutions, batch normalisation, global average pooling.
+
+    It halves the resolution in every layer, from the first on: at 96 px a forward pass costs a tenth of that of the
+    usual stack of 32, 64 and 128 channels with max-pooling.
+    """
+    inputs, x = normalized_input(image_size)
+    x = keras.layers.Rescaling(1 / GREY_STD, -GREY_MEAN / GREY_STD, name="unit_scale")(x)
+    front = keras.Model(inputs, x, name="input_scaling")
+    x = image = keras.Input(x.shape[1:])
+    for i, channels in enumerate(CUSTOM_CNN_CHANNELS, 1):
+        x = keras.layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False, name=f"conv{i}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm{i}")(x)
+        x = keras.layers.Activation("relu", name=f"relu{i}")(x)
+    x = keras.layers.GlobalAveragePooling2D(name=POOL)(x)
+    x = keras.layers.Dropout(recipe.dropout, name="dropout")(x)
+    network = keras.Model(image, keras.layers.Dense(1, name=HEAD)(x), name="custom_cnn")
+    learned = sum(_learned_parameters(layer) for layer in network.layers)
+    return Network(front, network, network.count_params(), learned)
+
+
+def trainable_layers(backbone: Backbone, regime: str, last: int) -> set[str]:
+    """Names of the backbone's layers that a regime trains: none, the last ones, or all.
+
+    Raises:
+        UserError: there are not so many layers.
+    """
+    layers = backbone.model.layers
+    if not 0 <= last <= len(layers):
+        raise UserError(
+            f"trainable layers is {last}, but {backbone.name} has {len(layers)}: use a number from 0 to that"
+        )
+    first = {"transfer_learning": len(layers), "partial_fine_tuning": len(layers) - last, "full_fine_tuning": 0}[regime]
+    return {layer.name for layer in layers[first:]}
+
+
+def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe) -> Network:
+    """A new head (global average pooling, scaling, dropout, one linear layer) on a pre-trained backbone.
+
+    Args:
+        backbone: the network below the head.
+        trainable: names of its layers that are trained; batch normalisation among them keeps its statistics.
+        recipe: for the dropout before the last layer.
+    """
+    folded = folding.fold(backbone.model, trainable)
+    x = keras.layers.GlobalAveragePooling2D(name=POOL)(folded.output)
+    # Mean and variance are set from the training images before the head is trained.
+    x = keras.layers.BatchNormalization(center=False, scale=False, name=FEATURE_SCALE)(x, training=False)
+    x = keras.layers.Dropout(recipe.dropout, name="dropout")(x)
+    logit = keras.layers.Dense(1, kernel_initializer="zeros", name=HEAD)(x)
+    network = keras.Model(folded.input, logit, name=backbone.name)
+    network.get_layer(FEATURE_SCALE).trainable = False
+
+    head_size = network.get_layer(HEAD).count_params()
+    learned = sum(_learned_parameters(layer) for layer in backbone.model.layers if layer.name in trainable)
+    front = backbone_front(backbone)
+    return Network(front, network, backbone.model.count_params() + head_size, learned + head_size)
+
+
+def backbone_front(backbone: Backbone) -> keras.Model:
+    """From (N, H, W, 1) grey values to what the backbone takes: standardised, three equal channels, its own scaling."""
+    inputs, x = normalized_input(backbone.model.input_shape[1])
+    x = keras.layers.Concatenate(name="three_channels")([x, x, x])
+    x = keras.layers.Rescaling(list(backbone.scaling.scale), list(backbone.scaling.offset), name="backbone_input")(x)
+    return keras.Model(inputs, x, name="input_scaling")
+
+
+def set_feature_scale(network: keras.Model, features: np.ndarray) -> None:
+    """Makes the head see features of mean 0 and variance 1.
+
+    Args:
+        network: made by `on_backbone`.
+        features: pooled features of the training images, float32 (N, channels).
+    """
+    network.get_layer(FEATURE_SCALE).set_weights([features.mean(axis=0), features.var(axis=0)])
+
+
+def cut(network: keras.Model, trained: set[str]) -> list[keras.KerasTensor]:
+    """The tensors where a network's frozen layers end.
+
+    Above the cut is every layer that is trained or random (dropout), and every layer that depends on such a one. Where
+    skip connections cross the cut, several tensors do. `keras.Model(network.input, tensors)` is what lies below it,
+    `keras.Model(tensors, network.output)` what lies above; both share the network's layers.
+
+    Args:
+        network: a functional model in which every layer is used once.
+        trained: names of the layers that are trained.
+    """
+    above: set[int] = set()
+    crossing: dict[int, keras.KerasTensor] = {}
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        tensors = keras.tree.flatten(layer.input)
+        changes = layer.name in trained or isinstance(layer, keras.layers.Dropout)
+        if changes or any(id(tensor) in above for tensor in tensors):
+            above.update(id(tensor) for tensor in keras.tree.flatten(layer.output))
+            crossing.update((id(tensor), tensor) for tensor in tensors if id(tensor) not in above)
+    return list(crossing.values())
+
+
+def _learned_parameters(layer: keras.layers.Layer) -> int:
+    """Number of a layer's weights that training changes: all but the statistics of a normalisation."""
+    return sum(math.prod(weight.shape) for weight in layer.trainable_weights)

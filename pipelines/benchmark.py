@@ -1,0 +1,141 @@
+"""The benchmark as a Kubeflow pipeline: the graph, resources and display names, and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import List  # noqa: UP035
+
+from kfp import dsl
+
+from components.artifacts.names import REGIME_TITLES, REGIMES
+from components.compare.component import compare
+from components.evaluate.component import evaluate
+from components.images import DATA_IMAGE, TRAIN_IMAGE
+from components.ingest.component import ingest
+from components.preprocess.component import preprocess
+from components.train.component import train
+
+NAME = "pneumonia-benchmark"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is fixed when the pipeline is compiled.
+
+    Attributes:
+        regimes: those to train, in this order.
+        data_image: image of ingest, preprocess and compare.
+        train_image: image of train and evaluate.
+        gpus: GPUs a train task; 0 for clusters without. A count given as a pipeline parameter would reach Kubeflow as
+            a string and silently ask for none, so it is fixed here.
+        accelerator: name of the GPU resource, for example "nvidia.com/gpu".
+        train_cpu: CPU cores that a train task asks for.
+        train_memory: memory that a train task asks for.
+        parallelism: how many seeds run at once; 0 sets no limit.
+    """
+
+    regimes: Sequence[str] = REGIMES
+    data_image: str = DATA_IMAGE
+    train_image: str = TRAIN_IMAGE
+    gpus: int = 1
+    accelerator: str = "nvidia.com/gpu"
+    train_cpu: str = "4"
+    train_memory: str = "16G"
+    parallelism: int = 0
+
+
+def build(settings: Settings):
+    """The pipeline for `settings`, as kfp's compiler and local runner take it."""
+
+    @dsl.pipeline(
+        name=NAME,
+        display_name="Pneumonia benchmark",
+        description="Trains one chest X-ray classifier in four ways and compares quality, time and memory.",
+    )
+    def pneumonia_benchmark(
+        source: str = "synthetic",
+        path: str = "",
+        synthetic_images: int = 1200,
+        synthetic_size: int = 160,
+        synthetic_difficulty: float = 0.5,
+        data_seed: int = 1,
+        image_size: int = 96,
+        backbone: str = "MobileNetV2",
+        weights: str = "imagenet",
+        epochs: int = 12,
+        batch_size: int = 32,
+        learning_rate: float = 0.001,
+        trainable_layers: int = 10,
+        patience: int = 4,
+        seeds: List[int] = [1],  # noqa: B006, UP006 (kfp reads List; a default is read, never changed)
+    ):
+        """Trains one chest X-ray classifier in four ways and compares quality, time and memory.
+
+        Args:
+            source: where the images come from: "synthetic" or "directory".
+            path: where the data are, for the source "directory".
+            synthetic_images: how many radiographs to simulate.
+            synthetic_size: length of their shorter side in px, about.
+            synthetic_difficulty: from 0 (easy) to 1.
+            data_seed: of the simulation and of the split.
+            image_size: height and width of the prepared images in px.
+            backbone: MobileNetV2, EfficientNetB0, ResNet50 or DenseNet121.
+            weights: "imagenet", "none" (random) or the path of a Keras weights file.
+            epochs: at most so many passes over the training images.
+            batch_size: images a step.
+            learning_rate: peak learning rate of layers that start from random weights.
+            trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
+            patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
+            seeds: every regime is trained once for each.
+        """
+        raw = ingest(
+            source=source,
+            path=path,
+            synthetic_images=synthetic_images,
+            synthetic_size=synthetic_size,
+            synthetic_difficulty=synthetic_difficulty,
+            seed=data_seed,
+        )
+        raw.set_display_name("Ingest").set_container_image(settings.data_image)
+        prepared = preprocess(raw_dataset=raw.outputs["raw_dataset"], image_size=image_size, seed=data_seed)
+        prepared.set_display_name("Preprocess").set_container_image(settings.data_image)
+        dataset = prepared.outputs["prepared_dataset"]
+
+        evaluations = {}
+        with dsl.ParallelFor(items=seeds, name="each-seed", parallelism=settings.parallelism or None) as seed:
+            for regime in settings.regimes:
+                model = train(
+                    prepared_dataset=dataset,
+                    regime=regime,
+                    backbone=backbone,
+                    weights=weights,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    learning_rate=learning_rate,
+                    trainable_layers=trainable_layers,
+                    patience=patience,
+                    seed=seed,
+                )
+                _prepare_training(model, regime, settings)
+                scored = evaluate(prepared_dataset=dataset, model=model.outputs["model"])
+                scored.set_display_name(f"Evaluate: {REGIME_TITLES[regime]}")
+                scored.set_container_image(settings.train_image).set_caching_options(False)
+                evaluations[regime] = dsl.Collected(scored.outputs["evaluation"])
+
+        comparison = compare(
+            dataset_summary=prepared.outputs["dataset_summary"],
+            run_id=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+            **evaluations,
+        )
+        comparison.set_display_name("Compare").set_container_image(settings.data_image).set_caching_options(False)
+
+    return pneumonia_benchmark
+
+
+def _prepare_training(task: dsl.PipelineTask, regime: str, settings: Settings) -> None:
+    """Name and resources of one train task; never from a cache, since a cached training measures nothing."""
+    task.set_display_name(f"Train: {REGIME_TITLES[regime]}")
+    task.set_container_image(settings.train_image).set_caching_options(False)
+    task.set_cpu_request(settings.train_cpu).set_memory_request(settings.train_memory)
+    task.set_cpu_limit(settings.train_cpu).set_memory_limit(settings.train_memory)
+    if settings.gpus:
+        task.set_accelerator_type(settings.accelerator).set_accelerator_limit(settings.gpus)

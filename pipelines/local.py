@@ -1,0 +1,254 @@
+"""Runs the whole pipeline on this machine under kfp's local runner: python -m pipelines.local."""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import re
+import secrets
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from components import console
+from components.artifacts import files
+from components.artifacts.names import BACKBONES, REGIMES
+from components.compare.tables import terminal_table
+from components.console import UserError
+from components.ingest.sources import SOURCES
+
+PROJECT = Path(__file__).resolve().parent.parent
+LATEST = "latest"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Reads the command line, runs the pipeline, prints the comparison."""
+    arguments = _parser().parse_args(words)
+    with console.plain_errors():
+        _check(arguments)
+        folder = _new_run(arguments.output)
+        print(f"run {folder.name}: everything that is printed goes to {_short(folder / 'run.log')}", flush=True)
+        results = run(folder, _parameters(arguments), arguments.regimes, arguments.verbose)
+        point_to(arguments.output / LATEST, folder)
+    print()
+    print(terminal_table(results))
+    print()
+    print(results["recommendation"]["why"])
+    print(f"report: {_short(folder / 'comparison' / 'report.html')}")
+
+
+def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbose: bool) -> dict[str, Any]:
+    """Runs the pipeline.
+
+    Args:
+        folder: the run's own folder, which exists. In it appear `run.log` and `steps/` (the steps' artifacts), and
+            when all has gone well `comparison/`.
+        parameters: of the pipeline.
+        regimes: which to train.
+        verbose: print everything instead of progress.
+
+    Returns:
+        The content of `results.json`.
+
+    Raises:
+        UserError: a step failed; the message is the step's own where it gave one.
+    """
+    files.write_json(folder / "run.json", {"parameters": parameters, "regimes": list(regimes), "command": sys.argv})
+    # The steps are processes of their own, which must find the project whatever folder they start in.
+    paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ.update(PYTHONPATH=os.pathsep.join(paths))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with (folder / "run.log").open("w", encoding="utf-8") as log:
+        output = _Output(sys.stdout, log, verbose)
+        with contextlib.redirect_stdout(output):
+            failed = _run_pipeline(folder / "steps", parameters, regimes)
+    steps = _only_folder(folder / "steps")
+    made = steps / "compare" / "comparison" if steps else folder
+    # kfp's runner can take a step that vanished for a success, so what counts is the result.
+    if failed or not (made / "results.json").is_file():
+        raise UserError(output.error or f"a step failed: the reason is at the end of {_short(folder / 'run.log')}")
+    made.rename(folder / "comparison")
+    return json.loads((folder / "comparison" / "results.json").read_text(encoding="utf-8"))
+
+
+def _run_pipeline(root: Path, parameters: dict[str, Any], regimes: Sequence[str]) -> bool:
+    """Runs the pipeline with kfp; says whether it failed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from kfp import local  # noqa: PLC0415 (kfp takes a second to import, which a mistake need not wait for)
+
+        from pipelines.benchmark import Settings, build  # noqa: PLC0415
+
+        local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root.resolve()))
+        # One after another: side by side, trainings would falsify each other's times.
+        pipeline = build(Settings(regimes=regimes, gpus=0, parallelism=1))
+        try:
+            pipeline(**parameters)
+        except RuntimeError as error:
+            print(error)
+            return True
+    return False
+
+
+class _Output(io.TextIOBase):
+    """Standard output while the pipeline runs: all of it to the log, progress lines to the terminal."""
+
+    def __init__(self, terminal: Any, log: Any, verbose: bool):
+        self._terminal, self._log, self._verbose = terminal, log, verbose
+        self._line = ""
+        self._begun = time.monotonic()
+        self.error = ""
+
+    def write(self, text: str) -> int:
+        """Takes any piece of text; complete lines are passed on."""
+        self._log.write(text)
+        if self._verbose:
+            self._terminal.write(text)
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._take(line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes terminal and log."""
+        self._terminal.flush()
+        self._log.flush()
+
+    def _take(self, line: str) -> None:
+        _, prefix, message = line.partition(console.PREFIX)
+        if not prefix:
+            return
+        if message.startswith("error: "):
+            self.error = message.removeprefix("error: ")
+        elif not self._verbose:
+            minutes, seconds = divmod(int(time.monotonic() - self._begun), 60)
+            self._terminal.write(f"{minutes:3d}:{seconds:02d}  {message}\n")
+            self.flush()
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Finds mistakes that a step would find only minutes later."""
+    if arguments.source == "directory" and not arguments.path:
+        raise UserError("--source directory needs a folder: give it with --path")
+    if arguments.path and not Path(arguments.path).exists():
+        raise UserError(f"there is no folder {arguments.path}: check --path")
+    if arguments.weights not in ("imagenet", "none") and not Path(arguments.weights).is_file():
+        raise UserError(f"there is no weights file {arguments.weights}: give --weights a path, 'imagenet' or 'none'")
+
+
+def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The pipeline's parameters from the command line's."""
+    given = vars(arguments)
+    taken = {name: value for name, value in given.items() if name not in ("output", "regimes", "verbose", "seed")}
+    taken["seeds"] = list(range(arguments.seed, arguments.seed + arguments.seeds))
+    # The steps run in other folders.
+    taken["path"] = str(Path(arguments.path).resolve()) if arguments.path else ""
+    if arguments.weights not in ("imagenet", "none"):
+        taken["weights"] = str(Path(arguments.weights).resolve())
+    return taken
+
+
+def _new_run(output: Path) -> Path:
+    """Makes the folder of a new run, named by the time."""
+    name = datetime.now().strftime("%Y%m%d-%H%M%S")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        folder = output / name
+        if folder.exists():
+            folder = output / f"{name}-{secrets.token_hex(2)}"
+        folder.mkdir()
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{output} is not a folder: choose another --output") from None
+    return folder
+
+
+def point_to(link: Path, folder: Path) -> None:
+    """Makes `link` point to `folder`, which lies beside it, in one step."""
+    if link.exists() and not link.is_symlink():
+        raise UserError(f"{link} is in the way of the link to the latest run: rename it")
+    new = link.with_name(f".{link.name}-{os.getpid()}")
+    new.unlink(missing_ok=True)
+    new.symlink_to(folder.name)
+    new.replace(link)
+
+
+def _only_folder(folder: Path) -> Path | None:
+    below = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return below[0] if below else None
+
+
+def _short(path: Path) -> str:
+    """A path relative to where the user is, if that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+def _whole(lowest: int):
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", text) or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {lowest}")
+        return int(text)
+
+    return parse
+
+
+def _between(lowest: float, highest: float):
+    def parse(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if lowest < float(text) <= highest:
+                return float(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above {lowest:g} and at most {highest:g}")
+
+    return parse
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.local",
+        description="Runs the benchmark on this machine: ingest, preprocess, four trainings, evaluation, comparison.",
+        epilog="""examples:
+  python -m pipelines.local --weights none
+      everything on simulated radiographs, the networks starting from random weights
+  python -m pipelines.local --source directory --path ~/chest_xray --image-size 128
+      your images, the networks pre-trained on ImageNet (downloaded once)
+  python -m pipelines.local --regimes custom_cnn transfer_learning --epochs 5
+      two of the four regimes""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--source", choices=SOURCES, default="synthetic", help="where the images come from; default: %(default)s")
+    add("--path", default="", help="folder with {train,val,test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA}")
+    add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
+    add("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
+    add("--weights", default="imagenet", help="imagenet, none (random) or a Keras weights file; default: %(default)s")
+    add("--image-size", type=_whole(32), default=96, metavar="PX", help="default: %(default)s")
+    add("--epochs", type=_whole(1), default=12, metavar="N", help="at most so many; default: %(default)s")
+    add("--patience", type=_whole(0), default=4, metavar="N", help="0 trains all epochs; default: %(default)s")
+    add("--batch-size", type=_whole(1), default=32, metavar="N", help="default: %(default)s")
+    add("--learning-rate", type=_between(0, 0.999), default=1e-3, metavar="X", help="default: %(default)s")
+    add(
+        "--trainable-layers",
+        type=_whole(0),
+        default=10,
+        metavar="N",
+        help="partial fine-tuning's; default: %(default)s",
+    )
+    add("--seeds", type=_whole(1), default=1, metavar="N", help="train everything N times; default: %(default)s")
+    add("--seed", type=_whole(0), default=1, metavar="S", help="the first of them; default: %(default)s")
+    add("--data-seed", type=_whole(0), default=1, metavar="S", help="of simulation and split; default: %(default)s")
+    add("--synthetic-images", type=_whole(40), default=1200, metavar="N", help="default: %(default)s")
+    add("--synthetic-size", type=_whole(32), default=160, metavar="PX", help="shorter side; default: %(default)s")
+    add(
+        "--synthetic-difficulty", type=_between(-1e-9, 1), default=0.5, metavar="X", help="0 to 1; default: %(default)s"
+    )
+    add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
+    add("--verbose", action="store_true", help="print everything")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

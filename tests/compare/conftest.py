@@ -1,0 +1,188 @@
+"""Evaluations as the evaluate step writes them, out of random numbers: no image, no model."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.artifacts import dataset_summary, evaluation, files, prepared_dataset
+from components.artifacts.names import REGIMES
+
+FINGERPRINT = "ab12" * 16
+STARTED = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+
+# How well each regime separates the classes (in standard deviations), and what it costs: seconds, MB, parameters.
+REGIME_FACTS = {
+    "custom_cnn": SimpleNamespace(separation=2.6, seconds=9.4, memory=812.0, parameters=96_513, trained=96_065),
+    "transfer_learning": SimpleNamespace(
+        separation=3.3, seconds=14.8, memory=1240.0, parameters=2_259_265, trained=1281
+    ),
+    "partial_fine_tuning": SimpleNamespace(
+        separation=3.6, seconds=41.0, memory=1492.0, parameters=2_259_265, trained=735_361
+    ),
+    "full_fine_tuning": SimpleNamespace(
+        separation=3.8, seconds=245.0, memory=3105.0, parameters=2_259_265, trained=2_225_153
+    ),
+}
+
+
+def make_index(images=300, patients=200):
+    """Image names, patients and labels of a test split; a patient keeps to one class."""
+    further = np.random.default_rng(1).integers(patients, size=images - patients)
+    patient = np.sort(np.r_[np.arange(patients), further])
+    label = (patient < 0.62 * patients).astype(int)
+    names = [f"test/{'person' if y else 'IM-'}{p:04}_{i}.jpeg" for i, (p, y) in enumerate(zip(patient, label))]  # noqa: B905
+    return pd.DataFrame({"split": "test", "image": names, "patient": patient.astype(str), "label": label})
+
+
+def make_scores(index, separation, seed):
+    """Scores (N,) as float32: with a part common to all models, since hard images are hard for all of them."""
+    common = np.random.default_rng(7).normal(size=len(index))
+    own = np.random.default_rng(seed).normal(size=len(index))
+    logit = separation * (index["label"] - 0.5) + 0.9 * common + 0.45 * own
+    return (1 / (1 + np.exp(-1.6 * logit))).to_numpy(np.float32)
+
+
+def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, **training):
+    """Saves one plausible evaluation; `training` holds settings of `make_training`."""
+    facts = REGIME_FACTS[regime]
+    index = make_index() if index is None else index
+    if scores is None:
+        scores = make_scores(index, facts.separation, REGIMES.index(regime) + 10 * seed)
+    table = index.assign(score=np.asarray(scores))
+    training = make_training(regime, facts, seed, **training)
+    results = files.header(evaluation.KIND, STARTED, {}) | {
+        "regime": regime,
+        "seed": seed,
+        "backbone": training["backbone"],
+        "threshold": {"value": 0.5, "chosen_on": "validation"},
+        "metrics": {},
+        "confusion": {},
+        "curves": make_curves(table),
+        "inference": {"ms_per_image": facts.memory / 400, "images_per_second": 4e5 / facts.memory, "batch_size": 32},
+        "robustness": {"unchanged": 0.99, "gamma 0.7": 0.978 + 1e-5 * facts.seconds, "noise": 0.93},
+        "training": training,
+    }
+    with files.new_folder(folder) as new:
+        evaluation.save(new, table, results)
+    return folder
+
+
+def make_curves(table):
+    cuts = np.r_[np.inf, np.unique(table["score"])[::-1][::2]]
+    positive, negative = (table.loc[table["label"] == label, "score"].to_numpy() for label in (1, 0))
+    tp = np.array([(positive >= cut).sum() for cut in cuts])
+    fp = np.array([(negative >= cut).sum() for cut in cuts])
+    recall = tp / max(len(positive), 1)
+    precision = np.where(tp + fp > 0, tp / np.maximum(tp + fp, 1), 1)
+    return {
+        "roc": {"fpr": fp / max(len(negative), 1), "tpr": recall, "thresholds": cuts},
+        "pr": {"precision": precision, "recall": recall},
+    }
+
+
+def make_training(regime, facts, seed, *, weights="imagenet", fingerprint=FINGERPRINT, gpu=None, seconds=None):
+    """The content of training.json; `seconds` replaces the training time."""
+    warm_up = 3 if "fine" in regime else 0
+    seconds = seconds or facts.seconds
+    history = [
+        {
+            "phase": "head warm-up" if step < warm_up else "training",
+            "epoch": step + 1 if step < warm_up else step + 1 - warm_up,
+            "seconds": seconds * (step + 1) / (8 + warm_up),
+            "learning_rate": 1e-3 * 0.8**step,
+            "train_loss": 0.1 + 0.6 * 0.6**step,
+            "validation_loss": 0.16 + 0.55 * 0.62**step + 0.006 * step,
+            "validation_auc": 0.985 - 0.25 * 0.55**step - 0.0008 * step,
+        }
+        for step in range(8 + warm_up)
+    ]
+    return files.header("trained model", STARTED, {"regime": regime, "seed": seed}) | {
+        "regime": regime,
+        "seed": seed,
+        "backbone": None if regime == "custom_cnn" else {"name": "MobileNetV2", "weights": weights},
+        "recipe": {"batch_size": 32, "learning_rate": 1e-3, "augmentation": {"shift": 0.05, "flip": True}},
+        "history": history,
+        "best_epoch": 6,
+        "cost": {
+            "train_seconds": seconds,
+            "epochs": len(history),
+            "images_per_second": 4000 / seconds,
+            "peak_memory_mb": facts.memory,
+            "peak_gpu_memory_mb": facts.memory * 0.7 if gpu else None,
+            "parameters": facts.parameters,
+            "trainable_parameters": facts.trained,
+            "model_mb": facts.parameters * 4.2e-6,
+        },
+        "hardware": {"cpu": "A processor", "cores": 2, "memory_gb": 16.0, "gpu": gpu},
+        "dataset": {"fingerprint": fingerprint, "image_size": 96},
+    }
+
+
+def write_summary(folder, *, source="kaggle", description="Chest X-ray images of children", **quality):
+    """Saves a dataset summary; `quality` replaces entries of its quality findings."""
+    splits = {"train": (4185, 2400, 3110), "validation": (1047, 600, 773), "test": (300, 200, 186)}
+    counts = ("images", "patients", "pneumonia")
+    content = files.header(prepared_dataset.KIND, STARTED, {"image_size": 96, "seed": 0}) | {
+        "source": {"name": source, "description": description},
+        "image_size": 96,
+        "resize": "Shorter side cropped in the middle, then averaged down.",
+        "split_rule": "The source's test split is kept; validation is carved out of train by patient.",
+        "splits": {name: dict(zip(counts, numbers, strict=True)) for name, numbers in splits.items()},
+        "fingerprint": FINGERPRINT,
+        "quality": {
+            "refused": [{"image": "train/broken.jpeg", "reason": "the file ends too early"}],
+            "duplicates": {
+                **{"groups": 30, "images": 60, "across_splits": 2, "across_classes": 0},
+                "examples": [["a.jpeg", "b.jpeg"]],
+            },
+            "patients_in_several_splits": {"count": 12, "examples": ["person1", "person2"]},
+            "patient_unknown": 4,
+        }
+        | quality,
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    copy, picture = folder.with_suffix(".json"), folder.with_suffix(".png")
+    files.write_json(copy, content)
+    matplotlib.image.imsave(picture, np.random.default_rng(0).random((64, 192)), cmap="gray")
+    with files.new_folder(folder) as new:
+        dataset_summary.save(new, copy, picture.read_bytes())
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writers of evaluations and of a summary into this test's folder."""
+
+    def evaluation_folder(regime, name=None, **settings):
+        return write_evaluation(tmp_path / (name or f"{regime}-{settings.get('seed', 0)}"), regime, **settings)
+
+    return SimpleNamespace(
+        evaluation=evaluation_folder,
+        evaluations=lambda regimes=REGIMES, **settings: [evaluation_folder(regime, **settings) for regime in regimes],
+        summary=lambda **settings: write_summary(tmp_path / "summary", **settings),
+        index=make_index,
+    )
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory):
+    """One comparison of all four regimes: `folder`, `results`, the single files, and matplotlib's settings."""
+    from components.compare.compare import compare  # noqa: PLC0415
+
+    base = tmp_path_factory.mktemp("compared")
+    evaluations = [write_evaluation(base / regime, regime) for regime in reversed(REGIMES)]
+    html, markdown = base / "pages" / "report-copy.html", base / "pages" / "summary-copy.md"
+    settings_before = dict(matplotlib.rcParams)
+    results = compare(evaluations, write_summary(base / "summary"), base / "comparison", "run-7", html, markdown)
+    return SimpleNamespace(
+        folder=base / "comparison",
+        results=results,
+        html=html,
+        markdown=markdown,
+        settings_before=settings_before,
+        settings_after=dict(matplotlib.rcParams),
+    )

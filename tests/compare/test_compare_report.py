@@ -1,0 +1,215 @@
+"""The report, the summary and the plots: complete, self-contained, safe, and true to the numbers."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import pytest
+from matplotlib import pyplot
+
+from components.artifacts import files
+from components.artifacts.evaluation import Evaluation
+from components.artifacts.names import REGIME_TITLES
+from components.compare import inputs, report, results, tables
+from components.compare.compare import compare
+from components.compare.notes import notes
+
+HOSTILE = "<script>alert('x')</script>\"><img src=//evil.example/x onerror=alert(1)>|](http://evil.example)"
+
+MADE_BY = {"made_by": {"versions": {"pneumonia-benchmark": "0"}, "finished": "now"}}
+
+PLOTS = {
+    *("quality_against_time", "metrics", "roc_and_pr", "confusion", "learning_curves", "cost", "robustness"),
+}
+
+
+class Tags(HTMLParser):
+    """Collects every tag with its attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+@pytest.fixture(scope="module")
+def page(compared):
+    return (compared.folder / "report.html").read_text(encoding="utf-8")
+
+
+def text_of(page):
+    """The words that a reader sees, with plain spaces and dashes."""
+    words = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", words.replace("\N{WORD JOINER}", "").replace("\N{NO-BREAK SPACE}", " "))
+
+
+def render(write, evaluations, **summary):
+    """The report without plots, and the summary."""
+    given = inputs.load(evaluations, write.summary(**summary))
+    found = MADE_BY | results.build(given, "run")
+    return report.html(found, given, {}), report.markdown(found, given)
+
+
+def test_the_report_has_every_section(page):
+    headings = re.findall(r"<h2 id=\"(\w+)\">", page)
+    assert headings == ["evidence", "plots", "data", "recipe", "cost", "reproduce", "limits"]
+    assert page.count("<h1>") == 1
+    assert '<html lang="en">' in page
+
+
+def test_the_report_asks_nothing_of_anyone_and_runs_no_script(page):
+    tags = Tags(page).found
+    assert not {"script", "link", "iframe", "object", "form", "base"} & {tag for tag, _ in tags}
+    for _, attributes in tags:
+        assert attributes.get("src", "data:").startswith("data:image/png;base64,") or "src" not in attributes
+        assert attributes.get("href", "#").startswith("#")
+        assert not any(name.startswith("on") or name == "srcset" for name in attributes)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_the_report_is_small_enough_to_mail(page):
+    assert len(page.encode()) < 3_000_000
+
+
+def test_the_first_screen_has_the_answer_the_table_and_the_key_picture(page, compared):
+    first = page[: page.index("<nav")]
+    words = text_of(first)
+    assert compared.results["recommendation"]["why"].split(". ")[0] in words
+    for name, regime in compared.results["regimes"].items():
+        assert REGIME_TITLES[name] in words
+        for metric in ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc"):
+            assert str(tables.metric_cell(regime["metrics"][metric])) in words
+    assert "4 min 5 s" in words
+    assert "735,361 (of 2,259,265)" in words
+    assert first.count("<img") == 1
+
+
+def test_every_picture_of_the_report_is_one_of_the_files_and_is_described(page, compared):
+    pictures = [attributes for tag, attributes in Tags(page).found if tag == "img"]
+    shown = {base64.b64decode(picture["src"].split(",")[1]) for picture in pictures}
+    assert {path.stem for path in compared.folder.glob("*.png")} == PLOTS
+    assert {path.read_bytes() for path in compared.folder.glob("*.png")} < shown
+    assert all(len(picture["alt"]) > 40 for picture in pictures)
+    assert page.count("<figure>") == page.count("<figcaption>") == len(pictures) == len(PLOTS) + 1
+
+
+def test_tables_have_captions_and_scopes(page):
+    tags = Tags(page).found
+    assert len([tag for tag, _ in tags if tag == "table"]) == len([tag for tag, _ in tags if tag == "caption"]) >= 6
+    assert all(attributes.get("scope") in ("row", "col") for tag, attributes in tags if tag == "th")
+
+
+def test_the_report_tells_data_recipe_and_origin(page):
+    words = text_of(page)
+    for expected in (
+        *("Byte-identical images: 60, in 30 groups", "Patients in more than one split of the source: 12"),
+        *("train/broken.jpeg", "the file ends too early", "Images that do not tell whom they show: 4"),
+        *("1 file was refused", "4,185", "1,075 (25.7%)", "batch size", "shift 0.05, flip yes", "0.001"),
+        *("run-7", "ab12" * 16, "A processor, 2 cores, 16 GB, no GPU", "regime custom_cnn"),
+        *("Not for clinical use", "one hospital in Guangzhou", "paired", "No difference shown"),
+    ):
+        assert expected in words, expected
+
+
+def test_hostile_names_stay_text(write):
+    page, markdown = render(
+        write,
+        write.evaluations(["custom_cnn", "full_fine_tuning"]),
+        description=HOSTILE,
+        refused=[{"image": HOSTILE, "reason": HOSTILE}],
+        duplicates={"groups": 1, "images": 2, "across_splits": 0, "across_classes": 0, "examples": [[HOSTILE, "b"]]},
+        patients_in_several_splits={"count": 1, "examples": [HOSTILE]},
+    )
+    tags = Tags(page).found
+    assert "script" not in {tag for tag, _ in tags}
+    assert not any("onerror" in attributes for _, attributes in tags)
+    assert page.count("&lt;script&gt;") >= 5
+    assert "<script" not in markdown
+
+
+def test_a_hostile_run_id_stays_text(write):
+    given = inputs.load(write.evaluations(["custom_cnn"]), write.summary())
+    found = MADE_BY | results.build(given, HOSTILE)
+    assert "script" not in {tag for tag, _ in Tags(report.html(found, given, {})).found}
+    heading = report.markdown(found, given).splitlines()[0]
+    assert "\\<script\\>" in heading
+    assert "\\]\\(http" in heading
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("synthetic", "The images are simulated."),
+        ("pneumoniamnist", "The images are of children aged one to five"),
+        ("directory", "If the images are those of Kermany et al."),
+    ],
+)
+def test_limits_speak_of_the_data_that_were_used(write, source, words):
+    page, _ = render(write, write.evaluations(["custom_cnn"]), source=source)
+    assert words in text_of(page)
+
+
+def test_the_report_of_several_seeds_lists_every_training(write):
+    folders = [write.evaluation("custom_cnn", seed=seed) for seed in (0, 1)]
+    page, markdown = render(write, folders)
+    assert "Every single training" in page
+    assert "means over the seeds" in text_of(page)
+    assert "means over the seeds" in markdown
+
+
+def test_training_times_of_different_machines_are_said_not_to_be_comparable(write):
+    folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", gpu="A GPU")]
+    page, markdown = render(write, folders)
+    assert "not comparable" in page[: page.index("<nav")]
+    assert "not comparable" in markdown
+    assert "Peak GPU memory" in page
+
+
+def test_notes_warn_of_few_patients_and_of_flawless_models(write):
+    index = write.index(images=30, patients=20)
+    given = inputs.load([write.evaluation("custom_cnn", index=index, scores=index["label"])], write.summary())
+    text = " ".join(notes(results.build(given, ""), given))
+    assert "only 7 test patients" in text
+    assert "An interval without width" in text
+
+
+def test_notes_are_silent_where_there_is_nothing_to_warn_of(write):
+    given = inputs.load(write.evaluations(["custom_cnn"]), write.summary(patient_unknown=0))
+    assert [note.split(":")[0] for note in notes(results.build(given, ""), given)] == ["Each regime was trained once"]
+
+
+def test_the_summary_is_the_first_screen_as_markdown(compared):
+    text = (compared.folder / "summary.md").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert lines[0] == "# Which training is worth its cost – run-7"
+    assert lines[2].startswith("**Partial fine-tuning is worth its cost")
+    rows = [line for line in lines if line.startswith("|")]
+    assert len(rows) == 6
+    assert {row.count("|") for row in rows} == {13}
+    assert "Not for clinical use." in lines
+
+
+def test_kubeflow_gets_the_report_and_the_summary_as_single_files(compared):
+    assert compared.html.read_bytes() == (compared.folder / "report.html").read_bytes()
+    assert compared.markdown.read_bytes() == (compared.folder / "summary.md").read_bytes()
+    assert {path.name for path in compared.html.parent.iterdir()} == {"report-copy.html", "summary-copy.md"}
+
+
+def test_one_flawless_regime_with_two_seeds_and_no_robustness_can_be_drawn(write, tmp_path):
+    index = write.index(images=40, patients=40)
+    folders = [write.evaluation("full_fine_tuning", seed=seed, index=index, scores=index["label"]) for seed in (0, 1)]
+    for folder in folders:
+        changed = Evaluation.load(folder).results | {"robustness": {}}
+        files.write_json(folder / "evaluation.json", changed)
+    compare(folders, write.summary(), tmp_path / "out")
+    assert not (tmp_path / "out" / "robustness.png").exists()
+    assert "robustness" not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_drawing_leaves_matplotlib_as_it_was(compared):
+    assert compared.settings_after == compared.settings_before
+    assert pyplot.get_fignums() == []

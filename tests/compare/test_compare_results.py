@@ -1,0 +1,248 @@
+"""`results.json`: its format, its numbers, and what may not be compared."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.artifacts.evaluation import METRICS, Evaluation
+from components.artifacts.names import REGIMES
+from components.compare import inputs, results, statistics
+from components.compare.__main__ import main
+from components.compare.compare import compare
+from components.console import UserError
+
+COSTS = {
+    *("train_seconds", "epochs", "images_per_second", "peak_memory_mb", "peak_gpu_memory_mb", "parameters"),
+    *("trainable_parameters", "model_mb", "inference_ms_per_image", "inference_images_per_second"),
+}
+
+
+def build(write, evaluations, **summary):
+    return results.build(inputs.load(evaluations, write.summary(**summary)), "run")
+
+
+def numbers_in(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [number for item in value for number in numbers_in(item)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def test_results_json_has_the_documented_keys(compared):
+    found = json.loads((compared.folder / "results.json").read_text())
+    assert found == compared.results
+    assert (found["schema_version"], found["kind"]) == (1, "comparison")
+    assert set(found) == {
+        *("schema_version", "kind", "made_by", "run", "dataset", "backbone", "regimes", "comparisons"),
+        "recommendation",
+    }
+    assert set(found["run"]) == {"id", "started", "finished", "seed", "seeds", "versions", "hardware"}
+    assert set(found["dataset"]) == {"source", "fingerprint", "image_size", "splits"}
+    assert found["backbone"] == {"name": "MobileNetV2", "weights": "imagenet"}
+    assert list(found["regimes"]) == list(REGIMES)
+    for regime in found["regimes"].values():
+        assert set(regime) == {"metrics", "threshold", "confusion", "robustness", "cost"}
+        assert list(regime["metrics"]) == list(METRICS)
+        assert set(regime["cost"]) == COSTS
+        assert set(regime["threshold"]) == {"value", "chosen_on"}
+    assert {"best", "fastest_within_margin", "smallest_within_margin", "why"} <= set(found["recommendation"])
+
+
+def test_every_number_is_finite_and_lies_in_its_interval(compared):
+    assert all(math.isfinite(number) for number in numbers_in(compared.results))
+    for regime in compared.results["regimes"].values():
+        # The calibration error is biased upwards under resampling; every other metric lies inside its interval.
+        for name in set(METRICS) - {"ece"}:
+            low, high = regime["metrics"][name]["ci95"]
+            assert low <= regime["metrics"][name]["value"] <= high
+            assert low < high
+
+
+def test_every_pair_is_compared_in_roc_auc_and_accuracy(compared):
+    pairs = compared.results["comparisons"]
+    assert len(pairs) == 12
+    assert {pair["metric"] for pair in pairs} == {"roc_auc", "accuracy"}
+    for pair in pairs:
+        a, b = (compared.results["regimes"][pair[side]]["metrics"][pair["metric"]]["value"] for side in "ab")
+        assert pair["difference"] == pytest.approx(a - b)
+        assert pair["ci95"][0] <= pair["difference"] <= pair["ci95"][1]
+        assert 0 < pair["p_value"] <= pair["p_value_holm"] <= 1
+        assert pair["test"] == "paired bootstrap over patients"
+    clear = next(pair for pair in pairs if (pair["a"], pair["b"]) == ("custom_cnn", "full_fine_tuning"))
+    assert clear["p_value_holm"] < 0.05
+    assert clear["difference"] < 0
+
+
+def test_values_and_counts_are_those_of_the_predictions(compared):
+    evaluation = Evaluation.load(compared.folder.parent / "custom_cnn")
+    table = evaluation.split("test")
+    found = compared.results["regimes"]["custom_cnn"]
+    called = table["score"] >= 0.5
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx((called == table["label"]).mean())
+    assert found["confusion"]["fp"] == (called & (table["label"] == 0)).sum()
+    assert found["confusion"]["fn"] == (~called & (table["label"] == 1)).sum()
+    assert sum(found["confusion"].values()) == len(table)
+
+
+def test_results_csv_has_a_row_a_regime_with_metrics_intervals_and_cost(compared):
+    table = pd.read_csv(compared.folder / "results.csv")
+    assert list(table["regime"]) == list(REGIMES)
+    assert table["title"][0] == "Custom CNN"
+    expected = {"threshold", *COSTS} | {f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")}
+    assert expected | {"regime", "title"} == set(table.columns)
+    first = compared.results["regimes"]["custom_cnn"]
+    assert table["roc_auc_high"][0] == pytest.approx(first["metrics"]["roc_auc"]["ci95"][1])
+    assert table["parameters"][0] == 96_513
+
+
+def test_counts_of_one_seed_stay_integers(compared):
+    cost = compared.results["regimes"]["full_fine_tuning"]["cost"]
+    assert all(isinstance(cost[name], int) for name in ("epochs", "parameters", "trainable_parameters"))
+    assert cost["peak_gpu_memory_mb"] is None
+
+
+def test_the_run_says_what_made_it(compared):
+    run = compared.results["run"]
+    assert (run["id"], run["seed"], run["seeds"]) == ("run-7", 0, [0])
+    assert run["started"] == "2026-01-31T12:00:00Z"
+    assert run["finished"] > run["started"]
+    assert "numpy" in run["versions"]
+    assert run["hardware"]["cpu"] == "A processor"
+
+
+def test_a_subset_of_the_regimes_keeps_their_order(write):
+    found = build(write, write.evaluations(("full_fine_tuning", "custom_cnn")))
+    assert list(found["regimes"]) == ["custom_cnn", "full_fine_tuning"]
+    assert len(found["comparisons"]) == 2
+
+
+def test_the_custom_cnn_alone_has_no_backbone_and_nothing_to_compare(write):
+    found = build(write, write.evaluations(["custom_cnn"]))
+    assert found["backbone"] == {"name": None, "weights": None}
+    assert found["comparisons"] == []
+
+
+def test_several_seeds_give_means_and_every_single_value(write):
+    folders = [write.evaluation("custom_cnn", seed=seed, seconds=10.0 + seed) for seed in (4, 2)]
+    found = build(write, folders)
+    regime = found["regimes"]["custom_cnn"]
+    singles = [build(write, [folder])["regimes"]["custom_cnn"] for folder in folders]
+    assert list(regime["per_seed"]) == ["2", "4"]
+    for name in METRICS:
+        values = [single["metrics"][name]["value"] for single in singles]
+        assert regime["metrics"][name]["value"] == pytest.approx(np.mean(values))
+        assert regime["per_seed"]["4"][name] == values[0]
+    assert regime["confusion"]["tp"] == sum(single["confusion"]["tp"] for single in singles)
+    assert regime["cost"]["train_seconds"] == 13.0
+    assert (found["run"]["seed"], found["run"]["seeds"]) == (2, [2, 4])
+
+
+def test_the_interval_of_several_seeds_is_that_of_their_mean_on_the_same_draws(write):
+    given = inputs.load([write.evaluation("custom_cnn", seed=seed) for seed in (0, 1)], write.summary())
+    models = [(model.scores, model.threshold) for model in given.models]
+    means = statistics.bootstrap(given.labels, given.patients, models).mean(axis=0)
+    found = results.build(given, "")["regimes"]["custom_cnn"]["metrics"]
+    for column, name in enumerate(METRICS):
+        assert found[name]["ci95"] == pytest.approx(statistics.interval(means[:, column]))
+
+
+def first_scores(write):
+    return Evaluation.load(write.evaluation("custom_cnn", "original")).split("test")["score"]
+
+
+def test_the_order_of_the_images_does_not_matter(write):
+    shuffled = write.index().sample(frac=1, random_state=0)
+    scores = pd.Series(first_scores(write).to_numpy(), index=write.index().index)
+    other = write.evaluation("full_fine_tuning", index=shuffled, scores=scores[shuffled.index])
+    loaded = inputs.load([write.evaluation("custom_cnn"), other], write.summary())
+    assert (loaded.models[0].scores == loaded.models[1].scores).all()
+
+
+def test_a_score_that_is_the_threshold_itself_counts_as_pneumonia(write):
+    score = np.float32(0.12345679)
+    index = write.index(images=20, patients=20)
+    folder = write.evaluation("custom_cnn", index=index, scores=np.full(20, score))
+    path = folder / "evaluation.json"
+    content = json.loads(path.read_text())
+    content["threshold"]["value"] = float(score)
+    path.write_text(json.dumps(content))
+    assert build(write, [folder])["regimes"]["custom_cnn"]["metrics"]["recall"]["value"] == 1
+
+
+def test_no_evaluation_is_an_error(write, tmp_path):
+    with pytest.raises(UserError, match="pass at least one"):
+        compare([], write.summary(), tmp_path / "out")
+
+
+def test_two_evaluations_of_one_regime_and_seed_are_an_error(write):
+    folders = [write.evaluation("custom_cnn", "first"), write.evaluation("custom_cnn", "second")]
+    with pytest.raises(UserError, match="both custom_cnn with seed 0"):
+        inputs.load(folders, write.summary())
+
+
+@pytest.mark.parametrize("column", ["image", "label", "patient"])
+def test_different_test_sets_are_an_error(write, column):
+    other = write.index()
+    other.loc[0, column] = {"image": "other.jpeg", "label": 0, "patient": "other"}[column]
+    folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", index=other)]
+    with pytest.raises(UserError, match="different test images"):
+        inputs.load(folders, write.summary())
+
+
+def test_test_sets_of_different_size_are_an_error(write):
+    folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", index=write.index()[:-1])]
+    with pytest.raises(UserError, match="different test images"):
+        inputs.load(folders, write.summary())
+
+
+def test_another_dataset_than_the_summarys_is_an_error(write):
+    with pytest.raises(UserError, match="another dataset"):
+        inputs.load([write.evaluation("custom_cnn", fingerprint="cd" * 32)], write.summary())
+
+
+@pytest.mark.parametrize("rows", [slice(0, 100), slice(0, 0)], ids=["only pneumonia", "nothing"])
+def test_a_test_split_without_both_classes_is_an_error(write, rows):
+    with pytest.raises(UserError, match="both normal and pneumonia"):
+        inputs.load([write.evaluation("custom_cnn", index=write.index()[rows])], write.summary())
+
+
+def test_scores_that_are_no_numbers_are_an_error(write):
+    scores = np.full(300, 0.5)
+    scores[3] = np.nan
+    with pytest.raises(UserError, match="diverged"):
+        inputs.load([write.evaluation("custom_cnn", scores=scores)], write.summary())
+
+
+def test_an_unknown_regime_is_an_error(write):
+    folder = write.evaluation("custom_cnn")
+    text = (folder / "evaluation.json").read_text()
+    (folder / "evaluation.json").write_text(text.replace('"regime": "custom_cnn"', '"regime": "guessing"'))
+    with pytest.raises(UserError, match="unknown regime 'guessing'"):
+        inputs.load([folder], write.summary())
+
+
+def test_nothing_is_left_behind_after_an_error(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(statistics, "REPLICATES", 50)
+    monkeypatch.setattr("components.compare.plots.draw", lambda *_: 1 / 0)
+    folders = write.evaluations(["custom_cnn"])
+    with pytest.raises(ZeroDivisionError):
+        compare(folders, write.summary(), tmp_path / "new" / "out")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_the_command_line_ends_with_one_plain_line(write, tmp_path, capsys):
+    folder = write.evaluation("custom_cnn", fingerprint="cd" * 32)
+    with pytest.raises(SystemExit) as stopped:
+        main([str(folder), "--dataset", str(write.summary()), "--output", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_help_shows_an_example(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "python -m components.compare evaluations/custom_cnn" in capsys.readouterr().out
