@@ -52,20 +52,24 @@ def plain_errors() -> Iterator[None]:
     """Ends the process with one clear line instead of a traceback where the user can mend the cause.
 
     Raises:
-        SystemExit: with code 2 after a `UserError`, a full disk or a missing permission. Other exceptions are
-            defects of this project and keep their traceback.
+        SystemExit: with code 2 after a `UserError`, a full disk, a missing permission or a read-only disk. Other
+            exceptions are defects of this project and keep their traceback.
     """
     try:
         yield
     except UserError as error:
         message = str(error)
-    except PermissionError as error:
-        message = f"no permission for {error.filename}: change its owner or mode, or choose another folder"
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, PermissionError):
+            place = error.filename or f"what the step has to read or write ({error})"
+            message = f"no permission for {place}: change its owner or mode, or choose another folder"
+        elif error.errno == errno.EROFS:
+            message = f"{error.filename or 'the output folder'} is on a read-only disk: choose another folder"
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = f" while writing {error.filename}" if error.filename else ""
+            message = f"the disk is full{place}: free some space or choose another output folder, then run again"
+        else:
             raise
-        place = f" while writing {error.filename}" if error.filename else ""
-        message = f"the disk is full{place}: free some space or choose another output folder, then run again"
     else:
         return
     print(f"{PREFIX}error: {' '.join(message.split())}", file=sys.stderr, flush=True)

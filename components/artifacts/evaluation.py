@@ -60,10 +60,7 @@ class Evaluation:
         """
         folder = Path(folder)
         results = files.read_json(folder / "evaluation.json", KIND)
-        predictions = pd.read_csv(
-            folder / "predictions.csv", dtype={"split": str, "image": str, "patient": str}, keep_default_na=False
-        )
-        return cls(folder, predictions, results)
+        return cls(folder, files.read_table(folder / "predictions.csv", KIND, PREDICTION_COLUMNS), results)
 
     def split(self, name: str) -> pd.DataFrame:
         """The predictions of one split ("validation" or "test"), in the order of the prepared dataset."""

@@ -6,16 +6,20 @@ import math
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from components import __version__
 from components.console import UserError
 
 SCHEMA_VERSION = 1
+_TEXT = dict.fromkeys(("image", "patient", "sha256", "split"), str)
 
 
 @contextlib.contextmanager
@@ -27,18 +31,39 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
     Yields:
         A new, empty folder beside `path`.
+
+    Raises:
+        UserError: `path` is something that may not be replaced, such as a folder with other files.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    path = Path(path).resolve()
+    _check_replaceable(path)
+    partial, old = (path.with_name(f".{path.name}.{state}-{os.getpid()}") for state in ("partial", "old"))
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{path.parent} is not a folder: choose another place for {path.name}") from None
     try:
         yield partial
+        _check_replaceable(path)
         if path.is_dir():
-            shutil.rmtree(path)
+            path.rename(old)
         partial.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Saves the user's own files from an output folder given by mistake."""
+    if path.is_mount():
+        raise UserError(f"{path} is where a disk is mounted, which cannot be replaced: choose a new folder below it")
+    if not path.is_dir():
+        if path.exists():
+            raise UserError(f"{path} is a file, not a folder: choose another place for the output")
+        return
+    if any(path.iterdir()) and not any(b'"schema_version"' in file.read_bytes() for file in path.glob("*.json")):
+        raise UserError(f"{path} holds files that are no artifact, and would lose them: choose a new or empty folder")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -69,15 +94,13 @@ def read_json(path: str | Path, kind: str) -> dict[str, Any]:
         The file's content.
 
     Raises:
-        UserError: the file is missing, is no JSON, or is of another kind or a newer schema version.
+        UserError: the file is missing, is no JSON, or is of another kind or schema version.
     """
     path = Path(path)
-    try:
+    with whole(path, kind):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path.parent} is not a whole {kind}: it has no {path.name}; run the step again") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); run the step that wrote it again") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged (no JSON object); run the step that wrote it again")
     found = content.get("kind"), content.get("schema_version")
     if found[0] != kind:
         raise UserError(f"{path} describes a {found[0]!r}, not a {kind!r}: check which artifact you passed")
@@ -86,6 +109,44 @@ def read_json(path: str | Path, kind: str) -> dict[str, Any]:
             f"{path} has schema version {found[1]}, this code reads {SCHEMA_VERSION}: run the step that wrote it again"
         )
     return content
+
+
+def read_table(path: str | Path, kind: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Reads an artifact's CSV file; names stay text even where they look like numbers or are empty.
+
+    Args:
+        path: the file.
+        kind: the artifact's kind, for messages.
+        columns: which it must have.
+
+    Raises:
+        UserError: the file is missing, damaged or lacks a column.
+    """
+    path = Path(path)
+    with whole(path, kind):
+        table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False)
+    if missing := [name for name in columns if name not in table.columns]:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}; run the step that wrote it again")
+    return table
+
+
+@contextlib.contextmanager
+def whole(path: Path, kind: str) -> Iterator[None]:
+    """Makes what goes wrong while a file of an artifact is read an error that names the remedy.
+
+    Args:
+        path: the file.
+        kind: the artifact's kind.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise UserError(f"{path.parent} is not a whole {kind}: it has no {path.name}; run the step again") from None
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is damaged ({error}); run the step that wrote it again") from None
 
 
 def header(kind: str, started: datetime, arguments: dict[str, Any]) -> dict[str, Any]:

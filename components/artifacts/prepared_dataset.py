@@ -61,7 +61,7 @@ class PreparedDataset:
         """Maps the arrays and reads the indices.
 
         Raises:
-            UserError: a file is missing, of another kind, or an array does not fit its index.
+            UserError: a file is missing, damaged or of another kind, or an array does not fit its index.
         """
         folder = Path(folder)
         info = files.read_json(folder / "dataset.json", KIND)
@@ -69,8 +69,9 @@ class PreparedDataset:
 
 
 def _load_split(folder: Path, name: str) -> Split:
-    index = pd.read_csv(folder / f"{name}.csv", dtype={"image": str, "patient": str}, keep_default_na=False)
-    images = np.load(folder / f"{name}.npy", mmap_mode="r")
+    index = files.read_table(folder / f"{name}.csv", KIND, INDEX_COLUMNS)
+    with files.whole(folder / f"{name}.npy", KIND):
+        images = np.load(folder / f"{name}.npy", mmap_mode="r")
     if images.dtype != np.uint8 or images.ndim != 3 or len(images) != len(index):
         raise UserError(
             f"{folder}/{name}.npy is {images.dtype} {images.shape}, but {name}.csv lists {len(index)} images: "

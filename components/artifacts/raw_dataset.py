@@ -41,21 +41,24 @@ class RawDataset:
         """Reads manifest and quality; the images stay in their zips.
 
         Raises:
-            UserError: a file is missing or of another kind.
+            UserError: a file is missing, damaged or of another kind.
         """
         folder = Path(folder)
         quality = files.read_json(folder / "quality.json", KIND)
-        manifest = pd.read_csv(folder / "manifest.csv", dtype={"split": str, "patient": str}, keep_default_na=False)
-        missing = set(MANIFEST_COLUMNS) - set(manifest.columns)
-        if missing:
-            raise UserError(f"{folder}/manifest.csv lacks the columns {sorted(missing)}; run ingest again")
-        return cls(folder, manifest, quality)
+        return cls(folder, files.read_table(folder / "manifest.csv", KIND, MANIFEST_COLUMNS), quality)
 
     @contextlib.contextmanager
     def open_images(self) -> Iterator["ImageReader"]:
-        """Opens the zips for reading."""
+        """Opens the zips for reading.
+
+        Raises:
+            UserError: a zip is damaged.
+        """
         with contextlib.ExitStack() as stack:
-            archives = [stack.enter_context(zipfile.ZipFile(path)) for path in sorted(self.folder.glob("images*.zip"))]
+            archives = []
+            for path in sorted(self.folder.glob("images*.zip")):
+                with files.whole(path, KIND):
+                    archives.append(stack.enter_context(zipfile.ZipFile(path)))
             yield ImageReader({name: archive for archive in archives for name in archive.namelist()})
 
 
@@ -69,9 +72,13 @@ class ImageReader:
         """The file of `image`, as it came.
 
         Raises:
-            KeyError: no such image.
+            UserError: no zip has it, or the zip is damaged.
         """
-        return self.archive_of[image].read(image)
+        if image not in self.archive_of:
+            raise UserError(f"{image} is in no zip of the {KIND}, so a zip is missing or damaged: run ingest again")
+        archive = self.archive_of[image]
+        with files.whole(Path(archive.filename), KIND):
+            return archive.read(image)
 
 
 class ImageWriter:

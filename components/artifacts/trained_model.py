@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.artifacts import files
+from components.console import UserError
 
 KIND = "trained model"
 
@@ -38,7 +39,10 @@ class TrainedModel:
             UserError: a file is missing or of another kind.
         """
         folder = Path(folder)
-        return cls(folder, files.read_json(folder / "training.json", KIND))
+        model = cls(folder, files.read_json(folder / "training.json", KIND))
+        if not model.model_file.is_file():
+            raise UserError(f"{folder} is not a whole {KIND}: it has no {model.model_file.name}; run the step again")
+        return model
 
 
 def save(folder: Path, training: dict[str, Any]) -> None:

@@ -79,7 +79,8 @@ def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, list[dict[st
                 content = item.path.read_bytes()
                 width, height = _inspect(item.image, content)
             except (ValueError, OSError) as error:
-                refused.append({"image": _printable(item.image), "reason": str(error)})
+                reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+                refused.append({"image": _printable(item.image), "reason": reason})
                 continue
             writer.add(item.image, content)
             digest = hashlib.sha256(content).hexdigest()
@@ -99,6 +100,8 @@ def _inspect(image: str, content: bytes) -> tuple[int, int]:
         image.encode()
     except UnicodeEncodeError:
         raise ValueError("the file's name is not valid UTF-8") from None
+    if {"\r", "\n"} & set(image):
+        raise ValueError("the file's name has a line break")
     if not content:
         raise ValueError("the file is empty")
     try:

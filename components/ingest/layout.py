@@ -71,9 +71,14 @@ def _class_files(root: Path, folder: Path, split: str) -> Iterator[Found]:
         label = below.name.upper()
         if label not in CLASSES:
             continue
-        for parent, folders, names in os.walk(below):
+        for parent, folders, names in os.walk(below, onerror=_stop):
             folders[:] = [name for name in folders if not name.startswith(".") and name != _IGNORED]
             for name in names:
                 if not name.startswith("."):
                     path = Path(parent, name)
                     yield Found(path, path.relative_to(root).as_posix(), label, split)
+
+
+def _stop(error: OSError) -> None:
+    """Makes a folder that cannot be read an error; `os.walk` would leave it out without a word."""
+    raise error

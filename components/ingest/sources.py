@@ -76,7 +76,7 @@ class Directory:
 
     def description(self) -> str:
         """What the report says of the data."""
-        return f"the folder {self.path.name}"
+        return f"the folder {self.path.resolve().name}"
 
     def fetch(self, workspace: Path) -> Path:  # noqa: ARG002 (needs no workspace)
         """Checks that the folder is there."""

@@ -1,7 +1,11 @@
 """From the raw to the prepared dataset: decode, resize, split, store. Read `preprocess` from top to bottom."""
 
+import errno
 import io
+import itertools
+import math
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from components.console import UserError
 from components.preprocess import decoding, splitting
 
 SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
+LARGEST_SEED = 2**32 - 1
 EXAMPLES_A_CLASS = 8
 CHUNK = 512
 
@@ -41,8 +46,7 @@ def preprocess(
         UserError: an argument or the raw dataset is unusable, or a split has no image of a class.
     """
     started = files.now()
-    if not SMALLEST_SIZE <= image_size <= LARGEST_SIZE:
-        raise UserError(f"image size is {image_size}, but must be from {SMALLEST_SIZE} to {LARGEST_SIZE} px")
+    _check(raw_dataset, output, summary, image_size, seed)
     raw = RawDataset.load(raw_dataset)
     splits, rule = splitting.split(raw.manifest, seed)
     with files.new_folder(output) as folder:
@@ -68,6 +72,19 @@ def preprocess(
     return info
 
 
+def _check(raw_dataset: str | Path, output: str | Path, summary: str | Path, image_size: int, seed: int) -> None:
+    if not SMALLEST_SIZE <= image_size <= LARGEST_SIZE:
+        raise UserError(f"image size is {image_size}, but must be from {SMALLEST_SIZE} to {LARGEST_SIZE} px")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UserError(f"seed is {seed}, but must be from 0 to {LARGEST_SEED}")
+    for one, other in itertools.permutations([Path(path).resolve() for path in (raw_dataset, output, summary)], 2):
+        if one.is_relative_to(other):
+            raise UserError(
+                f"{one} lies in {other}, and one would replace the other: "
+                "choose separate folders for raw dataset, prepared dataset and summary"
+            )
+
+
 _HEADER = ("schema_version", "kind", "made_by", "source")
 
 
@@ -78,7 +95,7 @@ def _decode_all(raw: RawDataset, splits: pd.Series, size: int, folder: Path) -> 
     with raw.open_images() as reader, ThreadPoolExecutor(os.cpu_count()) as pool:
         for name in SPLITS:
             rows = raw.manifest[splits == name]
-            array = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint8, (len(rows), size, size))
+            array = _new_array(folder / f"{name}.npy", (len(rows), size, size))
 
             def decode(row: int, image: str, array: np.ndarray = array) -> str:
                 try:
@@ -99,6 +116,13 @@ def _decode_all(raw: RawDataset, splits: pd.Series, size: int, folder: Path) -> 
     return refused
 
 
+def _new_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Makes a memory-mapped uint8 array; a disk that fills up under one kills the process, so room is checked first."""
+    if shutil.disk_usage(path.parent).free < math.prod(shape):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+
+
 def _finish_split(folder: Path, name: str, array: np.ndarray, rows: pd.DataFrame, good: np.ndarray) -> None:
     """Drops what could not be decoded and writes the index of a split."""
     rows = rows[good]
@@ -106,7 +130,7 @@ def _finish_split(folder: Path, name: str, array: np.ndarray, rows: pd.DataFrame
         if not (rows["label"] == label).any():
             raise UserError(f"the {name} split has no image of the class {label} that can be decoded: add some")
     if not good.all():
-        smaller = np.lib.format.open_memmap(folder / "partial.npy", "w+", np.uint8, (len(rows), *array.shape[1:]))
+        smaller = _new_array(folder / "partial.npy", (len(rows), *array.shape[1:]))
         for target, source in enumerate(np.flatnonzero(good)):
             smaller[target] = array[source]
         (folder / "partial.npy").replace(folder / f"{name}.npy")

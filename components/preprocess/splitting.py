@@ -31,19 +31,23 @@ def split(manifest: pd.DataFrame, seed: int) -> tuple[pd.Series, str]:
     """
     splits = manifest["split"].where(manifest["split"] != "", "train").copy()
     rule = []
+    own = splits == "validation"
+    both = set(manifest.loc[own, "label"]) == set(CLASSES)
+    kept = both and own.sum() > SMALL_VALIDATION
+    if not kept:
+        splits[own] = "train"
     if (splits == "test").any():
         rule.append("The source's test split is kept.")
     else:
-        splits[_take(manifest, splits == "train", TEST_FRACTION, seed, "test")] = "test"
+        elsewhere = manifest["patient"].isin(manifest.loc[splits == "validation", "patient"])
+        splits[_take(manifest, (splits == "train") & ~elsewhere, TEST_FRACTION, seed, "test")] = "test"
         rule.append(f"The source has no test split: {TEST_FRACTION:.0%} of the patients are set aside for it.")
-    own = splits == "validation"
-    both = set(manifest.loc[own, "label"]) == set(CLASSES)
-    if own.sum() > SMALL_VALIDATION and both:
+    if kept:
         rule.append("The source's validation split is kept.")
     else:
         if own.any():
-            rule.append(f"The source's {own.sum()} validation images are too few to choose anything on and join train.")
-            splits[own] = "train"
+            why = "too few to choose anything on" if both else "of one class only"
+            rule.append(f"The source's {own.sum()} validation images are {why} and join train.")
         splits[_take(manifest, splits == "train", VALIDATION_FRACTION, seed, "validation")] = "validation"
         rule.append(f"{VALIDATION_FRACTION:.0%} of the training patients are set aside for validation.")
     return splits, " ".join(rule)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from components.artifacts.names import BACKBONES
 from components.console import UserError
@@ -41,9 +40,6 @@ _SCALING = {
     "ResNet50": InputScaling((1.0,) * 3, tuple(-mean for mean in _CAFFE_MEAN)),
     "DenseNet121": _TORCH,
 }
-
-CALIBRATION_IMAGES = 32
-"""Images from which batch normalisation's statistics are taken where no weights were loaded."""
 
 
 @dataclass(frozen=True)
@@ -113,22 +109,3 @@ def _load_file(model: keras.Model, name: str, path: Path) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return f"{path.name} (SHA-256 {digest[:12]})"
-
-
-def calibrate(model: keras.Model, images: np.ndarray) -> None:
-    """Sets the statistics of every batch normalisation to those of `images`.
-
-    A random network needs this before its batch normalisation can stay in inference mode: with untouched statistics
-    its activations vanish or explode. Data-dependent initialisation, as in Krähenbühl et al. 2016 (arXiv:1511.06856).
-
-    Args:
-        model: any network with batch normalisation.
-        images: float32, what the network takes.
-    """
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = 0.0
-    model(images, training=True)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum

@@ -7,17 +7,40 @@ channel. After a convolution without activation it disappears into kernel and bi
 import keras
 import numpy as np
 
+CALIBRATION_IMAGES = 32
+"""Images from which batch normalisation's statistics are taken where no weights were loaded."""
+
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
-def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
-    """A copy of `model` in which batch normalisation is in inference mode, folded away wherever that is possible.
+def calibrate(model: keras.Model, images: np.ndarray) -> None:
+    """Sets the statistics of every batch normalisation to those of `images`.
 
-    A normalisation stays a layer of its own (in inference mode, gamma and beta trainable) where no convolution feeds
-    it alone, or where only one of the two is trained.
+    A random network needs this before its batch normalisation can stay in inference mode: with untouched statistics
+    its activations vanish or explode. Data-dependent initialisation, as in Krähenbühl et al. 2016 (arXiv:1511.06856).
 
     Args:
-        model: a functional model of one input.
+        model: any network with batch normalisation.
+        images: float32, what the network takes.
+    """
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    model(images, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
+    """A copy of `model` whose batch normalisation keeps its statistics, folded away wherever that is possible.
+
+    Where no convolution feeds a normalisation alone, or only one of the two is trained, it stays: unchanged if it is
+    frozen (Keras then keeps it in inference mode), as a depthwise 1x1 convolution, which is an affine map a channel,
+    if it is trained. Frozen dropout (EfficientNet's) is left out, as it does nothing in inference mode.
+
+    Args:
+        model: a functional model in which every layer is used once.
         trainable: names of its layers that will be trained.
 
     Returns:
@@ -25,20 +48,23 @@ def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
         `trainable` are trainable.
     """
     partner = _foldable(model, trainable)
-    folded_away = set(partner.values())
+    normalizations = _named(model, keras.layers.BatchNormalization)
+    affine = (normalizations & trainable) - set(partner.values())
+    left_out = set(partner.values()) | (_named(model, keras.layers.Dropout) - trainable)
 
     def copy_layer(layer):
+        if layer.name in affine:
+            return keras.layers.DepthwiseConv2D(1, name=layer.name)
         config = layer.get_config()
         if layer.name in partner:
             config["use_bias"] = True
         return layer.__class__.from_config(config)
 
     def call_layer(layer, *args, **kwargs):
-        if layer.name in folded_away:
+        if layer.name in left_out:
             return args[0]
-        if isinstance(layer, keras.layers.BatchNormalization):
-            kwargs["training"] = False
-        return layer(*args, **kwargs)
+        # A normalisation takes a mask, the convolution in its place does not.
+        return layer(args[0]) if layer.name in affine else layer(*args, **kwargs)
 
     copy = keras.models.clone_model(model, clone_function=copy_layer, call_function=call_layer)
     for layer in copy.layers:
@@ -47,10 +73,17 @@ def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
         original = model.get_layer(layer.name)
         if layer.name in partner:
             layer.set_weights(_merge(original, model.get_layer(partner[layer.name])))
+        elif layer.name in affine:
+            scale, offset = _affine(original)
+            layer.set_weights([scale[None, None, :, None], offset])
         else:
             layer.set_weights(original.get_weights())
         layer.trainable = layer.name in trainable
     return copy
+
+
+def _named(model: keras.Model, kind: type) -> set[str]:
+    return {layer.name for layer in model.layers if isinstance(layer, kind)}
 
 
 def _foldable(model: keras.Model, trainable: set[str]) -> dict[str, str]:
@@ -74,12 +107,17 @@ def _foldable(model: keras.Model, trainable: set[str]) -> dict[str, str]:
 def _merge(convolution: keras.layers.Layer, normalization: keras.layers.Layer) -> list[np.ndarray]:
     """Kernel and bias of the convolution with the normalisation after it multiplied in (in float64)."""
     kernel, *bias = (np.asarray(value, np.float64) for value in convolution.get_weights())
+    scale, offset = _affine(normalization)
+    # A depthwise kernel is (height, width, channels, multiplier), an ordinary one (height, width, in, out).
+    depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
+    kernel = kernel * (scale.reshape(kernel.shape[2:]) if depthwise else scale)
+    return [kernel, (bias[0] * scale if bias else 0.0) + offset]
+
+
+def _affine(normalization: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset (channels,) that a batch normalisation in inference mode applies, in float64."""
     mean, variance = (np.asarray(value, np.float64) for value in normalization.get_weights()[-2:])
     gamma = np.asarray(normalization.gamma, np.float64) if normalization.scale else 1.0
     beta = np.asarray(normalization.beta, np.float64) if normalization.center else 0.0
     scale = gamma / np.sqrt(variance + normalization.epsilon)
-    # A depthwise kernel is (height, width, channels, multiplier), an ordinary one (height, width, in, out).
-    depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
-    kernel = kernel * (scale.reshape(kernel.shape[2:]) if depthwise else scale)
-    bias = (bias[0] if bias else 0.0) * scale + beta - mean * scale
-    return [kernel, bias]
+    return scale, beta - mean * scale

@@ -4,17 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from components import console
 from components.artifacts import files, trained_model
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
-from components.train import backbones, device, networks
+from components.train import backbones, device, folding, networks
 from components.train.augmentation import RadiographAugmentation
 from components.train.batches import Batches, Examples, Store, as_views, computation, stored
 from components.train.fitting import Validation, balanced_weights, clock, fit
-from components.train.networks import FEATURE_SCALE, HEAD, Network
+from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
 
 HEAD_WARM_UP, TRAINING = "head warm-up", "training"
@@ -145,15 +146,20 @@ def _build(
     session: _Session, backbone: str, weights: str, trainable_layers: int
 ) -> tuple[Network, dict[str, str] | None, set[str]]:
     """The network, which backbone with which weights is in it, and the names of its layers that are trained."""
+    images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)
     if session.regime == "custom_cnn":
-        return networks.custom_cnn(session.image_size, session.recipe), None, set()
+        return networks.custom_cnn(images, session.recipe), None, set()
     base = backbones.build_backbone(backbone, weights, session.image_size)
     trained = networks.trainable_layers(base, session.regime, trainable_layers)
     if weights == "none":
-        images = session.images.train[0][0, : backbones.CALIBRATION_IMAGES]
-        backbones.calibrate(base.model, networks.backbone_front(base)(images))
+        folding.calibrate(base.model, networks.backbone_front(base)(images))
     network = networks.on_backbone(base, trained, session.recipe)
-    return network, {"name": base.name, "weights": base.weights}, trained | {HEAD, FEATURE_SCALE}
+    return network, {"name": base.name, "weights": base.weights}, trained | HEAD_LAYERS
+
+
+def _spread(images: np.ndarray, count: int) -> np.ndarray:
+    """Some images from all over the training split, whose order is by class."""
+    return images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
 
 
 def _fit_all(session: _Session, network: Network, trained: set[str], store: Store) -> int:
@@ -165,7 +171,7 @@ def _fit_all(session: _Session, network: Network, trained: set[str], store: Stor
     if session.regime == "custom_cnn":
         return session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
 
-    pooled = networks.cut(body, {HEAD, FEATURE_SCALE})
+    pooled = networks.cut(body, HEAD_LAYERS)
     head = keras.Model(pooled, body.output)
     if session.regime == "full_fine_tuning":
         examples, model, scored = session.images, on_images, network.logits()

@@ -1,0 +1,105 @@
+"""A model's evaluation follows from its predictions, and nothing in it is chosen on test."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from components.artifacts import files, trained_model
+from components.artifacts.evaluation import METRICS, Evaluation
+from components.console import UserError
+from components.evaluate.evaluate import evaluate
+from tests.train.conftest import SIZE, write_prepared
+
+
+def write_model(folder, size=SIZE):
+    """A model whose score is high where neighbouring rows differ much, as they do in stripes."""
+    inputs = keras.Input((size, size, 1), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    step = keras.layers.Conv2D(1, (2, 1), activation="relu", name="step")
+    x = keras.layers.GlobalAveragePooling2D()(step(x))
+    outputs = keras.layers.Dense(1, activation="sigmoid", name="score")(x)
+    model = keras.Model(inputs, outputs)
+    step.set_weights([np.array([1.0, -1.0]).reshape(2, 1, 1, 1), np.zeros(1)])
+    model.get_layer("score").set_weights([np.array([[60.0]]), np.array([-5.0])])
+    with files.new_folder(folder) as new:
+        model.save(new / "model.keras")
+        training = files.header(trained_model.KIND, files.now(), {}) | {
+            "regime": "custom_cnn",
+            "seed": 1,
+            "backbone": None,
+            "recipe": {},
+            "history": [],
+            "best_epoch": 1,
+            "cost": {"train_seconds": 1.0},
+            "hardware": {},
+            "dataset": {"fingerprint": "0", "image_size": size},
+        }
+        trained_model.save(new, training)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluate")
+    data, model = write_prepared(folder / "data"), write_model(folder / "model")
+    evaluate(data, model, folder / "evaluation")
+    return data, model, Evaluation.load(folder / "evaluation")
+
+
+def test_predictions_are_the_models_for_every_validation_and_test_image(evaluated):
+    data, model, evaluation = evaluated
+    network = keras.models.load_model(model / "model.keras")
+    for split in ("validation", "test"):
+        images = np.load(data / f"{split}.npy")
+        expected = network.predict(images[..., None], verbose=0)[:, 0]
+        found = evaluation.split(split)
+        assert np.allclose(found["score"], expected, atol=1e-6)
+        index = pd.read_csv(data / f"{split}.csv")
+        assert list(found["image"]) == list(index["image"])
+        assert list(found["label"]) == list(index["label"])
+    assert set(evaluation.predictions["split"]) == {"validation", "test"}
+
+
+def test_metrics_confusion_and_curves_are_those_of_the_predictions(evaluated):
+    results, test = evaluated[2].results, evaluated[2].split("test")
+    assert results["metrics"]["test"].keys() == set(METRICS)
+    assert results["metrics"]["test"]["roc_auc"] == pytest.approx(roc_auc_score(test["label"], test["score"]))
+    called = test["score"] >= results["threshold"]["value"]
+    assert results["confusion"]["tp"] == int((called & (test["label"] == 1)).sum())
+    assert sum(results["confusion"].values()) == len(test)
+    curve = results["curves"]["roc"]
+    assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(results["metrics"]["test"]["roc_auc"], abs=0.01)
+
+
+def test_the_threshold_does_not_depend_on_the_test_split(evaluated, tmp_path):
+    data, model, evaluation = evaluated
+    changed = write_prepared(tmp_path / "data")
+    np.save(changed / "test.npy", np.load(data / "test.npy")[::-1])
+    again = evaluate(changed, model, tmp_path / "evaluation")
+    assert again["threshold"] == evaluation.results["threshold"]
+    assert again["threshold"]["chosen_on"] == "validation"
+    assert again["metrics"]["test"] != evaluation.results["metrics"]["test"]
+
+
+def test_robustness_and_speed_are_measured(evaluated):
+    results = evaluated[2].results
+    assert results["robustness"]["unchanged"] == pytest.approx(results["metrics"]["test"]["roc_auc"])
+    assert len(results["robustness"]) == 9
+    assert results["inference"]["ms_per_image"] > 0
+    product = results["inference"]["ms_per_image"] * results["inference"]["images_per_second"]
+    assert product == pytest.approx(1000)
+
+
+def test_a_model_for_another_image_size_is_refused(evaluated, tmp_path):
+    with pytest.raises(UserError, match="images of 48 px"):
+        evaluate(evaluated[0], write_model(tmp_path / "model", size=48), tmp_path / "evaluation")
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_the_files_hold_no_number_that_is_not_finite(evaluated):
+    text = (evaluated[2].folder / "evaluation.json").read_text()
+    json.loads(text, parse_constant=pytest.fail)

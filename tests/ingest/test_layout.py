@@ -1,0 +1,116 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from components.console import UserError
+from components.ingest.layout import Found, find_images
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def listed(folder: Path) -> list[tuple[str, str, str]]:
+    return [(item.image, item.label, item.split) for item in find_images(folder)]
+
+
+@pytest.mark.parametrize("nested", ["", "chest_xray", "archive/chest_xray"])
+def test_kaggles_layout_is_found_below_folders_that_hold_nothing_else(tmp_path, nested):
+    images = [f"{split}/{label}/a.jpeg" for split in ("test", "train", "val") for label in ("NORMAL", "PNEUMONIA")]
+    touch(tmp_path / nested, *images)
+    touch(tmp_path, "__MACOSX/train/NORMAL/._a.jpeg", ".git/train/NORMAL/x.jpeg", "README.txt")
+    splits = {"test": "test", "train": "train", "val": "validation"}
+    assert listed(tmp_path) == [(name, name.split("/")[1], splits[name.split("/")[0]]) for name in images]
+    assert {item.path for item in find_images(tmp_path)} == {tmp_path / nested / name for name in images}
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "VAL", "Validation"])
+def test_a_validation_split_has_several_names(tmp_path, name):
+    touch(tmp_path, f"{name}/NORMAL/a", "train/NORMAL/b", "train/PNEUMONIA/c")
+    assert {image: split for image, _, split in listed(tmp_path)} == {
+        f"{name}/NORMAL/a": "validation",
+        "train/NORMAL/b": "train",
+        "train/PNEUMONIA/c": "train",
+    }
+
+
+@pytest.mark.parametrize("nested", ["", "images/", "train/"])
+def test_capitals_of_class_folders_do_not_matter(tmp_path, nested):
+    touch(tmp_path, f"{nested}normal/a", f"{nested}Pneumonia/b")
+    split = "train" if nested == "train/" else ""
+    root = nested if split else ""
+    assert listed(tmp_path) == [(f"{root}Pneumonia/b", "PNEUMONIA", split), (f"{root}normal/a", "NORMAL", split)]
+
+
+def test_folders_below_a_class_belong_to_it(tmp_path):
+    touch(tmp_path, "NORMAL/2020/may/a.png", "NORMAL/PNEUMONIA/b.png", "PNEUMONIA/train/c.png")
+    assert listed(tmp_path) == [
+        ("NORMAL/2020/may/a.png", "NORMAL", ""),
+        ("NORMAL/PNEUMONIA/b.png", "NORMAL", ""),
+        ("PNEUMONIA/train/c.png", "PNEUMONIA", ""),
+    ]
+
+
+def test_hidden_and_further_files_and_folders_are_left_out(tmp_path):
+    touch(tmp_path, "NORMAL/a", "PNEUMONIA/b", "NORMAL/.hidden", "NORMAL/.trash/c", "NORMAL/__MACOSX/d", "c.jpeg")
+    touch(tmp_path, "TUBERCULOSIS/e", "results/run/f", "deep/NORMAL/g")
+    assert [image for image, *_ in listed(tmp_path)] == ["NORMAL/a", "PNEUMONIA/b"]
+
+
+def test_beside_split_folders_nothing_else_counts(tmp_path):
+    touch(
+        tmp_path, "train/NORMAL/a", "train/PNEUMONIA/b", "NORMAL/c", "train/other/d", "train/e", "chest/test/NORMAL/f"
+    )
+    assert [image for image, *_ in listed(tmp_path)] == ["train/NORMAL/a", "train/PNEUMONIA/b"]
+
+
+def test_the_order_is_that_of_the_names_whatever_was_created_first(tmp_path):
+    names = [
+        f"{label}/{folder}{number}" for label in ("NORMAL", "PNEUMONIA") for folder in ("", "x/") for number in (1, 2)
+    ]
+    touch(tmp_path / "forward", *names)
+    touch(tmp_path / "backward", *reversed(names))
+    assert listed(tmp_path / "forward") == listed(tmp_path / "backward")
+    assert [image for image, *_ in listed(tmp_path / "forward")] == sorted(names)
+
+
+def test_files_of_a_folder_reached_by_a_link_are_found(tmp_path):
+    touch(tmp_path / "data", "NORMAL/a", "PNEUMONIA/b")
+    (tmp_path / "link").symlink_to("data")
+    assert find_images(tmp_path / "link")[0] == Found(tmp_path / "link" / "NORMAL" / "a", "NORMAL/a", "NORMAL", "")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "holds no images in NORMAL and PNEUMONIA folders: expected {train,val,test}/"),
+        (["a.jpeg", "healthy/b.jpeg", "ill/c.jpeg"], "holds no images in NORMAL and PNEUMONIA folders: expected"),
+        (["train/a.jpeg", "test/images/NORMAL/b.jpeg"], "holds no images in NORMAL and PNEUMONIA folders: expected"),
+        (["NORMAL/.hidden", "PNEUMONIA/.hidden"], "holds no images in NORMAL and PNEUMONIA folders: expected"),
+        (["NORMAL/a"], "holds no images of the class PNEUMONIA: put some into a folder named PNEUMONIA"),
+        (["train/PNEUMONIA/a", "test/PNEUMONIA/b"], "holds no images of the class NORMAL: put some into a folder"),
+    ],
+)
+def test_a_folder_without_both_classes_is_refused_with_the_remedy(tmp_path, names, message):
+    (tmp_path / "data").mkdir()
+    touch(tmp_path / "data", *names)
+    with pytest.raises(UserError, match=message) as raised:
+        find_images(tmp_path / "data")
+    assert str(raised.value).startswith(str(tmp_path / "data"))
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out_silently(tmp_path, monkeypatch):
+    touch(tmp_path, "NORMAL/a", "NORMAL/locked/b", "PNEUMONIA/c")
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="locked"):
+        find_images(tmp_path)

@@ -1,0 +1,72 @@
+import errno
+
+import pytest
+
+from components import console
+from components.console import Progress, UserError, plain_errors, say
+
+
+def test_a_progress_line_is_one_line_with_the_prefix(capsys):
+    say("train custom_cnn", "epoch 1:\n  loss\t0.5 ")
+    assert capsys.readouterr().out == "pneumonia-benchmark: train custom_cnn: epoch 1: loss 0.5\n"
+
+
+def test_progress_speaks_at_most_once_in_the_given_time(capsys, monkeypatch):
+    clock = iter([0.0, 9.9, 10.0, 10.0, 19.9, 20.0, 20.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    progress = Progress("ingest", "files read", total=9, seconds=10)
+    for done in (1, 2, 3, 4):
+        progress.reach(done)
+    assert capsys.readouterr().out.splitlines() == [
+        "pneumonia-benchmark: ingest: 2 of 9 files read",
+        "pneumonia-benchmark: ingest: 4 of 9 files read",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UserError("no folder /x:\n  check --path"), "no folder /x: check --path"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/data/x"),
+            "no permission for /data/x: change its owner or mode, or choose another folder",
+        ),
+        (
+            PermissionError("not allowed"),
+            "no permission for what the step has to read or write (not allowed): change its owner or mode, "
+            "or choose another folder",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/out/train.npy"),
+            "the disk is full while writing /out/train.npy: free some space or choose another output folder, "
+            "then run again",
+        ),
+        (
+            OSError(errno.EDQUOT, "Disk quota exceeded"),
+            "the disk is full: free some space or choose another output folder, then run again",
+        ),
+        (OSError(errno.EROFS, "Read-only", "/mnt/x"), "/mnt/x is on a read-only disk: choose another folder"),
+    ],
+)
+def test_what_the_user_can_mend_ends_with_one_line_and_code_2(capsys, error, line):
+    with pytest.raises(SystemExit) as ended, plain_errors():
+        raise error
+    assert ended.value.code == 2
+    assert capsys.readouterr() == ("", f"pneumonia-benchmark: error: {line}\n")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("x"), FileNotFoundError(errno.ENOENT, "No such file", "x"), OSError(errno.EIO, "I/O"), OSError("x")],
+)
+def test_defects_keep_their_traceback(capsys, error):
+    with pytest.raises(type(error)) as raised, plain_errors():
+        raise error
+    assert raised.value is error
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_an_error_nothing_is_said(capsys):
+    with plain_errors():
+        pass
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,80 @@
+"""What augmentation may change, and what not."""
+
+import numpy as np
+import pytest
+
+from components.train.augmentation import RadiographAugmentation
+from components.train.recipe import Recipe
+
+STILL = {
+    "rotation_degrees": 0.0,
+    "shift": 0.0,
+    "zoom": 0.0,
+    "aspect": 0.0,
+    "gamma": 0.0,
+    "contrast": 0.0,
+    "brightness": 0.0,
+}
+
+
+def layer(seed=1, **changes):
+    recipe = Recipe(epochs=1, batch_size=1, learning_rate=0.1, patience=0, **(STILL | changes))
+    return RadiographAugmentation(recipe, seed)
+
+
+def pictures(count=64, size=33):
+    """A dark field with a bright dot in the middle."""
+    images = np.full((count, size, size, 1), 50, np.uint8)
+    images[:, 14:19, 14:19] = 200
+    return images
+
+
+def centres(images):
+    weights = np.asarray(images)[..., 0] - np.asarray(images)[..., 0].min(axis=(1, 2), keepdims=True)
+    weights = np.where(weights > 60, weights, 0)
+    axis = np.arange(weights.shape[1])
+    total = weights.sum(axis=(1, 2))
+    return np.stack([(weights.sum(axis=k) * axis).sum(axis=1) / total for k in (2, 1)], axis=1)
+
+
+def test_nothing_changes_outside_training():
+    images = pictures(2)
+    augment = RadiographAugmentation(Recipe(epochs=1, batch_size=1, learning_rate=0.1, patience=0), 1)
+    assert np.array_equal(np.asarray(augment(images)), images.astype(np.float32))
+
+
+def test_with_all_limits_at_zero_training_images_stay_as_they_are():
+    images = pictures(4)
+    assert np.allclose(np.asarray(layer()(images, training=True)), images, atol=0.5)
+
+
+def test_shifts_reach_their_limit_in_every_direction_and_no_further():
+    moved = centres(layer(shift=0.2)(pictures(200), training=True)) - 16
+    assert np.abs(moved).max() <= 0.2 * 33 + 0.6
+    assert (moved.max(axis=0) > 4).all()
+    assert (moved.min(axis=0) < -4).all()
+
+
+@pytest.mark.parametrize("change", [{"rotation_degrees": 15.0}, {"zoom": 0.2}, {"aspect": 0.2}])
+def test_rotation_and_zoom_keep_the_centre(change):
+    images = np.asarray(layer(**change)(pictures(), training=True))
+    assert np.abs(centres(images) - 16).max() < 0.6
+    assert not np.allclose(images, pictures())
+
+
+def test_exposure_changes_tones_and_keeps_their_order():
+    ramp = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (16, 32, 1))[..., None]
+    changed = np.asarray(layer(gamma=0.5, contrast=0.3, brightness=0.1)(ramp, training=True))[:, 0, :, 0]
+    assert changed.min() >= 0
+    assert changed.max() <= 255
+    assert (np.diff(changed, axis=1) >= -1e-3).all()
+    assert np.ptp(changed[:, 16]) > 40
+
+
+def test_the_seed_decides_and_every_call_differs():
+    images = pictures(4)
+    one, other = layer(1, shift=0.2), layer(1, shift=0.2)
+    first = np.asarray(one(images, training=True))
+    assert np.array_equal(first, np.asarray(other(images, training=True)))
+    assert not np.array_equal(first, np.asarray(one(images, training=True)))
+    assert not np.array_equal(first, np.asarray(layer(2, shift=0.2)(images, training=True)))

@@ -1,0 +1,82 @@
+"""What a network is fed with."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from components.train import batches
+from components.train.fitting import balanced_weights
+
+
+def make(count=10, views=3, size=4, seed=1):
+    """Examples whose value tells their row and view: 100 * row + view."""
+    array = 100.0 * np.arange(count)[None, :, None] + np.arange(views)[:, None, None]
+    labels = np.arange(count) % 2
+    return batches.Batches([array.astype(np.float32)], labels, np.arange(count) + 1.0, size, seed)
+
+
+def test_inputs_labels_and_weights_belong_together():
+    feed = make()
+    for index in range(len(feed)):
+        inputs, labels, weights = feed[index]
+        rows = (inputs[:, 0] // 100).astype(int)
+        assert np.array_equal(labels[:, 0], rows % 2)
+        assert np.array_equal(weights, rows + 1)
+        assert inputs.shape == (4, 1)
+
+
+def test_an_epoch_has_whole_batches_and_no_example_twice():
+    feed = make(count=10, size=4)
+    assert len(feed) == 2
+    rows = np.concatenate([feed[i][0][:, 0] // 100 for i in range(2)])
+    assert len(set(rows)) == 8
+
+
+def test_a_batch_is_never_larger_than_the_data():
+    feed = make(count=3, size=32)
+    assert len(feed) == 1
+    assert len(feed[0][0]) == 3
+
+
+def test_every_epoch_draws_order_and_views_anew_and_the_seed_repeats_them():
+    feed, same = make(count=40), make(count=40)
+    first = [feed[i][0].copy() for i in range(len(feed))]
+    assert all(np.array_equal(a, same[i][0]) for i, a in enumerate(first))
+    feed.on_epoch_end()
+    second = [feed[i][0] for i in range(len(feed))]
+    assert not any(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert {int(value) % 100 for batch in first for value in batch[:, 0]} == {0, 1, 2}
+
+
+def test_features_are_stored_view_by_view_for_every_example():
+    images = np.arange(70, dtype=np.uint8)[None, :, None]
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, [inputs * 2, inputs + 1])
+    double = batches.computation(model)
+    with batches.Store() as store:
+        twice, plus = batches.stored([double, lambda b: double([b[0] * 10])], [images], model.outputs, store)
+    rows = np.arange(70)
+    assert twice.shape == plus.shape == (2, 70, 1)
+    assert np.array_equal(twice[..., 0], [rows * 2, rows * 20])
+    assert np.array_equal(plus[..., 0], [rows + 1, rows * 10 + 1])
+
+
+def test_large_features_go_to_disk_and_are_removed_with_the_store(monkeypatch):
+    monkeypatch.setattr(batches, "MEMORY_LIMIT", 100)
+    with batches.Store() as store:
+        small, large = store.array((5, 5)), store.array((10, 10))
+        assert not isinstance(small, np.memmap)
+        assert isinstance(large, np.memmap)
+        path = Path(large.filename)
+        assert path.is_file()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 1, 1], [0, 0, 0, 0, 1]])
+def test_balanced_weights_give_both_classes_the_same_say(labels):
+    labels = np.array(labels)
+    weights = balanced_weights(labels)
+    assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum())
+    assert weights.mean() == pytest.approx(1)

@@ -1,0 +1,142 @@
+"""Training really trains, says what it did, and repeats itself to the bit."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from components.artifacts.names import REGIMES
+from components.artifacts.prepared_dataset import PreparedDataset
+from components.artifacts.trained_model import TrainedModel
+from components.console import UserError
+from components.train import train as room
+from tests.train.conftest import write_prepared
+
+COST = {
+    "train_seconds",
+    "epochs",
+    "images_per_second",
+    "peak_memory_mb",
+    "peak_gpu_memory_mb",
+    "parameters",
+    "trainable_parameters",
+    "model_mb",
+}
+
+
+def scores(folder, prepared):
+    test = PreparedDataset.load(prepared).splits["test"]
+    model = keras.models.load_model(TrainedModel.load(folder).model_file)
+    return model.predict(np.asarray(test.images)[..., None], verbose=0)[:, 0], test.labels
+
+
+def train(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "components.train", *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "regime",
+    [*REGIMES[:3], pytest.param(REGIMES[3], marks=pytest.mark.slow)],
+)
+def test_every_regime_learns_to_see_the_stripes(regime, prepared, tmp_path):
+    epochs = 12 if regime == "custom_cnn" else 4
+    training = room.train(prepared, tmp_path / "model", regime, weights="none", epochs=epochs, batch_size=8, patience=0)
+    probabilities, labels = scores(tmp_path / "model", prepared)
+    assert roc_auc_score(labels, probabilities) > 0.9
+    assert training["cost"].keys() == COST
+    assert all(value > 0 for name, value in training["cost"].items() if name != "peak_gpu_memory_mb")
+    assert training["cost"]["trainable_parameters"] <= training["cost"]["parameters"]
+    assert training["cost"]["epochs"] == epochs == sum(r["phase"] == "training" for r in training["history"])
+    assert json.loads((tmp_path / "model" / "training.json").read_text())["history"] == training["history"]
+    seconds = [record["seconds"] for record in training["history"]]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] <= training["cost"]["train_seconds"]
+    warm_up = [record for record in training["history"] if record["phase"] == "head warm-up"]
+    assert bool(warm_up) == (regime in ("partial_fine_tuning", "full_fine_tuning"))
+
+
+def test_the_best_epoch_is_the_one_that_is_saved(prepared, tmp_path):
+    training = room.train(prepared, tmp_path / "model", "custom_cnn", epochs=6, batch_size=8, patience=0)
+    history = training["history"]
+    best = max(history, key=lambda record: (record["validation_auc"], -record["validation_loss"]))
+    assert training["best_epoch"] == best["epoch"]
+    validation = PreparedDataset.load(prepared).splits["validation"]
+    model = keras.models.load_model(tmp_path / "model" / "model.keras")
+    probabilities = model.predict(np.asarray(validation.images)[..., None], verbose=0)[:, 0]
+    assert roc_auc_score(validation.labels, probabilities) == pytest.approx(best["validation_auc"])
+
+
+def test_training_stops_when_validation_no_longer_improves(tmp_path):
+    """Labels that mean nothing: validation cannot improve for long."""
+    folder = write_prepared(tmp_path / "noise")
+    images = np.random.default_rng(0).integers(0, 255, (96, 32, 32)).astype(np.uint8)
+    np.save(folder / "train.npy", images)
+    training = room.train(folder, tmp_path / "model", "custom_cnn", epochs=40, batch_size=16, patience=2)
+    assert training["cost"]["epochs"] == training["best_epoch"] + 2 < 40
+
+
+def test_partial_fine_tuning_changes_the_last_layers_alone(prepared, tmp_path, monkeypatch):
+    before = {}
+    build = room._build
+
+    def remember(*arguments):
+        built = build(*arguments)
+        before.update({layer.name: layer.get_weights() for layer in built[0].network.layers})
+        return built
+
+    monkeypatch.setattr(room, "_build", remember)
+    room.train(
+        prepared, tmp_path / "m", "partial_fine_tuning", weights="none", epochs=1, batch_size=8, trainable_layers=3
+    )
+    saved = keras.models.load_model(tmp_path / "m" / "model.keras").get_layer("MobileNetV2")
+    changed = {
+        name
+        for name, weights in before.items()
+        if any(not np.array_equal(a, b) for a, b in zip(weights, saved.get_layer(name).get_weights(), strict=True))
+    }
+    assert changed == {"Conv_1", "feature_scale", "logit"}
+
+
+def test_one_seed_gives_identical_predictions_in_two_processes_and_another_seed_others(prepared, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        done = train(
+            prepared, "custom_cnn", "--output", tmp_path / name, "--epochs", 2, "--batch-size", 8, "--seed", seed
+        )
+        assert done.returncode == 0, done.stderr
+    a, b, c = (scores(tmp_path / name, prepared)[0] for name in "abc")
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_a_mistake_is_one_line_with_the_remedy_and_leaves_nothing_behind(prepared, tmp_path):
+    done = train(prepared, "transfer_learning", "--output", tmp_path / "m", "--weights", "missing.h5")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "no weights file missing.h5: give a path, 'imagenet' or 'none'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"regime": "none"}, "no regime 'none'"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"batch_size": 0}, "batch size is 0"),
+        ({"learning_rate": 1.5}, "learning rate is 1.5"),
+        ({"patience": -1}, "patience is -1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(prepared, tmp_path, settings, message):
+    with pytest.raises(UserError, match=message):
+        room.train(prepared, tmp_path / "m", **({"regime": "custom_cnn"} | settings))
+
+
+def test_a_dataset_that_is_not_one_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"dataset\.json"):
+        room.train(tmp_path, tmp_path / "m", "custom_cnn")
