@@ -31,6 +31,7 @@ class Settings:
         train_cpu: CPU cores that a train task asks for.
         train_memory: memory that a train task asks for.
         parallelism: how many seeds run at once; 0 sets no limit.
+        run_id: the run's name in the report; Kubeflow's own unless given.
     """
 
     regimes: Sequence[str] = REGIMES
@@ -41,6 +42,7 @@ class Settings:
     train_cpu: str = "4"
     train_memory: str = "16G"
     parallelism: int = 0
+    run_id: str = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
 
 
 def build(settings: Settings):
@@ -61,11 +63,11 @@ def build(settings: Settings):
         image_size: int = 96,
         backbone: str = "MobileNetV2",
         weights: str = "imagenet",
-        epochs: int = 12,
+        epochs: int = 15,
         batch_size: int = 32,
-        learning_rate: float = 0.001,
+        learning_rate: float = 0.003,
         trainable_layers: int = 10,
-        patience: int = 4,
+        patience: int = 5,
         seeds: List[int] = [1],  # noqa: B006, UP006 (kfp reads List; a default is read, never changed)
     ):
         """Trains one chest X-ray classifier in four ways and compares quality, time and memory.
@@ -123,7 +125,7 @@ def build(settings: Settings):
 
         comparison = compare(
             dataset_summary=prepared.outputs["dataset_summary"],
-            run_id=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+            run_id=settings.run_id,
             **evaluations,
         )
         comparison.set_display_name("Compare").set_container_image(settings.data_image).set_caching_options(False)

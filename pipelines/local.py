@@ -66,7 +66,7 @@ def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbos
     with (folder / "run.log").open("w", encoding="utf-8") as log:
         output = _Output(sys.stdout, log, verbose)
         with contextlib.redirect_stdout(output):
-            failed = _run_pipeline(folder / "steps", parameters, regimes)
+            failed = _run_pipeline(folder, parameters, regimes)
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
     # kfp's runner can take a step that vanished for a success, so what counts is the result.
@@ -76,7 +76,7 @@ def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbos
     return json.loads((folder / "comparison" / "results.json").read_text(encoding="utf-8"))
 
 
-def _run_pipeline(root: Path, parameters: dict[str, Any], regimes: Sequence[str]) -> bool:
+def _run_pipeline(folder: Path, parameters: dict[str, Any], regimes: Sequence[str]) -> bool:
     """Runs the pipeline with kfp; says whether it failed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -84,9 +84,9 @@ def _run_pipeline(root: Path, parameters: dict[str, Any], regimes: Sequence[str]
 
         from pipelines.benchmark import Settings, build  # noqa: PLC0415
 
-        local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root.resolve()))
+        local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str((folder / "steps").resolve()))
         # One after another: side by side, trainings would falsify each other's times.
-        pipeline = build(Settings(regimes=regimes, gpus=0, parallelism=1))
+        pipeline = build(Settings(regimes=regimes, gpus=0, parallelism=1, run_id=folder.name))
         try:
             pipeline(**parameters)
         except RuntimeError as error:
@@ -226,10 +226,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
     add("--weights", default="imagenet", help="imagenet, none (random) or a Keras weights file; default: %(default)s")
     add("--image-size", type=_whole(32), default=96, metavar="PX", help="default: %(default)s")
-    add("--epochs", type=_whole(1), default=12, metavar="N", help="at most so many; default: %(default)s")
-    add("--patience", type=_whole(0), default=4, metavar="N", help="0 trains all epochs; default: %(default)s")
+    add("--epochs", type=_whole(1), default=15, metavar="N", help="at most so many; default: %(default)s")
+    add("--patience", type=_whole(0), default=5, metavar="N", help="0 trains all epochs; default: %(default)s")
     add("--batch-size", type=_whole(1), default=32, metavar="N", help="default: %(default)s")
-    add("--learning-rate", type=_between(0, 0.999), default=1e-3, metavar="X", help="default: %(default)s")
+    add("--learning-rate", type=_between(0, 0.999), default=3e-3, metavar="X", help="default: %(default)s")
     add(
         "--trainable-layers",
         type=_whole(0),

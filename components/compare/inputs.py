@@ -96,11 +96,11 @@ def _check_unique(evaluations: list[Evaluation]) -> None:
 
 def _test_table(evaluation: Evaluation, dataset: DatasetSummary) -> pd.DataFrame:
     """The test predictions by image name, once the evaluation is known to be of this dataset."""
-    fingerprint = evaluation.results["training"]["dataset"]["fingerprint"]
+    fingerprint = evaluation.results["dataset"]["fingerprint"]
     if fingerprint != dataset.info["fingerprint"]:
         raise UserError(
-            f"{evaluation.folder} was trained on another dataset (fingerprint {fingerprint[:12]}) than "
-            f"{dataset.folder} ({dataset.info['fingerprint'][:12]}): train and evaluate again on this dataset"
+            f"{evaluation.folder} was scored on another dataset (fingerprint {fingerprint[:12]}) than "
+            f"{dataset.folder} ({dataset.info['fingerprint'][:12]}): evaluate the model on this dataset"
         )
     table = evaluation.split("test").sort_values("image", kind="stable", ignore_index=True)
     if table["label"].nunique() < 2:
@@ -130,5 +130,6 @@ def _model(evaluation: Evaluation, table: pd.DataFrame) -> Model:
     # Models give float32 and the file keeps nine digits: the way over float32 brings the exact score back, so that
     # an image whose score is the threshold itself stays on its side.
     scores = table["score"].to_numpy(np.float32).astype(np.float64)
-    threshold = float(np.float32(evaluation.results["threshold"]["value"]))
-    return Model(evaluation, int(evaluation.results["seed"]), scores, threshold)
+    return Model(
+        evaluation, int(evaluation.results["seed"]), scores, float(evaluation.results["threshold"]["value"])
+    )

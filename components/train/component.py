@@ -13,11 +13,11 @@ def train(
     regime: str,
     backbone: str = "MobileNetV2",
     weights: str = "imagenet",
-    epochs: int = 12,
+    epochs: int = 15,
     batch_size: int = 32,
-    learning_rate: float = 0.001,
+    learning_rate: float = 0.003,
     trainable_layers: int = 10,
-    patience: int = 4,
+    patience: int = 5,
     seed: int = 1,
 ):
     """Trains one classifier of chest X-rays in one of four ways.

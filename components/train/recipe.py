@@ -35,7 +35,7 @@ class Recipe:
     batch_size: int
     learning_rate: float
     patience: int
-    fine_tuning_factor: float = 0.3
+    fine_tuning_factor: float = 0.1
     warm_up_epochs: int = 8
     rising_fraction: float = 0.1
     weight_decay: float = 1e-4
@@ -61,7 +61,7 @@ class Recipe:
         if self.patience < 0:
             raise UserError(f"patience is {self.patience}, but must be 0 (train all epochs) or more")
         if not 0 < self.learning_rate < 1:
-            raise UserError(f"learning rate is {self.learning_rate}, but must lie between 0 and 1; 0.001 is usual")
+            raise UserError(f"learning rate is {self.learning_rate}, but must lie between 0 and 1; 0.003 is usual")
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name."""

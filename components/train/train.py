@@ -27,11 +27,11 @@ def train(
     regime: str,
     backbone: str = "MobileNetV2",
     weights: str = "imagenet",
-    epochs: int = 12,
+    epochs: int = 15,
     batch_size: int = 32,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-3,
     trainable_layers: int = 10,
-    patience: int = 4,
+    patience: int = 5,
     seed: int = 1,
 ) -> dict[str, Any]:
     """Trains one regime and saves the model with the story of its training.
@@ -146,12 +146,12 @@ def _build(
     session: _Session, backbone: str, weights: str, trainable_layers: int
 ) -> tuple[Network, dict[str, str] | None, set[str]]:
     """The network, which backbone with which weights is in it, and the names of its layers that are trained."""
-    images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)
     if session.regime == "custom_cnn":
-        return networks.custom_cnn(images, session.recipe), None, set()
+        return networks.custom_cnn(session.image_size, session.recipe), None, set()
     base = backbones.build_backbone(backbone, weights, session.image_size)
     trained = networks.trainable_layers(base, session.regime, trainable_layers)
     if weights == "none":
+        images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)
         folding.calibrate(base.model, networks.backbone_front(base)(images))
     network = networks.on_backbone(base, trained, session.recipe)
     return network, {"name": base.name, "weights": base.weights}, trained | HEAD_LAYERS

@@ -58,6 +58,7 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, **train
         "regime": regime,
         "seed": seed,
         "backbone": training["backbone"],
+        "dataset": training["dataset"],
         "threshold": {"value": 0.5, "chosen_on": "validation"},
         "metrics": {},
         "confusion": {},

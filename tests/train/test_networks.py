@@ -200,7 +200,7 @@ def test_calibration_gives_a_random_network_activations_of_order_one():
 
 
 def test_the_networks_do_not_see_brightness_and_contrast():
-    network = networks.custom_cnn(pictures(), RECIPE)
+    network = networks.custom_cnn(SIZE, RECIPE)
     images = pictures() / 2
     assert close(network.front(images), network.front(images * 1.5 + 20), 2e-3)
 
