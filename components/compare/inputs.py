@@ -130,6 +130,4 @@ def _model(evaluation: Evaluation, table: pd.DataFrame) -> Model:
     # Models give float32 and the file keeps nine digits: the way over float32 brings the exact score back, so that
     # an image whose score is the threshold itself stays on its side.
     scores = table["score"].to_numpy(np.float32).astype(np.float64)
-    return Model(
-        evaluation, int(evaluation.results["seed"]), scores, float(evaluation.results["threshold"]["value"])
-    )
+    return Model(evaluation, int(evaluation.results["seed"]), scores, float(evaluation.results["threshold"]["value"]))

@@ -24,6 +24,8 @@ from components.preprocess import decoding, splitting
 SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
 LARGEST_SEED = 2**32 - 1
 EXAMPLES_A_CLASS = 8
+EXAMPLE_SIZE = 192
+"""Larger images are shown at this size: the report carries the picture inside it."""
 CHUNK = 512
 
 
@@ -158,6 +160,8 @@ def _examples(folder: Path) -> bytes:
         of_class = np.flatnonzero(labels == label)
         chosen = of_class[np.linspace(0, len(of_class) - 1, EXAMPLES_A_CLASS).round().astype(int)]
         rows.append(np.concatenate(images[chosen], axis=1))
+    picture = Image.fromarray(np.concatenate(rows))
+    picture.thumbnail((EXAMPLES_A_CLASS * EXAMPLE_SIZE, len(CLASSES) * EXAMPLE_SIZE))
     buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(rows)).save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

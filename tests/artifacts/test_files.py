@@ -114,7 +114,12 @@ def test_json_has_only_finite_plain_values(tmp_path):
     content = {
         "plain": [1, 2.5, "x", None, True],
         "bad": (nan, inf, -inf),
-        "numpy": {"array": np.array([[1.5, np.nan]]), "float": np.float32(np.inf), "int": np.int64(3), 7: np.bool_(1)},
+        "numpy": {
+            "array": np.array([[1.5, np.nan]]),
+            "float": np.float32(np.inf),
+            "int": np.int64(3),
+            np.int64(7): np.bool_(1),
+        },
     }
     files.write_json(tmp_path / "a.json", content)
     text = (tmp_path / "a.json").read_text()

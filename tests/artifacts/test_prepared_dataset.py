@@ -113,10 +113,10 @@ def test_a_fingerprint_changes_with_any_detail(tmp_path, edit):
 
 
 def test_a_fingerprint_sees_the_last_of_many_images(tmp_path):
-    array = np.zeros((2050, 1, 1), np.uint8)
-    settings = {"images": 2050, "validation": array, "test": array}
+    array = np.zeros((2049, 1, 1), np.uint8)
+    settings = {"images": 2049, "validation": array, "test": array}
     before = prepared_dataset.fingerprint(write(tmp_path / "one", train=array, **settings))
-    for place in (1023, 1024, 2049):
+    for place in (1023, 1024, 2048):
         changed = array.copy()
         changed[place] = 1
         assert prepared_dataset.fingerprint(write(tmp_path / str(place), train=changed, **settings)) != before

@@ -47,6 +47,13 @@ def test_a_shift_moves_by_a_twentieth_and_leaves_black_behind():
     assert not down[:, :1].any()
 
 
+def test_a_shift_by_half_a_pixel_blends_neighbours():
+    image = np.zeros((1, 10, 10), np.uint8)
+    image[0, 4, 4] = 100
+    right, down = change("shifted right 5%", image)[0], change("shifted down 5%", image)[0]
+    assert right[4].tolist() == down[:, 4].tolist() == [0, 0, 0, 0, 50, 50, 0, 0, 0, 0]
+
+
 @pytest.mark.parametrize(("name", "factor"), [("zoomed in 10%", 1.1), ("zoomed out 10%", 0.9)])
 def test_a_zoom_magnifies_around_the_centre(name, factor):
     image = np.zeros((1, 101, 81), np.uint8)

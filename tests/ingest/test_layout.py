@@ -56,7 +56,7 @@ def test_folders_below_a_class_belong_to_it(tmp_path):
 
 def test_hidden_and_further_files_and_folders_are_left_out(tmp_path):
     touch(tmp_path, "NORMAL/a", "PNEUMONIA/b", "NORMAL/.hidden", "NORMAL/.trash/c", "NORMAL/__MACOSX/d", "c.jpeg")
-    touch(tmp_path, "TUBERCULOSIS/e", "results/run/f", "deep/NORMAL/g")
+    touch(tmp_path, "TUBERCULOSIS/e", "results/run/f", "0/NORMAL/g")
     assert [image for image, *_ in listed(tmp_path)] == ["NORMAL/a", "PNEUMONIA/b"]
 
 

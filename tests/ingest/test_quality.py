@@ -41,11 +41,13 @@ def test_duplicates_are_counted_across_splits_and_classes():
             ("h", "NORMAL", "train", "p5", "both"),
             ("i", "PNEUMONIA", "test", "p6", "both"),
             ("j", "NORMAL", "train", "p7", "alone"),
+            ("k", "NORMAL", "train", "p8", "two classes again"),
+            ("l", "PNEUMONIA", "train", "p9", "two classes again"),
         )
     )["duplicates"]
     assert found == {
-        **{"groups": 4, "images": 9, "across_splits": 2, "across_classes": 2},
-        "examples": [["b", "c", "z"], ["d", "e"], ["f", "g"], ["h", "i"]],
+        **{"groups": 5, "images": 11, "across_splits": 2, "across_classes": 3},
+        "examples": [["b", "c", "z"], ["d", "e"], ["f", "g"], ["h", "i"], ["k", "l"]],
     }
 
 

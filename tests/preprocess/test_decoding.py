@@ -137,12 +137,12 @@ def test_whatever_pillow_raises_on_a_damaged_file_is_a_reason(monkeypatch, error
         ((40, 30), (40, 30)),
     ],
 )
-def test_large_jpegs_are_decoded_at_reduced_scale(monkeypatch, original, decoded):
-    sizes = []
+def test_large_jpegs_are_decoded_at_reduced_scale_and_in_grey(monkeypatch, original, decoded):
+    seen = []
     grey = decoding._grey
-    monkeypatch.setattr(decoding, "_grey", lambda image: sizes.append(image.size) or grey(image))
-    decode(encode(Image.new("L", original), "JPEG"), 64)
-    assert sizes == [decoded]
+    monkeypatch.setattr(decoding, "_grey", lambda image: seen.append((image.mode, image.size)) or grey(image))
+    decode(encode(Image.new("RGB", original), "JPEG"), 64)
+    assert seen == [("L", decoded)]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

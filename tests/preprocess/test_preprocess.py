@@ -1,4 +1,5 @@
 import errno
+import itertools
 import json
 import sys
 from types import SimpleNamespace
@@ -133,14 +134,27 @@ def test_the_fingerprint_does_not_depend_on_what_was_created_first(made, tmp_pat
     assert preprocess(other.raw, other.output, other.summary, 32, seed=3)["fingerprint"] == made.info["fingerprint"]
 
 
-def test_progress_ends_with_the_counts(fresh, capsys, monkeypatch):
+def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 5)
-    capsys.readouterr()
-    info = preprocess(fresh.raw, fresh.output, fresh.summary, 32)
+    monkeypatch.setattr(module.console.time, "monotonic", itertools.count(0, 100).__next__)
+    info = preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", 32, seed=3)
+    assert info["fingerprint"] == made.info["fingerprint"]
+    lines = [line.removeprefix("pneumonia-benchmark: preprocess: ") for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "5 of 40 images decoded"
+    assert lines[-2] == "40 of 40 images decoded"
     counts = ", ".join(f"{name} {count['images']}" for name, count in info["splits"].items())
-    expected = f"pneumonia-benchmark: preprocess: {counts} images of 32 px, 1 could not be decoded\n"
-    assert capsys.readouterr().out == expected
-    assert sum(count["images"] for count in info["splits"].values()) == len(fresh.names) - 1
+    assert lines[-1] == f"{counts} images of 32 px, 1 could not be decoded"
+
+
+@pytest.mark.parametrize(("size", "seed"), [(1024, 0), (32, 2**32 - 1)])
+def test_size_and_seed_may_be_at_their_limits(made, tmp_path, size, seed):
+    shown = min(size, 192)  # the examples stay small, whatever the images
+    preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", size, seed)
+    splits = PreparedDataset.load(tmp_path / "prepared").splits
+    with Image.open(tmp_path / "summary" / "examples.png") as picture:
+        assert picture.size == (8 * shown, 2 * shown)
+    assert splits["test"].images.shape == (8, size, size)
+    assert splits["validation"].index["image"].tolist() != made.data.splits["validation"].index["image"].tolist()
 
 
 @pytest.mark.parametrize(
