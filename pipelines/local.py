@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import io
-import json
 import os
 import re
 import secrets
@@ -17,10 +16,8 @@ from typing import Any
 
 from components import console
 from components.artifacts import files
-from components.artifacts.names import BACKBONES, REGIMES
-from components.compare.tables import terminal_table
+from components.artifacts.names import BACKBONES, REGIMES, SOURCES
 from components.console import UserError
-from components.ingest.sources import SOURCES
 
 PROJECT = Path(__file__).resolve().parent.parent
 LATEST = "latest"
@@ -33,16 +30,14 @@ def main(words: Sequence[str] | None = None) -> None:
         _check(arguments)
         folder = _new_run(arguments.output)
         print(f"run {folder.name}: everything that is printed goes to {_short(folder / 'run.log')}", flush=True)
-        results = run(folder, _parameters(arguments), arguments.regimes, arguments.verbose)
+        comparison = run(folder, _parameters(arguments), arguments.regimes, arguments.verbose)
         point_to(arguments.output / LATEST, folder)
     print()
-    print(terminal_table(results))
-    print()
-    print(results["recommendation"]["why"])
-    print(f"report: {_short(folder / 'comparison' / 'report.html')}")
+    print((comparison / "table.txt").read_text(encoding="utf-8"))
+    print(f"report: {_short(comparison / 'report.html')}")
 
 
-def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbose: bool) -> dict[str, Any]:
+def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbose: bool) -> Path:
     """Runs the pipeline.
 
     Args:
@@ -53,7 +48,7 @@ def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbos
         verbose: print everything instead of progress.
 
     Returns:
-        The content of `results.json`.
+        The comparison's folder.
 
     Raises:
         UserError: a step failed; the message is the step's own where it gave one.
@@ -72,8 +67,7 @@ def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbos
     # kfp's runner can take a step that vanished for a success, so what counts is the result.
     if failed or not (made / "results.json").is_file():
         raise UserError(output.error or f"a step failed: the reason is at the end of {_short(folder / 'run.log')}")
-    made.rename(folder / "comparison")
-    return json.loads((folder / "comparison" / "results.json").read_text(encoding="utf-8"))
+    return made.rename(folder / "comparison")
 
 
 def _run_pipeline(folder: Path, parameters: dict[str, Any], regimes: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The words that every step and every file format share: classes, splits, regimes, backbones."""
+"""The words that every step and every file format share: classes, splits, regimes, backbones, sources."""
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 """Class names as folders and manifests spell them; the position is the integer label (PNEUMONIA = 1, positive)."""
@@ -15,3 +15,5 @@ REGIME_TITLES = {
 }
 
 BACKBONES = ("MobileNetV2", "EfficientNetB0", "ResNet50", "DenseNet121")
+
+SOURCES = ("synthetic", "directory")

@@ -29,7 +29,7 @@ def compare(
         evaluations: evaluation folders, one a regime and seed; any subset of the regimes, in any order.
         dataset_summary: folder of the dataset summary.
         output: where the comparison folder will be (`report.html`, `summary.md`, `results.json`, `results.csv`,
-            plots); an older one is replaced.
+            `table.txt`, plots); an older one is replaced.
         run_id: the run's name, as the report shows it.
         html_output: a file that gets a copy of the report, for Kubeflow's pages.
         markdown_output: a file that gets a copy of the summary, for Kubeflow's pages.
@@ -59,10 +59,11 @@ def compare(
         results_table(found).to_csv(folder / "results.csv", index=False)
         files.write_text(folder / "report.html", report.html(found, given, pictures))
         files.write_text(folder / "summary.md", report.markdown(found, given))
+        files.write_text(folder / "table.txt", f"{tables.terminal_table(found)}\n\n{found['recommendation']['why']}\n")
     for name, copy in (("report.html", html_output), ("summary.md", markdown_output)):
         if copy:
             _copy(Path(output) / name, Path(copy))
-    say("compare", found["recommendation"]["why"])
+    say("compare", "report written")
     return found
 
 

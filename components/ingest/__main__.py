@@ -3,8 +3,8 @@
 import argparse
 
 from components import console
+from components.artifacts.names import SOURCES
 from components.ingest.ingest import ingest
-from components.ingest.sources import SOURCES
 
 
 def main() -> None:

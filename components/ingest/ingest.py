@@ -36,7 +36,7 @@ def ingest(
 
     Args:
         output: the raw dataset's folder, made anew.
-        source: one of `sources.SOURCES`.
+        source: one of `names.SOURCES`.
         path: where the data are, for sources that have a place.
         synthetic_images: how many radiographs to simulate.
         synthetic_size: length of their shorter side in px, about.

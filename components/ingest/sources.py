@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from components import console
+from components.artifacts.names import SOURCES
 from components.console import UserError
 from components.ingest import synthetic
-
-SOURCES = ("synthetic", "directory")
 
 
 class Source(Protocol):
@@ -89,7 +88,7 @@ def open_source(source: str, path: str, images: int, size: int, seed: int, diffi
     """The source of a name.
 
     Args:
-        source: one of `SOURCES`.
+        source: one of `names.SOURCES`.
         path: where the data are, for sources that have a place.
         images: how many, for sources that make them.
         size: about how large in px, likewise.
