@@ -1,6 +1,7 @@
 """Reading and writing the files of an artifact so that nothing half-written is ever taken for whole."""
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from components import __version__
@@ -64,6 +66,24 @@ def _check_replaceable(path: Path) -> None:
         return
     if any(path.iterdir()) and not any(b'"schema_version"' in file.read_bytes() for file in path.glob("*.json")):
         raise UserError(f"{path} holds files that are no artifact, and would lose them: choose a new or empty folder")
+
+
+def new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
+    """Makes an array that lies on disk and is mapped into memory.
+
+    A disk that fills up under such an array kills the process without a word, so room is checked first.
+
+    Args:
+        path: the .npy file.
+        dtype: of the elements.
+        shape: of the array.
+
+    Raises:
+        OSError: the disk is full (ENOSPC).
+    """
+    if shutil.disk_usage(path.parent).free < math.prod(shape) * np.dtype(dtype).itemsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return np.lib.format.open_memmap(path, "w+", dtype, shape)
 
 
 def write_text(path: str | Path, text: str) -> None:

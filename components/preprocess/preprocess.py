@@ -1,11 +1,8 @@
 """From the raw to the prepared dataset: decode, resize, split, store. Read `preprocess` from top to bottom."""
 
-import errno
 import io
 import itertools
-import math
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -97,7 +94,7 @@ def _decode_all(raw: RawDataset, splits: pd.Series, size: int, folder: Path) -> 
     with raw.open_images() as reader, ThreadPoolExecutor(os.cpu_count()) as pool:
         for name in SPLITS:
             rows = raw.manifest[splits == name]
-            array = _new_array(folder / f"{name}.npy", (len(rows), size, size))
+            array = files.new_array(folder / f"{name}.npy", np.uint8, (len(rows), size, size))
 
             def decode(row: int, image: str, array: np.ndarray = array) -> str:
                 try:
@@ -118,13 +115,6 @@ def _decode_all(raw: RawDataset, splits: pd.Series, size: int, folder: Path) -> 
     return refused
 
 
-def _new_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Makes a memory-mapped uint8 array; a disk that fills up under one kills the process, so room is checked first."""
-    if shutil.disk_usage(path.parent).free < math.prod(shape):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    return np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-
-
 def _finish_split(folder: Path, name: str, array: np.ndarray, rows: pd.DataFrame, good: np.ndarray) -> None:
     """Drops what could not be decoded and writes the index of a split."""
     rows = rows[good]
@@ -132,7 +122,7 @@ def _finish_split(folder: Path, name: str, array: np.ndarray, rows: pd.DataFrame
         if not (rows["label"] == label).any():
             raise UserError(f"the {name} split has no image of the class {label} that can be decoded: add some")
     if not good.all():
-        smaller = _new_array(folder / "partial.npy", (len(rows), *array.shape[1:]))
+        smaller = files.new_array(folder / "partial.npy", np.uint8, (len(rows), *array.shape[1:]))
         for target, source in enumerate(np.flatnonzero(good)):
             smaller[target] = array[source]
         (folder / "partial.npy").replace(folder / f"{name}.npy")

@@ -9,6 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from components.artifacts import files
+
 MEMORY_LIMIT = 256 * 1024**2
 """Stored features above this size (bytes) go to disk and are mapped into memory."""
 
@@ -137,8 +139,7 @@ class Store:
             self._used += size
             return np.empty(shape, np.float32)
         self._count += 1
-        path = Path(self._folder.name) / f"{self._count}.npy"
-        return np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        return files.new_array(Path(self._folder.name) / f"{self._count}.npy", np.float32, shape)
 
 
 def stored(

@@ -161,6 +161,24 @@ def test_an_output_that_is_no_folder_is_named(tmp_path, capsys):
     assert "choose another --output" in capsys.readouterr().err
 
 
+def test_a_full_disk_is_named_and_leaves_no_result(tmp_path):
+    disk = tmp_path / "small"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("a small disk can be mounted by root only")
+    try:
+        images = write_images(tmp_path / "images", count=200)
+        done = run("--source", "directory", "--path", images, "--weights", "none", "--output", disk / "runs")
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "the disk is full" in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        assert not (disk / "runs" / "latest").exists()
+        assert not list(disk.rglob("raw_dataset"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_the_latest_run_is_pointed_to_in_one_step(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -205,7 +205,7 @@ def test_a_raw_dataset_without_its_zip_is_refused(fresh):
 def test_a_disk_without_room_is_found_before_it_is_full(fresh, monkeypatch, room):
     with files.new_folder(fresh.summary) as older:
         files.write_json(older / "dataset.json", {"schema_version": 1})
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=room))
+    monkeypatch.setattr("components.artifacts.files.shutil.disk_usage", lambda _: SimpleNamespace(free=room))
     with pytest.raises(OSError, match=r"train.npy") as raised:
         preprocess(fresh.raw, fresh.output, fresh.summary, 32)
     assert raised.value.errno == errno.ENOSPC
