@@ -52,11 +52,14 @@ def plain_errors() -> Iterator[None]:
     """Ends the process with one clear line instead of a traceback where the user can mend the cause.
 
     Raises:
-        SystemExit: with code 2 after a `UserError`, a full disk, a missing permission or a read-only disk. Other
-            exceptions are defects of this project and keep their traceback.
+        SystemExit: with code 2 after a `UserError`, a full disk, a missing permission or a read-only disk, with code
+            130 after Ctrl-C. Other exceptions are defects of this project and keep their traceback.
     """
+    code = 2
     try:
         yield
+    except KeyboardInterrupt:
+        code, message = 130, "stopped before the end: nothing half-made is left, start again when you like"
     except UserError as error:
         message = str(error)
     except OSError as error:
@@ -73,4 +76,4 @@ def plain_errors() -> Iterator[None]:
     else:
         return
     print(f"{PREFIX}error: {' '.join(message.split())}", file=sys.stderr, flush=True)
-    raise SystemExit(2)
+    raise SystemExit(code)

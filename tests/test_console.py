@@ -70,3 +70,10 @@ def test_without_an_error_nothing_is_said(capsys):
     with plain_errors():
         pass
     assert capsys.readouterr() == ("", "")
+
+
+def test_ctrl_c_ends_with_one_line_and_the_shells_code(capsys):
+    with pytest.raises(SystemExit) as ended, plain_errors():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert "stopped before the end" in capsys.readouterr().err

@@ -33,6 +33,8 @@ METRIC_NAMES = {
     "ece": "Calibration error (lower is better)",
 }
 
+WEIGHTS_NAMES = {"none": "none (random)", "imagenet": "ImageNet"}
+
 KERMANY_SOURCES = ("kaggle", "pneumoniamnist")
 """Sources whose images are those of Kermany et al. 2018 (doi:10.1016/j.cell.2018.02.010)."""
 
@@ -60,6 +62,7 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         results=results,
         info=info,
         quality=info["quality"],
+        subject=subject(results),
         sentences=recommendation.sentences(results),
         picks=recommendation.picks(results),
         notes=notes(results, inputs),
@@ -220,6 +223,15 @@ def settings_table(results: dict[str, Any], inputs: Inputs) -> Table:
     return ["What", "Value"], rows
 
 
+def subject(results: dict[str, Any]) -> str:
+    """What was compared on what, in a line: data, image size, backbone and where its weights come from."""
+    dataset, backbone = results["dataset"], results["backbone"]
+    parts = [f"Data: {dataset['source']['description']}", f"{dataset['image_size']} px"]
+    if backbone["name"]:
+        parts.append(f"{backbone['name']}, weights: {WEIGHTS_NAMES.get(backbone['weights'], backbone['weights'])}")
+    return " · ".join(parts)
+
+
 def markdown(results: dict[str, Any], inputs: Inputs) -> str:
     """The report's first screen as Markdown: the answer, the table, and what to beware of."""
     test = results["dataset"]["splits"]["test"]
@@ -227,6 +239,7 @@ def markdown(results: dict[str, Any], inputs: Inputs) -> str:
     return "\n\n".join(
         [
             f"# {tables.markdown_text(title)}",
+            tables.markdown_text(subject(results)),
             f"**{recommendation.sentences(results)[0]}**",
             *recommendation.sentences(results)[1:],
             " · ".join(f"{rule}: **{regime}**" for rule, regime in recommendation.picks(results)),

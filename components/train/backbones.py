@@ -79,7 +79,7 @@ def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
     shape = (image_size, image_size, 3)
     model = build(weights=None, include_top=False, input_shape=shape)
     if weights == "none":
-        return Backbone(model, _PLAIN if name == "EfficientNetB0" else _SCALING[name], name, "none (random)")
+        return Backbone(model, _PLAIN if name == "EfficientNetB0" else _SCALING[name], name, "none")
     if weights == "imagenet":
         model.set_weights(_imagenet(build, name, shape).get_weights())
         return Backbone(model, _SCALING[name], name, "imagenet")

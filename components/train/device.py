@@ -1,7 +1,5 @@
 """What depends on the machine and on Keras's backend: determinism, compilation, memory, names of the hardware."""
 
-import contextlib
-import ctypes
 import os
 import platform
 import resource
@@ -11,9 +9,6 @@ from typing import Any
 
 import keras
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-"""Numbers of glibc's mallopt(3)."""
-
 
 def set_up(seed: int) -> None:
     """Seeds everything and makes training repeatable. Call it before anything else touches the backend.
@@ -21,7 +16,6 @@ def set_up(seed: int) -> None:
     With TensorFlow on a CPU this takes deterministic operations and one inter-op thread; the price is 10 to 20% of
     speed.
     """
-    _keep_freed_memory()
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() != "tensorflow":
         return
@@ -32,19 +26,6 @@ def set_up(seed: int) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
     if not tf.config.list_physical_devices("GPU"):
         tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def _keep_freed_memory() -> None:
-    """Lets glibc reuse large blocks instead of handing them back to the system after every operation.
-
-    A training step allocates and frees the same hundred blocks again and again. By default that gives 800 MB of pages
-    back and takes them anew in every step of full fine-tuning MobileNetV2, and half of the time goes into page faults.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_THRESHOLD, 2**30)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def gpus() -> list[str]:

@@ -57,7 +57,7 @@ def test_the_whole_pipeline_on_a_few_simulated_radiographs(tmp_path):
     folder = (tmp_path / "latest").resolve()
     assert folder.parent == tmp_path.resolve()
     results = check_results(folder, REGIMES)
-    assert results["backbone"] == {"name": "MobileNetV2", "weights": "none (random)"}
+    assert results["backbone"] == {"name": "MobileNetV2", "weights": "none"}
     assert results["dataset"]["source"]["name"] == "synthetic"
     for line in ("preprocess: train", "train full_fine_tuning: head warm-up: epoch 1/", "compare:", "report: "):
         assert line in done.stdout

@@ -103,11 +103,12 @@ def test_partial_fine_tuning_changes_the_last_layers_alone(prepared, tmp_path, m
     assert changed == {"Conv_1", "feature_scale", "logit"}
 
 
-def test_one_seed_gives_identical_predictions_in_two_processes_and_another_seed_others(prepared, tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("regime", ["custom_cnn", "partial_fine_tuning", "full_fine_tuning"])
+def test_one_seed_gives_identical_predictions_in_two_processes_and_another_seed_others(regime, prepared, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        done = train(
-            prepared, "custom_cnn", "--output", tmp_path / name, "--epochs", 2, "--batch-size", 8, "--seed", seed
-        )
+        settings = ("--weights", "none", "--epochs", 1, "--batch-size", 8, "--seed", seed)
+        done = train(prepared, regime, "--output", tmp_path / name, *settings)
         assert done.returncode == 0, done.stderr
     a, b, c = (scores(tmp_path / name, prepared)[0] for name in "abc")
     assert np.array_equal(a, b)
