@@ -63,7 +63,7 @@ def build(settings: Settings):
         image_size: int = 96,
         backbone: str = "MobileNetV2",
         weights: str = "imagenet",
-        epochs: int = 15,
+        epochs: int = 20,
         batch_size: int = 32,
         learning_rate: float = 0.003,
         trainable_layers: int = 10,

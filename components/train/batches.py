@@ -2,9 +2,10 @@
 
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,11 +19,11 @@ FORWARD_BATCH = 32
 """Images a step where nothing is learned: the fastest on a CPU for MobileNetV2 at 96 px."""
 
 
-class Batches(keras.utils.PyDataset):
+class Batches:
     """Shuffled batches of training examples, each in one of its stored views.
 
-    Every epoch has its own order and choice of views, both given by `seed`. The last, incomplete batch of an epoch is
-    left out (another remainder each time), since its statistics would disturb batch normalisation.
+    Every pass over the batches has its own order and choice of views, both given by `seed`. The last, incomplete batch
+    is left out (another remainder each time), since its statistics would disturb batch normalisation.
 
     Args:
         arrays: one a model input, (views, N, ...).
@@ -35,26 +36,22 @@ class Batches(keras.utils.PyDataset):
     def __init__(
         self, arrays: Sequence[np.ndarray], labels: np.ndarray, weights: np.ndarray, batch_size: int, seed: int
     ):
-        super().__init__()
         self._arrays, self._labels, self._weights = arrays, labels.astype(np.float32), weights.astype(np.float32)
         self._batch_size = min(batch_size, len(labels))
         self._random = np.random.default_rng([seed, 1])
-        self.on_epoch_end()
-
-    def on_epoch_end(self) -> None:
-        """Draws order and views of the next epoch."""
-        self._order = self._random.permutation(len(self._labels))
-        self._views = self._random.integers(len(self._arrays[0]), size=len(self._labels))
 
     def __len__(self) -> int:
         return len(self._labels) // self._batch_size
 
-    def __getitem__(self, index: int) -> tuple:
-        part = slice(index * self._batch_size, (index + 1) * self._batch_size)
-        rows = np.sort(self._order[part])
-        views = self._views[part]
-        inputs = tuple(array[views, rows] for array in self._arrays)
-        return inputs if len(inputs) > 1 else inputs[0], self._labels[rows, None], self._weights[rows]
+    def __iter__(self) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+        """Gives inputs (an array, or a list of them), labels (B, 1) and weights (B,) of each batch."""
+        count, size = len(self._labels), self._batch_size
+        order = self._random.permutation(count)
+        views = self._random.integers(len(self._arrays[0]), size=count)
+        for start in range(0, len(self) * size, size):
+            rows, chosen = np.sort(order[start : start + size]), views[start : start + size]
+            inputs = [array[chosen, rows] for array in self._arrays]
+            yield inputs if len(inputs) > 1 else inputs[0], self._labels[rows, None], self._weights[rows]
 
 
 @dataclass(frozen=True)

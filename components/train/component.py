@@ -13,7 +13,7 @@ def train(
     regime: str,
     backbone: str = "MobileNetV2",
     weights: str = "imagenet",
-    epochs: int = 15,
+    epochs: int = 20,
     batch_size: int = 32,
     learning_rate: float = 0.003,
     trainable_layers: int = 10,

@@ -13,8 +13,8 @@ from components.train.batches import Batches, predict
 from components.train.recipe import Recipe
 
 
-class Validation(keras.callbacks.Callback):
-    """Scores the validation split after every epoch, keeps the best weights, ends training when nothing improves.
+class Validation:
+    """Scores the validation split, keeps the best weights, and says when training no longer helps.
 
     Better means a higher ROC AUC, and at equal AUC a lower loss.
 
@@ -23,58 +23,46 @@ class Validation(keras.callbacks.Callback):
         arrays: validation inputs, (1, N, ...) each.
         labels: (N,), 0 or 1.
         weights: (N,), weights of the examples in the loss.
-        patience: epochs without improvement before training stops; 0 never stops.
-        report: is given the record of each epoch.
+        patience: epochs without improvement before training should stop; 0 never stops it.
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        arrays: Sequence[np.ndarray],
-        labels: np.ndarray,
-        weights: np.ndarray,
-        patience: int,
-        report: Callable[[dict[str, Any]], None],
+        self, model: keras.Model, arrays: Sequence[np.ndarray], labels: np.ndarray, weights: np.ndarray, patience: int
     ):
-        super().__init__()
-        self._scored, self._arrays, self._labels, self._weights = model, arrays, labels, weights
+        self._model, self._arrays, self._labels, self._weights = model, arrays, labels, weights
         self._patience = patience
-        self._report = report
         self._best = (-1.0, 0.0)
         self._best_weights: list[np.ndarray] = []
         self.best_epoch = 0
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Scores, reports, remembers, perhaps stops."""
-        logits = predict(self._scored, self._arrays).astype(np.float64)
+    def score(self, epoch: int) -> dict[str, float]:
+        """Scores the model as it is after `epoch` (from 1); gives validation_loss and validation_auc."""
+        logits = predict(self._model, self._arrays).astype(np.float64)
         auc = float(roc_auc_score(self._labels, logits))
-        probability = 1 / (1 + np.exp(-logits))
-        loss = float(log_loss(self._labels, probability, sample_weight=self._weights))
+        loss = float(log_loss(self._labels, 1 / (1 + np.exp(-logits)), sample_weight=self._weights))
         if (auc, -loss) > self._best:
-            self._best = (auc, -loss)
-            self._best_weights = self._scored.get_weights()
-            self.best_epoch = epoch + 1
-        elif self._patience and epoch + 1 - self.best_epoch >= self._patience:
-            self.model.stop_training = True
-        self._report(
-            {
-                "epoch": epoch + 1,
-                "learning_rate": float(self.model.optimizer.learning_rate),
-                "train_loss": float((logs or {})["loss"]),
-                "validation_loss": loss,
-                "validation_auc": auc,
-            }
-        )
+            self._best, self._best_weights, self.best_epoch = (auc, -loss), self._model.get_weights(), epoch
+        return {"validation_loss": loss, "validation_auc": auc}
 
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras's signature)
-        """Restores the best epoch's weights."""
-        self._scored.set_weights(self._best_weights)
+    def enough(self, epoch: int) -> bool:
+        """Whether training should stop after `epoch`."""
+        return bool(self._patience) and epoch - self.best_epoch >= self._patience
+
+    def restore(self) -> None:
+        """Gives the model the best epoch's weights."""
+        self._model.set_weights(self._best_weights)
 
 
 def fit(
-    model: keras.Model, batches: Batches, validation: Validation, epochs: int, learning_rate: float, recipe: Recipe
+    model: keras.Model,
+    batches: Batches,
+    validation: Validation,
+    epochs: int,
+    learning_rate: float,
+    recipe: Recipe,
+    report: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Trains `model` in place.
+    """Trains `model` in place and leaves it with its best weights.
 
     Args:
         model: gives logits.
@@ -83,6 +71,7 @@ def fit(
         epochs: at most so many.
         learning_rate: its peak.
         recipe: shape of the schedule, weight decay.
+        report: is given the record of each epoch.
     """
     steps = epochs * len(batches)
     rising = max(1, round(recipe.rising_fraction * steps))
@@ -94,7 +83,18 @@ def fit(
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         jit_compile=device.jit_compile(),
     )
-    model.fit(batches, epochs=epochs, callbacks=[validation], verbose=0, shuffle=False)
+    for epoch in range(1, epochs + 1):
+        model.reset_metrics()
+        # Not model.fit: its tf.data pipeline makes the C library return memory after every operation (`memory.py`),
+        # which doubles the time of a step.
+        for inputs, labels, weights in batches:
+            logs = model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        record = {"epoch": epoch, "learning_rate": rate, "train_loss": float(logs["loss"])}
+        report(record | validation.score(epoch))
+        if validation.enough(epoch):
+            break
+    validation.restore()
 
 
 def balanced_weights(labels: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ def train(
     regime: str,
     backbone: str = "MobileNetV2",
     weights: str = "imagenet",
-    epochs: int = 15,
+    epochs: int = 20,
     batch_size: int = 32,
     learning_rate: float = 3e-3,
     trainable_layers: int = 10,
@@ -133,12 +133,12 @@ class _Session:
             )
 
         monitor = Validation(
-            scored, examples.validation, validation.labels, balanced_weights(validation.labels), patience, report
+            scored, examples.validation, validation.labels, balanced_weights(validation.labels), patience
         )
         batches = Batches(
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
         )
-        fit(model, batches, monitor, epochs, settings["learning_rate"], self.recipe)
+        fit(model, batches, monitor, epochs, settings["learning_rate"], self.recipe, report)
         return monitor.best_epoch
 
 

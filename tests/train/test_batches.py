@@ -18,9 +18,7 @@ def make(count=10, views=3, size=4, seed=1):
 
 
 def test_inputs_labels_and_weights_belong_together():
-    feed = make()
-    for index in range(len(feed)):
-        inputs, labels, weights = feed[index]
+    for inputs, labels, weights in make():
         rows = (inputs[:, 0] // 100).astype(int)
         assert np.array_equal(labels[:, 0], rows % 2)
         assert np.array_equal(weights, rows + 1)
@@ -30,22 +28,20 @@ def test_inputs_labels_and_weights_belong_together():
 def test_an_epoch_has_whole_batches_and_no_example_twice():
     feed = make(count=10, size=4)
     assert len(feed) == 2
-    rows = np.concatenate([feed[i][0][:, 0] // 100 for i in range(2)])
+    rows = np.concatenate([inputs[:, 0] // 100 for inputs, _, _ in feed])
     assert len(set(rows)) == 8
 
 
 def test_a_batch_is_never_larger_than_the_data():
     feed = make(count=3, size=32)
-    assert len(feed) == 1
-    assert len(feed[0][0]) == 3
+    assert [len(inputs) for inputs, _, _ in feed] == [3]
 
 
 def test_every_epoch_draws_order_and_views_anew_and_the_seed_repeats_them():
     feed, same = make(count=40), make(count=40)
-    first = [feed[i][0].copy() for i in range(len(feed))]
-    assert all(np.array_equal(a, same[i][0]) for i, a in enumerate(first))
-    feed.on_epoch_end()
-    second = [feed[i][0] for i in range(len(feed))]
+    first = [inputs for inputs, _, _ in feed]
+    assert all(np.array_equal(a, b) for a, (b, _, _) in zip(first, same, strict=True))
+    second = [inputs for inputs, _, _ in feed]
     assert not any(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert {int(value) % 100 for batch in first for value in batch[:, 0]} == {0, 1, 2}
 
