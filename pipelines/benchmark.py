@@ -65,7 +65,7 @@ def build(settings: Settings):
         weights: str = "imagenet",
         epochs: int = 20,
         batch_size: int = 32,
-        learning_rate: float = 0.003,
+        learning_rate: float = 0.001,
         trainable_layers: int = 10,
         patience: int = 5,
         seeds: List[int] = [1],  # noqa: B006, UP006 (kfp reads List; a default is read, never changed)
@@ -84,7 +84,7 @@ def build(settings: Settings):
             weights: "imagenet", "none" (random) or the path of a Keras weights file.
             epochs: at most so many passes over the training images.
             batch_size: images a step.
-            learning_rate: peak learning rate of layers that start from random weights.
+            learning_rate: peak learning rate of the head; the recipe scales it for other layers.
             trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
             patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
             seeds: every regime is trained once for each.

@@ -223,7 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--epochs", type=_whole(1), default=20, metavar="N", help="at most so many; default: %(default)s")
     add("--patience", type=_whole(0), default=5, metavar="N", help="0 trains all epochs; default: %(default)s")
     add("--batch-size", type=_whole(1), default=32, metavar="N", help="default: %(default)s")
-    add("--learning-rate", type=_between(0, 0.999), default=3e-3, metavar="X", help="default: %(default)s")
+    add("--learning-rate", type=_between(0, 0.999), default=1e-3, metavar="X", help="default: %(default)s")
     add(
         "--trainable-layers",
         type=_whole(0),

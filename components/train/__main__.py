@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--weights", default="imagenet", help="imagenet, none or a weights file; default: %(default)s")
     parser.add_argument("--epochs", type=int, default=20, help="at most; default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
-    parser.add_argument("--learning-rate", type=float, default=3e-3, help="default: %(default)s")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="default: %(default)s")
     parser.add_argument("--trainable-layers", type=int, default=10, help="of partial fine-tuning; default: %(default)s")
     parser.add_argument("--patience", type=int, default=5, help="0 trains all epochs; default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")

@@ -16,8 +16,9 @@ class Recipe:
     Attributes:
         epochs: at most this many passes over the training images.
         batch_size: images a step.
-        learning_rate: peak learning rate of layers that start from random weights.
-        fine_tuning_factor: pre-trained layers learn at `learning_rate` times this.
+        learning_rate: peak learning rate of the head.
+        from_scratch_factor: the custom CNN learns at `learning_rate` times this.
+        fine_tuning_factor: backbone and head, once trained together, learn at `learning_rate` times this.
         warm_up_epochs: passes in which only the head is trained, on stored features, before anything below it is.
         rising_fraction: the part of all steps in which the learning rate rises; then it falls as a cosine
             (Loshchilov and Hutter 2017, arXiv:1608.03983).
@@ -35,7 +36,8 @@ class Recipe:
     batch_size: int
     learning_rate: float
     patience: int
-    fine_tuning_factor: float = 0.1
+    from_scratch_factor: float = 3.0
+    fine_tuning_factor: float = 0.3
     warm_up_epochs: int = 8
     rising_fraction: float = 0.1
     weight_decay: float = 1e-4
@@ -61,7 +63,7 @@ class Recipe:
         if self.patience < 0:
             raise UserError(f"patience is {self.patience}, but must be 0 (train all epochs) or more")
         if not 0 < self.learning_rate < 1:
-            raise UserError(f"learning rate is {self.learning_rate}, but must lie between 0 and 1; 0.003 is usual")
+            raise UserError(f"learning rate is {self.learning_rate}, but must lie between 0 and 1; 0.001 is usual")
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name."""

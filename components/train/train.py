@@ -29,7 +29,7 @@ def train(
     weights: str = "imagenet",
     epochs: int = 20,
     batch_size: int = 32,
-    learning_rate: float = 3e-3,
+    learning_rate: float = 1e-3,
     trainable_layers: int = 10,
     patience: int = 5,
     seed: int = 1,
@@ -44,7 +44,7 @@ def train(
         weights: "imagenet", "none" or the path of a Keras weights file of the backbone without its top.
         epochs: at most so many passes over the training images.
         batch_size: images a step.
-        learning_rate: peak learning rate of layers trained from random weights.
+        learning_rate: peak learning rate of the head; the recipe scales it for other layers.
         trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
         patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
         seed: of weights, order and augmentation.
@@ -169,6 +169,7 @@ def _fit_all(session: _Session, network: Network, trained: set[str], store: Stor
     on_images = keras.Sequential([keras.Input(network.front.input_shape[1:]), augmentation, network.front, body])
     rate, limits = recipe.learning_rate, {"epochs": recipe.epochs, "patience": recipe.patience}
     if session.regime == "custom_cnn":
+        rate *= recipe.from_scratch_factor
         return session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
 
     pooled = networks.cut(body, HEAD_LAYERS)

@@ -5,8 +5,12 @@ import pandas as pd
 import pytest
 
 from components.artifacts import files, prepared_dataset
+from components.train import device
 
 SIZE = 32
+
+# TensorFlow's threads are set before its first operation, in whichever test that is.
+device.set_up(1)
 
 
 def draw(labels, seed):
