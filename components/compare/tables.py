@@ -1,5 +1,6 @@
 """How numbers and tables look, written once for the report, the Markdown summary and the terminal."""
 
+import html
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -147,7 +148,8 @@ def main_table(results: dict[str, Any]) -> tuple[list[str], list[list[Cell]]]:
 
 def markdown_text(text: str) -> str:
     """Text that Markdown shows as it is: nothing in it becomes a link, a picture, emphasis or HTML."""
-    return re.sub(r"([\\`*_{}\[\]()<>#|!&])", r"\\\1", " ".join(text.split()))
+    plain = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_{}\[\]()#|!])", r"\\\1", plain)
 
 
 def markdown_table(headers: list[str], rows: list[list[Cell]]) -> str:
