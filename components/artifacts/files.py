@@ -81,9 +81,56 @@ def new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         OSError: the disk is full (ENOSPC).
     """
+    _check_room(path, dtype, shape)
+    return np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+
+def _check_room(path: Path, dtype: type, shape: tuple[int, ...]) -> None:
     if shutil.disk_usage(path.parent).free < math.prod(shape) * np.dtype(dtype).itemsize:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    return np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+
+class ArrayWriter:
+    """Writes an array into a .npy file, item by item, so that neither its length nor its memory matter.
+
+    The file is written and not mapped: what a process has changed in a mapped file counts as its memory.
+
+    Args:
+        path: the .npy file.
+        dtype: of the elements.
+        shape: of the array if it gets as long as it can.
+
+    Raises:
+        OSError: the disk has no room for so much (ENOSPC).
+    """
+
+    def __init__(self, path: Path, dtype: type, shape: tuple[int, ...]):
+        _check_room(path, dtype, shape)
+        self._file = path.open("wb", buffering=2**20)
+        self._dtype, self._shape = np.dtype(dtype), shape[1:]
+        self._count = 0
+        self._write_header()
+
+    def __enter__(self) -> "ArrayWriter":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        with self._file:
+            if kind is None:
+                self._file.seek(0)
+                self._write_header()
+
+    def add(self, item: np.ndarray) -> None:
+        """Appends one item."""
+        if item.dtype != self._dtype or item.shape != self._shape:
+            raise ValueError(f"{item.dtype} {item.shape} does not fit an array of {self._dtype} {self._shape}")
+        self._file.write(np.ascontiguousarray(item))
+        self._count += 1
+
+    def _write_header(self) -> None:
+        """Says how long the array is; numpy leaves room in the header for any length."""
+        description = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._count, *self._shape)}
+        np.lib.format.write_array_header_1_0(self._file, description)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -3,9 +3,11 @@
 import io
 import itertools
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,14 @@ LARGEST_SEED = 2**32 - 1
 EXAMPLES_A_CLASS = 8
 EXAMPLE_SIZE = 192
 """Larger images are shown at this size: the report carries the picture inside it."""
-CHUNK = 512
+CORES = os.cpu_count() or 1
+PORTION = 8
+"""So many images are decoded by a thread before it hands them over."""
+AHEAD = 2
+"""So many portions a core are decoded before their turn to be written."""
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 def preprocess(
@@ -91,41 +100,52 @@ def _decode_all(raw: RawDataset, splits: pd.Series, size: int, folder: Path) -> 
     """Stores the images and the index of every split; gives what cannot be decoded, each with its reason."""
     refused = []
     progress, done = console.Progress("preprocess", "images decoded", len(raw.manifest)), 0
-    with raw.open_images() as reader, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with raw.open_images() as reader, ThreadPoolExecutor(CORES) as pool:
+
+        def decode(images: Iterable[str]) -> list[np.ndarray | str]:
+            """The pixels of each image, or the reason why it has none."""
+            results = []
+            for image in images:
+                try:
+                    results.append(decoding.decode(reader.read(image), size))
+                except ValueError as error:
+                    results.append(str(error))
+            return results
+
         for name in SPLITS:
             rows = raw.manifest[splits == name]
-            array = files.new_array(folder / f"{name}.npy", np.uint8, (len(rows), size, size))
-
-            def decode(row: int, image: str, array: np.ndarray = array) -> str:
-                try:
-                    array[row] = decoding.decode(reader.read(image), size)
-                except ValueError as error:
-                    return str(error)
-                return ""
-
-            reasons: list[str] = []
-            for start in range(0, len(rows), CHUNK):
-                images = rows["image"].iloc[start : start + CHUNK]
-                reasons += pool.map(decode, range(start, start + len(images)), images)
-                done += len(images)
-                progress.reach(done)
-            good = np.array([not reason for reason in reasons], dtype=bool)
-            refused += [{"image": i, "reason": r} for i, r in zip(rows["image"], reasons, strict=True) if r]
-            _finish_split(folder, name, array, rows, good)
+            good = []
+            with files.ArrayWriter(folder / f"{name}.npy", np.uint8, (len(rows), size, size)) as array:
+                portions = [rows["image"].iloc[start : start + PORTION] for start in range(0, len(rows), PORTION)]
+                for images, results in zip(portions, _in_order(pool, decode, portions), strict=True):
+                    for image, pixels in zip(images, results, strict=True):
+                        good.append(not isinstance(pixels, str))
+                        if good[-1]:
+                            array.add(pixels)
+                        else:
+                            refused.append({"image": image, "reason": pixels})
+                    done += len(images)
+                    progress.reach(done)
+            _save_index(folder, name, rows[good])
     return refused
 
 
-def _finish_split(folder: Path, name: str, array: np.ndarray, rows: pd.DataFrame, good: np.ndarray) -> None:
-    """Drops what could not be decoded and writes the index of a split."""
-    rows = rows[good]
+def _in_order(pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+    """Like `pool.map`, but works only a little ahead of what is taken, so that results do not pile up in memory."""
+    waiting: deque[Future[_Out]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > AHEAD * CORES:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> None:
+    """Writes the index of a split, if it has both classes."""
     for label in CLASSES:
         if not (rows["label"] == label).any():
             raise UserError(f"the {name} split has no image of the class {label} that can be decoded: add some")
-    if not good.all():
-        smaller = files.new_array(folder / "partial.npy", np.uint8, (len(rows), *array.shape[1:]))
-        for target, source in enumerate(np.flatnonzero(good)):
-            smaller[target] = array[source]
-        (folder / "partial.npy").replace(folder / f"{name}.npy")
     index = pd.DataFrame(
         {"image": rows["image"], "label": rows["label"].map(CLASSES.index), "patient": rows["patient"]}
     )

@@ -1,11 +1,10 @@
 """Assigns images to train, validation and test so that no patient is on both sides of a split made here."""
 
-import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from components.artifacts.names import CLASSES
 from components.console import UserError
+from components.preprocess import folds
 
 VALIDATION_FRACTION = 0.15
 TEST_FRACTION = 0.2
@@ -63,8 +62,8 @@ def _take(manifest: pd.DataFrame, candidates: pd.Series, fraction: float, seed: 
         raise UserError(
             f"only {fewest} patients of the class {label} are left to make a {name} split from: add images of others"
         )
-    folds = StratifiedGroupKFold(min(round(1 / fraction), fewest), shuffle=True, random_state=seed)
-    for _, taken in folds.split(np.zeros(len(rows)), rows["label"], rows["patient"]):
+    count = min(round(1 / fraction), fewest)
+    for taken in folds.divide(rows["label"].to_numpy(), rows["patient"].to_numpy(), count, seed):
         chosen = rows.iloc[taken]
         rest = rows.drop(chosen.index)
         if set(chosen["label"]) == set(rest["label"]) == set(CLASSES):

@@ -135,7 +135,7 @@ def test_the_fingerprint_does_not_depend_on_what_was_created_first(made, tmp_pat
 
 
 def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 5)
+    monkeypatch.setattr(module, "PORTION", 5)
     monkeypatch.setattr(module.console.time, "monotonic", itertools.count(0, 100).__next__)
     info = preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", 32, seed=3)
     assert info["fingerprint"] == made.info["fingerprint"]
