@@ -12,7 +12,6 @@ ZOOM = 0.1
 def changes() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Changes of exposure and geometry by name; each takes and gives uint8 images (N, H, W)."""
     return {
-        "unchanged": lambda images: images,
         "gamma 0.7": lambda images: _gamma(images, 0.7),
         "gamma 1.4": lambda images: _gamma(images, 1.4),
         "contrast 0.8": lambda images: _contrast(images, 0.8),

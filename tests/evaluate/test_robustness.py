@@ -4,7 +4,7 @@ import pytest
 from components.evaluate.robustness import changes
 
 NAMES = (
-    *("unchanged", "gamma 0.7", "gamma 1.4", "contrast 0.8", "contrast 1.2", "shifted right 5%", "shifted down 5%"),
+    *("gamma 0.7", "gamma 1.4", "contrast 0.8", "contrast 1.2", "shifted right 5%", "shifted down 5%"),
     *("zoomed in 10%", "zoomed out 10%"),
 )
 
@@ -28,7 +28,7 @@ def test_a_change_gives_new_images_of_the_same_kind(name):
     changed = change(name, images)
     assert (changed.dtype, changed.shape) == (np.uint8, images.shape)
     assert (images == before).all()
-    assert (changed == images).all() == (name == "unchanged")
+    assert (changed != images).any()
 
 
 @pytest.mark.parametrize("name", NAMES)
