@@ -27,21 +27,26 @@ def decode(content: bytes, size: int) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            # JPEGs are decoded at reduced scale where the square is much smaller (libjpeg's DCT scaling).
-            image.draft("L", _draft_size(image.size, size))
-            grey = _grey(ImageOps.exif_transpose(image))
+            # JPEGs are decoded at reduced scale where the square is much smaller (libjpeg's DCT scaling). Then the last
+            # row and column may be partly padding: the true size of a film of 1001 px at a quarter is 250.25.
+            reduced = image.draft("L", _draft_size(image.size, size))
+            grey = _grey(image)
+            width, height = reduced[1][2:] if reduced else grey.size
+            side = min(width, height)
+            left, top = (width - side) / 2, (height - side) / 2
+            square = grey.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+            return np.asarray(ImageOps.exif_transpose(square))
     except Exception as error:  # on damaged files Pillow raises nearly anything
         raise ValueError(f"cannot be decoded: {str(error) or type(error).__name__}") from None
-    width, height = grey.size
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    square = grey.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
-    return np.asarray(square)
 
 
 def _draft_size(original: tuple[int, int], size: int) -> tuple[int, int]:
-    """The smallest size, in proportion, at which the shorter side still has twice the pixels of the result."""
-    factor = min(1.0, 2 * size / min(original))
+    """The smallest size, in proportion, at which the shorter side still has 1.5 times the pixels of the result.
+
+    On radiographs of about 1400 x 1000 px made 96 px, the result then differs from that of a full decode by 0.3 of 255
+    grey levels on average (at twice the pixels 0.2, at which decoding takes an eighth longer).
+    """
+    factor = min(1.0, 1.5 * size / min(original))
     return round(original[0] * factor), round(original[1] * factor)
 
 
@@ -51,5 +56,7 @@ def _grey(image: Image.Image) -> Image.Image:
         raise ValueError("its pixels are floating-point numbers, whose range is not known")
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
-        return Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
+        grey = Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
+        grey.info = image.info  # tells the orientation
+        return grey
     return image.convert("L")

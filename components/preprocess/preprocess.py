@@ -1,13 +1,14 @@
 """From the raw to the prepared dataset: decode, resize, split, store. Read `preprocess` from top to bottom."""
 
+import contextlib
 import io
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from PIL import Image
 from components import console
 from components.artifacts import dataset_summary, files, prepared_dataset
 from components.artifacts.names import CLASSES, SPLITS
-from components.artifacts.raw_dataset import RawDataset
+from components.artifacts.raw_dataset import ImageReader, RawDataset
 from components.console import UserError
 from components.preprocess import decoding, splitting
 
@@ -26,13 +27,10 @@ EXAMPLES_A_CLASS = 8
 EXAMPLE_SIZE = 192
 """Larger images are shown at this size: the report carries the picture inside it."""
 CORES = os.cpu_count() or 1
-PORTION = 8
+PORTION = 4
 """So many images are decoded by a thread before it hands them over."""
 AHEAD = 2
 """So many portions a core are decoded before their turn to be written."""
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 def preprocess(
@@ -100,45 +98,44 @@ def _decode_all(raw: RawDataset, splits: pd.Series, size: int, folder: Path) -> 
     """Stores the images and the index of every split; gives what cannot be decoded, each with its reason."""
     refused = []
     progress, done = console.Progress("preprocess", "images decoded", len(raw.manifest)), 0
-    with raw.open_images() as reader, ThreadPoolExecutor(CORES) as pool:
-
-        def decode(images: Iterable[str]) -> list[np.ndarray | str]:
-            """The pixels of each image, or the reason why it has none."""
-            results = []
-            for image in images:
-                try:
-                    results.append(decoding.decode(reader.read(image), size))
-                except ValueError as error:
-                    results.append(str(error))
-            return results
-
-        for name in SPLITS:
-            rows = raw.manifest[splits == name]
-            good = []
+    rows_of = {name: raw.manifest[splits == name] for name in SPLITS}
+    images = [image for rows in rows_of.values() for image in rows["image"]]
+    with raw.open_images() as reader, contextlib.closing(_decoded(reader, images, size)) as decoded:
+        for name, rows in rows_of.items():
+            good = np.ones(len(rows), dtype=bool)
             with files.ArrayWriter(folder / f"{name}.npy", np.uint8, (len(rows), size, size)) as array:
-                portions = [rows["image"].iloc[start : start + PORTION] for start in range(0, len(rows), PORTION)]
-                for images, results in zip(portions, _in_order(pool, decode, portions), strict=True):
-                    for image, pixels in zip(images, results, strict=True):
-                        good.append(not isinstance(pixels, str))
-                        if good[-1]:
-                            array.add(pixels)
-                        else:
-                            refused.append({"image": image, "reason": pixels})
-                    done += len(images)
+                for row, pixels in enumerate(itertools.islice(decoded, len(rows))):
+                    if isinstance(pixels, str):
+                        good[row] = False
+                        refused.append({"image": images[done], "reason": pixels})
+                    else:
+                        array.add(pixels)
+                    done += 1
                     progress.reach(done)
             _save_index(folder, name, rows[good])
     return refused
 
 
-def _in_order(pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-    """Like `pool.map`, but works only a little ahead of what is taken, so that results do not pile up in memory."""
-    waiting: deque[Future[_Out]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) > AHEAD * CORES:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _decoded(reader: ImageReader, images: list[str], size: int) -> Iterator[np.ndarray | str]:
+    """The pixels of each image, or the reason why it has none; in order, and only a little ahead of what is taken."""
+
+    def decode(portion: list[str]) -> list[np.ndarray | str]:
+        results: list[np.ndarray | str] = []
+        for image in portion:
+            try:
+                results.append(decoding.decode(reader.read(image), size))
+            except ValueError as error:
+                results.append(str(error))
+        return results
+
+    waiting: deque[Future[list[np.ndarray | str]]] = deque()
+    with ThreadPoolExecutor(CORES) as pool:
+        for start in range(0, len(images), PORTION):
+            waiting.append(pool.submit(decode, images[start : start + PORTION]))
+            if len(waiting) > AHEAD * CORES:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
 
 
 def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> None:

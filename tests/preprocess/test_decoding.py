@@ -1,4 +1,6 @@
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,7 +46,12 @@ def test_the_cameras_orientation_is_obeyed(orientation, turns):
     pixels = np.random.default_rng(0).integers(256, size=(32, 32), dtype=np.uint8)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    assert (decode(encode(pixels, exif=exif), 32) == np.rot90(pixels, turns)).all()
+    for kind in ("PNG", "TIFF"):
+        assert (decode(encode(pixels, kind, exif=exif), 32) == np.rot90(pixels, turns)).all()
+    assert (decode(encode(pixels * np.uint16(256), exif=exif), 32) == np.rot90(pixels, turns)).all()
+    large = Image.fromarray(pixels).resize((250, 330), Image.Resampling.BICUBIC)
+    upright, turned = decode(encode(large, "JPEG"), 48), decode(encode(large, "JPEG", exif=exif), 48)
+    assert np.abs(turned - np.rot90(upright, turns).astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("size", [32, 37, 64])
@@ -129,10 +136,11 @@ def test_whatever_pillow_raises_on_a_damaged_file_is_a_reason(monkeypatch, error
 @pytest.mark.parametrize(
     ("original", "decoded"),
     [
-        ((255, 255), (255, 255)),
-        ((256, 256), (128, 128)),
+        ((191, 191), (191, 191)),
+        ((192, 192), (96, 96)),
         ((1024, 256), (512, 128)),
-        ((1200, 1000), (300, 250)),
+        ((700, 500), (175, 125)),
+        ((1200, 1000), (150, 125)),
         ((1024, 1024), (128, 128)),
         ((40, 30), (40, 30)),
     ],
@@ -145,13 +153,29 @@ def test_large_jpegs_are_decoded_at_reduced_scale_and_in_grey(monkeypatch, origi
     assert seen == [("L", decoded)]
 
 
+def difference_from_full_decode(monkeypatch, content: bytes, size: int) -> np.ndarray:
+    reduced = decode(content, size).astype(int)
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_draft_size", lambda original, _: original)
+        return np.abs(reduced - decode(content, size))
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_reduced_scale_changes_the_result_little(monkeypatch, mode):
-    noise = np.random.default_rng(0).integers(256, size=(50, 60), dtype=np.uint8)
-    image = Image.fromarray(noise).resize((1200, 1000), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(3))
-    content = encode(image.convert(mode), "JPEG", quality=95)
-    reduced = decode(content, 64).astype(int)
-    monkeypatch.setattr(decoding, "_draft_size", lambda original, _: original)
-    difference = np.abs(reduced - decode(content, 64))
-    assert difference.mean() < 2
-    assert difference.max() < 12
+@pytest.mark.parametrize("shape", [(1200, 1000), (1001, 1206), (775, 775)])
+def test_reduced_scale_changes_the_result_little(monkeypatch, mode, shape):
+    noise = np.random.default_rng(0).integers(256, size=(25, 30), dtype=np.uint8)
+    image = Image.fromarray(noise).resize(shape, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(3))
+    difference = difference_from_full_decode(monkeypatch, encode(image.convert(mode), "JPEG", quality=95), 64)
+    assert difference.mean() < 1.5
+    assert difference.max() < 8
+
+
+@pytest.mark.skipif("PNEUMONIA_BENCHMARK_DATA" not in os.environ, reason="PNEUMONIA_BENCHMARK_DATA names no folder")
+def test_reduced_scale_changes_real_radiographs_little(monkeypatch):
+    folder = Path(os.environ["PNEUMONIA_BENCHMARK_DATA"], "data", "chest_xray_fullres")
+    if not (radiographs := sorted(folder.glob("*/*.jpeg"))[::8]):
+        pytest.skip(f"{folder} holds no images")
+    for size in (96, 224):
+        means = [difference_from_full_decode(monkeypatch, path.read_bytes(), size).mean() for path in radiographs]
+        assert np.mean(means) < 0.5
+        assert max(means) < 1.2

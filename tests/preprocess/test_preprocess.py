@@ -140,7 +140,7 @@ def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_
     info = preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", 32, seed=3)
     assert info["fingerprint"] == made.info["fingerprint"]
     lines = [line.removeprefix("pneumonia-benchmark: preprocess: ") for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == "5 of 40 images decoded"
+    assert lines[0] == "1 of 40 images decoded"
     assert lines[-2] == "40 of 40 images decoded"
     counts = ", ".join(f"{name} {count['images']}" for name, count in info["splits"].items())
     assert lines[-1] == f"{counts} images of 32 px, 1 could not be decoded"
