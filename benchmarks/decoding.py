@@ -2,10 +2,10 @@
 
 import argparse
 import itertools
-import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks import measure
@@ -96,7 +96,7 @@ def compare(path: Path, image_size: int, images: int, repetitions: int) -> dict[
         done = files.read_json(workspace / "prepared" / "dataset.json", "prepared dataset")["splits"]
     if (count := sum(split["images"] for split in done.values())) != images:
         raise UserError(f"only {count} of {images} images could be decoded, so the times cannot be compared")
-    speed = {way: images / statistics.median(seconds[way]) for way in WAYS}
+    speed = {way: images / median(seconds[way]) for way in WAYS}
     return {
         "benchmark": "decoding",
         "images": images,
@@ -129,10 +129,10 @@ def _repeat(found: list[Found], folder: Path, images: int) -> list[Path]:
 
 def _table(result: dict[str, Any]) -> str:
     rows = [
-        [WAYS[way], f"{result['images_per_second'][way]:,.0f}", *(f"{f(seconds):.2f}" for f in (min, max))]
+        [WAYS[way], f"{result['images_per_second'][way]:,.0f}", *(f"{f(seconds):.2f}" for f in (median, min, max))]
         for way, seconds in result["seconds"].items()
     ]
-    return measure.table(["way", "images/s", "fastest s", "slowest s"], rows)
+    return measure.table(["way", "images/s", "median s", "least s", "most s"], rows)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,8 @@ def run(
     if code != "0":
         _, found, message = output.rpartition(f"{console.PREFIX}error: ")
         why = message if found else (output.splitlines() or [f"exit code {code}"])[-1]
-        raise UserError(f"{' '.join(arguments[:3])} failed: {why}")
+        name = arguments[1] if arguments[0] == "-m" else "a measured process"
+        raise UserError(f"{name} failed: {why}")
     return Measurement(float(seconds), float(peak) * (1 if sys.platform == "darwin" else 1024) / 1e6, output)
 
 

@@ -104,6 +104,8 @@ def _show_progress(line: str) -> None:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
+    """The rows step by step, so that what grows stands below one another."""
+    order = list(dict.fromkeys(row["step"] for row in rows))
     return measure.table(
         ["step", "images", "seconds", "images/s", "peak MB"],
         [
@@ -114,14 +116,9 @@ def _table(rows: list[dict[str, Any]]) -> str:
                 f"{row['images'] / row['seconds']:,.0f}",
                 f"{row['peak_memory_mb']:,.0f}",
             ]
-            for row in sorted(rows, key=lambda row: [*_steps(rows)].index(row["step"]))
+            for row in sorted(rows, key=lambda row: order.index(row["step"]))
         ],
     )
-
-
-def _steps(rows: list[dict[str, Any]]) -> dict[str, None]:
-    """The steps in their order, once each."""
-    return dict.fromkeys(row["step"] for row in rows)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def test_lines_arrive_while_the_process_runs_and_the_project_is_found(tmp_path, 
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("raise SystemExit('pneumonia-benchmark: error: no such thing')", "-c .* failed: no such thing$"),
+        ("raise SystemExit('pneumonia-benchmark: error: no such thing')", "^a measured process failed: no such thing$"),
         ("1 / 0", "failed: ZeroDivisionError: division by zero$"),
         ("raise SystemExit(3)", "failed: exit code 3$"),
         ("import os; os.kill(os.getpid(), 9)", "failed: exit code -9$"),

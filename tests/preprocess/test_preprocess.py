@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import measure
 from components.artifacts import files, prepared_dataset
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.prepared_dataset import PreparedDataset
@@ -223,3 +224,18 @@ def test_the_command_line_prepares_a_dataset(fresh, monkeypatch, capsys):
         main()
     error = "pneumonia-benchmark: error: image size is 5, but must be from 32 to 1024 px\n"
     assert capsys.readouterr().err == error
+
+
+@pytest.mark.slow
+def test_more_images_take_no_more_memory(tmp_path, write_image):
+    peaks, written = [], 0
+    for images in (200, 2000):
+        for number in range(written, images):
+            write_image(tmp_path / "source" / ("NORMAL", "PNEUMONIA")[number % 2] / f"{number}.png")
+        written = images
+        ingest(tmp_path / "raw", "directory", str(tmp_path / "source"))
+        words = ["-m", "components.preprocess", tmp_path / "raw", "--image-size", 256]
+        words += ["--output", tmp_path / "prepared", "--summary", tmp_path / "summary"]
+        peaks.append(measure.run(words).peak_memory_mb)
+    few, many = peaks
+    assert many - few < 30  # the arrays have 13 and 131 MB
