@@ -91,7 +91,7 @@ def _check_room(path: Path, dtype: type, shape: tuple[int, ...]) -> None:
 
 
 class ArrayWriter:
-    """Writes an array into a .npy file, item by item, so that neither its length nor its memory matter.
+    """Writes an array into a .npy file item by item; it becomes as long as it got.
 
     The file is written and not mapped: what a process has changed in a mapped file counts as its memory.
 

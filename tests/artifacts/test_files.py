@@ -212,3 +212,22 @@ def test_versions_leave_out_what_is_not_installed(monkeypatch):
     assert set(found) == {"pneumonia-benchmark", "python", "numpy"}
     assert found["numpy"] == np.__version__
     assert re.match(r"3\.\d+", found["python"])
+
+
+@pytest.mark.parametrize("count", [0, 1, 12345])
+def test_an_array_is_written_item_by_item_and_as_long_as_it_got(tmp_path, count):
+    items = np.random.default_rng(0).integers(256, size=(count, 2, 3), dtype=np.uint8)
+    with files.ArrayWriter(tmp_path / "array.npy", np.uint8, (20_000, 2, 3)) as writer:
+        for item in items:
+            writer.add(item)
+    np.save(tmp_path / "other.npy", items)
+    assert (tmp_path / "array.npy").read_bytes() == (tmp_path / "other.npy").read_bytes()
+
+
+@pytest.mark.parametrize("item", [np.zeros((2, 3), np.float32), np.zeros((3, 2), np.uint8)])
+def test_an_item_that_does_not_fit_is_a_defect(tmp_path, item):
+    with (
+        pytest.raises(ValueError, match=r"does not fit an array of uint8 \(2, 3\)"),
+        files.ArrayWriter(tmp_path / "array.npy", np.uint8, (4, 2, 3)) as writer,
+    ):
+        writer.add(item)
