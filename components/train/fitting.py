@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from components.train import device
 from components.train.batches import Batches, predict
+from components.train.optimizer import FlatAdamW
 from components.train.recipe import Recipe
 
 
@@ -79,7 +80,7 @@ def fit(
         0.0, max(1, steps - rising), warmup_target=learning_rate, warmup_steps=rising
     )
     model.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay),
+        optimizer=FlatAdamW(schedule, weight_decay=recipe.weight_decay),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         jit_compile=device.jit_compile(),
     )

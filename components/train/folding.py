@@ -1,8 +1,11 @@
-"""Folds frozen batch normalisation into the convolution before it: the same function, fewer operations.
+"""Folds frozen batch normalisation and padding into convolutions: the same function, fewer operations.
 
 In inference mode batch normalisation is y = gamma (x - mean) / sqrt(variance + epsilon) + beta, one affine map a
-channel. After a convolution without activation it disappears into kernel and bias.
+channel. After a convolution without activation it disappears into kernel and bias. A layer of zero padding disappears
+where the convolution after it can pad by itself.
 """
+
+import math
 
 import keras
 import numpy as np
@@ -33,7 +36,7 @@ def calibrate(model: keras.Model, images: np.ndarray) -> None:
 
 
 def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
-    """A copy of `model` whose batch normalisation keeps its statistics, folded away wherever that is possible.
+    """A copy of `model` whose batch normalisation keeps its statistics, with all folded away that can be.
 
     Where no convolution feeds a normalisation alone, or only one of the two is trained, it stays: unchanged if it is
     frozen (Keras then keeps it in inference mode), as a depthwise 1x1 convolution, which is an affine map a channel,
@@ -47,10 +50,12 @@ def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
         The copy; its weights are those of `model`, its layers have the same names, and exactly those named in
         `trainable` are trainable.
     """
-    partner = _foldable(model, trainable)
+    consumers = _consumers(model)
+    partner = _foldable(model, consumers, trainable)
+    padding = _needless_padding(model, consumers)
     normalizations = _named(model, keras.layers.BatchNormalization)
     affine = (normalizations & trainable) - set(partner.values())
-    left_out = set(partner.values()) | (_named(model, keras.layers.Dropout) - trainable)
+    left_out = set(partner.values()) | set(padding.values()) | (_named(model, keras.layers.Dropout) - trainable)
 
     def copy_layer(layer):
         if layer.name in affine:
@@ -58,6 +63,8 @@ def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
         config = layer.get_config()
         if layer.name in partner:
             config["use_bias"] = True
+        if layer.name in padding:
+            config["padding"] = "same"
         return layer.__class__.from_config(config)
 
     def call_layer(layer, *args, **kwargs):
@@ -86,12 +93,40 @@ def _named(model: keras.Model, kind: type) -> set[str]:
     return {layer.name for layer in model.layers if isinstance(layer, kind)}
 
 
-def _foldable(model: keras.Model, trainable: set[str]) -> dict[str, str]:
-    """Names of convolutions, each with the batch normalisation that folds into it."""
+def _consumers(model: keras.Model) -> dict[int, list[keras.layers.Layer]]:
+    """The layers that take a tensor, by the tensor's id."""
     consumers: dict[int, list[keras.layers.Layer]] = {}
     for layer in model.layers:
         for tensor in keras.tree.flatten(layer.input):
             consumers.setdefault(id(tensor), []).append(layer)
+    return consumers
+
+
+def _needless_padding(model: keras.Model, consumers: dict[int, list[keras.layers.Layer]]) -> dict[str, str]:
+    """Names of convolutions, each with the zero padding before it that its own padding can replace."""
+    pairs = {}
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.ZeroPadding2D):
+            continue
+        after = consumers.get(id(layer.output), [])
+        if len(after) != 1 or not isinstance(after[0], _CONVOLUTIONS) or after[0].padding != "valid":
+            continue
+        geometry = zip(layer.input.shape[1:3], after[0].kernel_size, after[0].strides, strict=True)
+        if layer.padding == tuple(_same_padding(*values) for values in geometry):
+            pairs[after[0].name] = layer.name
+    return pairs
+
+
+def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """What a convolution's "same" padding puts before and after `size` pixels."""
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def _foldable(
+    model: keras.Model, consumers: dict[int, list[keras.layers.Layer]], trainable: set[str]
+) -> dict[str, str]:
+    """Names of convolutions, each with the batch normalisation that folds into it."""
     pairs = {}
     for layer in model.layers:
         if not isinstance(layer, _CONVOLUTIONS) or layer.activation is not keras.activations.linear:

@@ -18,8 +18,8 @@ POOL, FEATURE_SCALE, DROPOUT, HEAD = "pool", "feature_scale", "dropout", "logit"
 HEAD_LAYERS = {FEATURE_SCALE, DROPOUT, HEAD}
 """What lies above the pooled features, and changes while the head is trained."""
 
-CUSTOM_CNN_CHANNELS = (16, 32, 64, 128)
-"""Channels of the custom CNN's convolutions, each of which halves height and width."""
+CUSTOM_CNN = ((24, 5, 4), (48, 3, 2), (96, 3, 2), (96, 3, 1))
+"""The custom CNN's convolutions: channels, size of the kernel, stride."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,17 @@ def normalized_input(image_size: int) -> tuple:
 
 
 def custom_cnn(image_size: int, recipe: Recipe) -> Network:
-    """A small CNN from scratch: strided 3x3 convolutions with batch normalisation, then global average pooling.
+    """A small CNN from scratch: four convolutions with batch normalisation, then global average pooling.
 
-    It halves the resolution in every layer, from the first on: at 96 px a forward pass takes a tenth of the
-    multiplications of the usual stack of 32, 64 and 128 channels with max-pooling.
+    The first takes every fourth pixel, so at 96 px a forward pass needs a fifteenth of the multiplications of the usual
+    stack of 32, 64 and 128 channels with max-pooling. Chosen on validation among nine of about this cost.
     """
     inputs, x = normalized_input(image_size)
     x = keras.layers.Rescaling(1 / GREY_STD, -GREY_MEAN / GREY_STD, name="unit_scale")(x)
     front = keras.Model(inputs, x, name="input_scaling")
     x = image = keras.Input(x.shape[1:])
-    for i, channels in enumerate(CUSTOM_CNN_CHANNELS, 1):
-        x = keras.layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False, name=f"conv{i}")(x)
+    for i, (channels, kernel, stride) in enumerate(CUSTOM_CNN, 1):
+        x = keras.layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=f"conv{i}")(x)
         # Statistics of the last ten steps or so: Keras's 0.99 would lag behind a short training.
         x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm{i}")(x)
         x = keras.layers.Activation("relu", name=f"relu{i}")(x)

@@ -63,6 +63,40 @@ def test_no_batch_normalisation_is_left_where_everything_is_trained(backbone):
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in folded.layers)
 
 
+@pytest.mark.parametrize(
+    ("size", "padding", "folds"),
+    [
+        (8, ((0, 1), (0, 1)), True),
+        (9, ((1, 1), (1, 1)), True),
+        (8, ((1, 1), (1, 1)), False),  # "same" would put one pixel after, none before
+        (8, ((1, 0), (1, 0)), False),
+        (8, ((0, 1), (0, 0)), False),
+    ],
+)
+def test_padding_is_folded_where_the_convolution_pads_in_the_same_way(size, padding, folds):
+    inputs = keras.Input((size, size, 2))
+    padded = keras.layers.ZeroPadding2D(padding, name="pad")(inputs)
+    model = keras.Model(inputs, keras.layers.DepthwiseConv2D(3, strides=2, name="convolution")(padded))
+    folded = folding.fold(model, set())
+    assert ("pad" not in [layer.name for layer in folded.layers]) == folds
+    images = np.random.default_rng(1).normal(size=(2, size, size, 2)).astype(np.float32)
+    assert close(folded(images), model(images), 1e-6)
+
+
+def test_padding_that_something_else_needs_too_is_kept():
+    inputs = keras.Input((8, 8, 2))
+    padded = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name="pad")(inputs)
+    convolved = keras.layers.Conv2D(2, 3, strides=2)(padded)
+    pooled = keras.layers.MaxPooling2D(3, strides=2)(padded)
+    folded = folding.fold(keras.Model(inputs, keras.layers.Add()([convolved, pooled])), set())
+    assert folded.get_layer("pad") is not None
+
+
+def test_no_padding_is_left_in_mobilenet():
+    folded = folding.fold(backbones.build_backbone("MobileNetV2", "none", SIZE).model, set())
+    assert not any(isinstance(layer, keras.layers.ZeroPadding2D) for layer in folded.layers)
+
+
 def test_folding_keeps_a_normalisation_that_is_trained_behind_a_frozen_convolution():
     mobilenet = backbones.build_backbone("MobileNetV2", "none", SIZE)
     names = networks.trainable_layers(mobilenet, "partial_fine_tuning", 10)
