@@ -84,7 +84,7 @@ def build(settings: Settings):
             weights: "imagenet", "none" (random) or the path of a Keras weights file.
             epochs: at most so many passes over the training images.
             batch_size: images a step.
-            learning_rate: peak learning rate of the head; the recipe scales it for other layers.
+            learning_rate: peak learning rate, times a factor of the recipe for each way of training.
             trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
             patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
             seeds: every regime is trained once for each.

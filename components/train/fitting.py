@@ -84,6 +84,8 @@ def fit(
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         jit_compile=device.jit_compile(),
     )
+    # Made inside the first step, its variables would have that step traced twice.
+    model.optimizer.build(model.trainable_variables)
     for epoch in range(1, epochs + 1):
         model.reset_metrics()
         # Not model.fit: its tf.data pipeline makes the C library return memory after every operation (`memory.py`),

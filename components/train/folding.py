@@ -10,6 +10,8 @@ import math
 import keras
 import numpy as np
 
+from components.train.batches import computation
+
 CALIBRATION_IMAGES = 32
 """Images from which batch normalisation's statistics are taken where no weights were loaded."""
 
@@ -30,7 +32,7 @@ def calibrate(model: keras.Model, images: np.ndarray) -> None:
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0
-    model(images, training=True)
+    computation(model, training=True)([images])
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
 

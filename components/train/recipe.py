@@ -16,7 +16,8 @@ class Recipe:
     Attributes:
         epochs: at most this many passes over the training images.
         batch_size: images a step.
-        learning_rate: peak learning rate of the head.
+        learning_rate: what the following factors multiply; each product is a peak.
+        head_factor: the head alone, on stored features, learns at `learning_rate` times this.
         from_scratch_factor: the custom CNN learns at `learning_rate` times this.
         fine_tuning_factor: backbone and head, once trained together, learn at `learning_rate` times this.
         warm_up_epochs: passes in which only the head is trained, on stored features, before anything below it is.
@@ -36,13 +37,14 @@ class Recipe:
     batch_size: int
     learning_rate: float
     patience: int
+    head_factor: float = 2.0
     from_scratch_factor: float = 3.0
     fine_tuning_factor: float = 0.3
-    warm_up_epochs: int = 8
+    warm_up_epochs: int = 5
     rising_fraction: float = 0.1
     weight_decay: float = 1e-4
     dropout: float = 0.3
-    stored_views: int = 3
+    stored_views: int = 2
     rotation_degrees: float = 10.0
     shift: float = 0.08
     zoom: float = 0.15

@@ -44,7 +44,7 @@ def train(
         weights: "imagenet", "none" or the path of a Keras weights file of the backbone without its top.
         epochs: at most so many passes over the training images.
         batch_size: images a step.
-        learning_rate: peak learning rate of the head; the recipe scales it for other layers.
+        learning_rate: peak learning rate, times a factor of the recipe for each way of training.
         trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
         patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
         seed: of weights, order and augmentation.
@@ -152,7 +152,7 @@ def _build(
     trained = networks.trainable_layers(base, session.regime, trainable_layers)
     if weights == "none":
         images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)
-        folding.calibrate(base.model, networks.backbone_front(base)(images))
+        folding.calibrate(base.model, keras.ops.convert_to_numpy(networks.backbone_front(base)(images)))
     network = networks.on_backbone(base, trained, session.recipe)
     return network, {"name": base.name, "weights": base.weights}, trained | HEAD_LAYERS
 
@@ -185,9 +185,10 @@ def _fit_all(session: _Session, network: Network, trained: set[str], store: Stor
         if session.regime == "partial_fine_tuning":
             features = _features(keras.Model(crossing, pooled), examples, store)
     networks.set_feature_scale(body, features.train[0][0])
+    head_rate = rate * recipe.head_factor
     if session.regime == "transfer_learning":
-        return session.fit(TRAINING, head, head, features, learning_rate=rate, **limits)
-    session.fit(HEAD_WARM_UP, head, head, features, learning_rate=rate, epochs=recipe.warm_up_epochs, patience=0)
+        return session.fit(TRAINING, head, head, features, learning_rate=head_rate, **limits)
+    session.fit(HEAD_WARM_UP, head, head, features, learning_rate=head_rate, epochs=recipe.warm_up_epochs, patience=0)
     return session.fit(TRAINING, model, scored, examples, learning_rate=rate * recipe.fine_tuning_factor, **limits)
 
 
@@ -202,8 +203,7 @@ def _augmented_features(
     below = keras.Model(network.network.input, tensors)
     model = keras.Model(network.front.input, below(network.front.output))
     plain = computation(model)
-    inputs = keras.Input(model.input_shape[1:])
-    augment = computation(keras.Model(inputs, augmentation(inputs, training=True)))
+    augment = computation(keras.Sequential([keras.Input(model.input_shape[1:]), augmentation]), training=True)
     views = [plain] + [lambda batch: plain(augment(batch))] * (session.recipe.stored_views - 1)
     session.say(f"storing features of {len(views)} views of the training images")
     return Examples(

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from components.train import batches
+from components.train.augmentation import RadiographAugmentation
 from components.train.fitting import balanced_weights
+from components.train.recipe import Recipe
 
 
 def make(count=10, views=3, size=4, seed=1):
@@ -76,3 +78,19 @@ def test_balanced_weights_give_both_classes_the_same_say(labels):
     weights = balanced_weights(labels)
     assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum())
     assert weights.mean() == pytest.approx(1)
+
+
+def test_augmentation_acts_in_training_mode_and_differently_every_time():
+    images = np.random.default_rng(1).uniform(0, 255, (4, 16, 16, 1)).astype(np.float32)
+    recipe = Recipe(epochs=1, batch_size=4, learning_rate=1e-3, patience=0)
+
+    def views(seed, training=True):
+        model = keras.Sequential([keras.Input((16, 16, 1)), RadiographAugmentation(recipe, seed)])
+        augment = batches.computation(model, training)
+        return [augment([images])[0] for _ in range(3)]
+
+    first, second, third = views(seed=1)
+    for one, other in ((images, first), (images, second), (first, second), (second, third)):
+        assert np.abs(one - other).mean() > 1
+    np.testing.assert_array_equal(views(seed=1), [first, second, third])
+    np.testing.assert_array_equal(views(seed=1, training=False)[0], images)

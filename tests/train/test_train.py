@@ -1,5 +1,6 @@
 """Training really trains, says what it did, and repeats itself to the bit."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
 from components.train import train as room
+from components.train.batches import stored
+from components.train.recipe import Recipe
 from tests.train.conftest import write_prepared
 
 COST = {
@@ -40,16 +43,34 @@ def train(*words):
     )
 
 
+def test_stored_views_are_augmented_but_for_the_first(prepared, tmp_path, monkeypatch):
+    kept = []
+
+    def keep(*arguments):
+        kept.append(stored(*arguments))
+        return kept[-1]
+
+    monkeypatch.setattr(room, "stored", keep)
+    room.train(prepared, tmp_path / "model", "transfer_learning", weights="none", epochs=1, patience=0)
+    (train_views,), (validation_views,) = kept
+    assert len(validation_views) == 1
+    assert len(train_views) == Recipe(epochs=1, batch_size=1, learning_rate=0.1, patience=0).stored_views > 1
+    spread = train_views[0].std(axis=0).mean()
+    for one, other in itertools.combinations(train_views, 2):
+        assert np.abs(one - other).mean() > 0.05 * spread
+
+
 @pytest.mark.parametrize(
     "regime",
     [*REGIMES[:3], pytest.param(REGIMES[3], marks=pytest.mark.slow)],
 )
 def test_every_regime_learns_to_see_the_stripes(regime, prepared, tmp_path):
-    epochs = 12 if regime == "custom_cnn" else 4
+    epochs = 4 if regime == "full_fine_tuning" else 12
     training = room.train(prepared, tmp_path / "model", regime, weights="none", epochs=epochs, batch_size=8, patience=0)
     probabilities, labels = scores(tmp_path / "model", prepared)
     if regime != "full_fine_tuning":  # from random weights, 48 steps are too few for a whole MobileNetV2
-        assert roc_auc_score(labels, probabilities) > 0.9
+        # A frozen backbone with random weights tells less of the stripes once they are turned and shifted.
+        assert roc_auc_score(labels, probabilities) > (0.9 if regime == "custom_cnn" else 0.75)
     assert training["cost"].keys() == COST
     assert all(value > 0 for name, value in training["cost"].items() if name != "peak_gpu_memory_mb")
     assert training["cost"]["trainable_parameters"] <= training["cost"]["parameters"]

@@ -1,0 +1,259 @@
+"""The four regimes, trained by this project and by plain Keras on the same images: python -m benchmarks.speed."""
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measure
+from benchmarks.plain_keras import REGIMES
+from components import console
+from components.artifacts.names import CLASSES, REGIME_TITLES
+from components.artifacts.prepared_dataset import PreparedDataset
+from components.artifacts.raw_dataset import RawDataset
+from components.console import UserError
+
+EXAMPLES = """examples:
+  python -m benchmarks.speed --weights none --json speed.json
+      on simulated radiographs, the networks starting from random weights
+  python -m benchmarks.speed --path ~/chest_xray --images 960 --epochs 10 --repetitions 3
+      on 960 training images of ~/chest_xray/{train,test}/{NORMAL,PNEUMONIA}, with weights of ImageNet
+  python -m benchmarks.speed --weights none --epochs 3 --regimes custom_cnn transfer_learning --cache"""
+
+TRAINED_SHARE = 0.85
+"""What preprocess leaves of a source's training images for training; the rest is validation."""
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Reads the command line, trains everything twice, prints times, memory and ROC AUC side by side."""
+    arguments = _parser().parse_args(words)
+    with console.plain_errors():
+        _check(arguments)
+        with tempfile.TemporaryDirectory(prefix="speed-") as folder:
+            results = run(arguments, Path(folder))
+        if arguments.json:
+            settings = {
+                name: str(value) if isinstance(value, Path) else value for name, value in vars(arguments).items()
+            }
+            measure.write_json(arguments.json, {"benchmark": "speed", "arguments": settings} | results)
+    print(f"\n{table(results)}\n\n{measure.describe(measure.machine())}")
+
+
+def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Measures in `folder`.
+
+    Plain Keras and this project take turns, regime by regime, each training in a process of its own.
+
+    Returns:
+        `images` (of each split), `preparation_seconds` (ingest, unless it simulates, and preprocess), `regimes` (for
+        each, of either: the runs, medians of time, memory and ROC AUC on the test split, and the ratio), `together`
+        (wall clock of all regimes one after another, every process's start included, this project's preparation too).
+
+    Raises:
+        UserError: a process failed.
+    """
+    prepared, preparation = _prepare(arguments, folder)
+    images = _export(folder / "raw", prepared, folder / "images")
+    counts = ", ".join(f"{name} {count}" for name, count in images.items())
+    console.say("speed", f"images: {counts}; prepared in {preparation:.1f} s")
+    runs: dict[str, dict[str, list[dict[str, float]]]] = {
+        regime: {"plain_keras": [], "project": []} for regime in arguments.regimes
+    }
+    for repetition in range(arguments.repetitions):
+        for regime, both in runs.items():
+            for name, train in (("plain_keras", _plain_keras), ("project", _project)):
+                both[name].append(train(arguments, folder, regime, repetition + 1))
+                took = both[name][-1]
+                console.say(
+                    "speed",
+                    f"{regime}, {name}: trained in {took['train_seconds']:.1f} s, at most "
+                    f"{took['peak_memory_mb']:,.0f} MB, ROC AUC {took['roc_auc']:.4f}",
+                )
+    regimes = {regime: {name: _medians(several) for name, several in both.items()} for regime, both in runs.items()}
+    for both in regimes.values():
+        both["speed_up"] = both["plain_keras"]["train_seconds"] / both["project"]["train_seconds"]
+    together = {
+        name: sum(both[name]["process_seconds"] for both in regimes.values()) for name in ("plain_keras", "project")
+    }
+    together["project"] += preparation
+    return {
+        "images": images,
+        "preparation_seconds": preparation,
+        "regimes": regimes,
+        "together": together | {"speed_up": together["plain_keras"] / together["project"]},
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """The medians as text, one line a regime."""
+    rows = []
+    for regime, both in results["regimes"].items():
+        plain, project = both["plain_keras"], both["project"]
+        rows.append(
+            [
+                REGIME_TITLES[regime],
+                f"{plain['train_seconds']:.1f}",
+                f"{project['train_seconds']:.1f}",
+                f"{both['speed_up']:.1f}x",
+                f"{plain['peak_memory_mb']:,.0f}",
+                f"{project['peak_memory_mb']:,.0f}",
+                f"{plain['roc_auc']:.4f}",
+                f"{project['roc_auc']:.4f}",
+            ]
+        )
+    together = results["together"]
+    rows.append(
+        [
+            "together, with start-up",
+            *(f"{together[name]:.1f}" for name in ("plain_keras", "project")),
+            f"{together['speed_up']:.1f}x",
+            *[""] * 4,
+        ]
+    )
+    header = ["training", "Keras s", "ours s", "faster", "Keras MB", "ours MB", "Keras AUC", "ours AUC"]
+    lines = [measure.table(header, rows)]
+    if "transfer_learning" in results["regimes"]:
+        project = results["regimes"]["transfer_learning"]["project"]
+        lines.append(
+            f"\ntransfer learning takes {project['forward_passes']:.1f} times one forward pass over training "
+            "and validation images"
+        )
+    return "\n".join(lines)
+
+
+def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[PreparedDataset, float]:
+    """Runs ingest and preprocess; gives what they made and their seconds, without those of a simulation."""
+    if arguments.path:
+        source = ["--source", "directory", "--path", _sample(arguments, folder / "source")]
+    else:
+        # Of the simulated radiographs, 20% are the test split.
+        total = round(arguments.images / TRAINED_SHARE / 0.8)
+        source = ["--source", "synthetic", "--synthetic-images", total]
+    ingest = measure.run(["-m", "components.ingest", *source, "--output", folder / "raw"])
+    words = ["--output", folder / "prepared", "--summary", folder / "summary", "--image-size", arguments.image_size]
+    preprocess = measure.run(["-m", "components.preprocess", folder / "raw", *words])
+    seconds = preprocess.seconds + (ingest.seconds if arguments.path else 0.0)
+    return PreparedDataset.load(folder / "prepared"), seconds
+
+
+def _sample(arguments: argparse.Namespace, folder: Path) -> Path:
+    """A folder with as many training images as it takes, in the source's proportion of classes, and all test images."""
+    chosen = random.Random(1)  # noqa: S311 (the same images in every run)
+    files = {
+        (split, label): sorted(path for path in (arguments.path / split / label).glob("*") if path.is_file())
+        for split in ("train", "test")
+        for label in map(str.upper, CLASSES)
+    }
+    if not all(files.values()):
+        missing = next(f"{split}/{label}" for (split, label), found in files.items() if not found)
+        raise UserError(f"{arguments.path} has no images in {missing}: give --path a folder with train and test")
+    available = sum(len(found) for (split, _), found in files.items() if split == "train")
+    share = min(1.0, arguments.images / TRAINED_SHARE / available)
+    for (split, label), found in files.items():
+        target = folder / split / label
+        target.mkdir(parents=True)
+        for path in chosen.sample(found, round(share * len(found))) if split == "train" else found:
+            shutil.copyfile(path, target / path.name)
+    return folder
+
+
+def _export(raw: Path, prepared: PreparedDataset, folder: Path) -> dict[str, int]:
+    """Writes the same splits as files in a folder a class, as plain Keras reads them; gives their numbers."""
+    with RawDataset.load(raw).open_images() as reader:
+        for name, split in prepared.splits.items():
+            for i, (image, label) in enumerate(zip(split.index["image"], split.labels, strict=True)):
+                target = folder / name / CLASSES[label].upper() / f"{i}{Path(image).suffix.lower()}"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(reader.read(image))
+    return {name: len(split) for name, split in prepared.splits.items()}
+
+
+def _plain_keras(arguments: argparse.Namespace, folder: Path, regime: str, seed: int) -> dict[str, float]:
+    output = folder / "plain_keras.json"
+    words = [
+        "--data",
+        folder / "images",
+        "--output",
+        output,
+        "--image-size",
+        arguments.image_size,
+        *["--cache"] * arguments.cache,
+    ]
+    measured = measure.run(
+        ["-m", "benchmarks.plain_keras", "--regime", regime, "--seed", seed, *_common(arguments), *words]
+    )
+    result = json.loads(output.read_text(encoding="utf-8"))
+    # Scoring is no part of this project's training processes.
+    return result | {"process_seconds": measured.seconds - result.pop("scoring_seconds")}
+
+
+def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int) -> dict[str, float]:
+    prepared, model, scores = folder / "prepared", folder / "model", folder / "scores"
+    words = ["--output", model, "--patience", 0, "--seed", seed, *_common(arguments)]
+    measured = measure.run(["-m", "components.train", prepared, regime, *words])
+    measure.run(["-m", "components.evaluate", prepared, model, "--output", scores])
+    evaluation = json.loads((scores / "evaluation.json").read_text(encoding="utf-8"))
+    cost = evaluation["training"]["cost"]
+    images = sum(len(split) for name, split in PreparedDataset.load(prepared).splits.items() if name != "test")
+    return {
+        "train_seconds": cost["train_seconds"],
+        "peak_memory_mb": cost["peak_memory_mb"],
+        "roc_auc": evaluation["metrics"]["test"]["roc_auc"],
+        "process_seconds": measured.seconds,
+        "forward_passes": cost["train_seconds"] * evaluation["inference"]["images_per_second"] / images,
+    }
+
+
+def _common(arguments: argparse.Namespace) -> list[object]:
+    """What plain Keras and this project are told alike."""
+    epochs, batch_size = arguments.epochs, arguments.batch_size
+    return ["--weights", arguments.weights, "--epochs", epochs, "--batch-size", batch_size]
+
+
+def _medians(runs: list[dict[str, float]]) -> dict[str, Any]:
+    return {name: statistics.median(one[name] for one in runs) for name in runs[0]} | {"runs": runs}
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Finds mistakes that would show only minutes later."""
+    for name in ("images", "image_size", "epochs", "batch_size", "repetitions"):
+        lowest = 32 if name == "image_size" else 1
+        if getattr(arguments, name) < lowest:
+            raise UserError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}, but must be at least {lowest}")
+    if arguments.path and not arguments.path.is_dir():
+        raise UserError(f"there is no folder {arguments.path}: check --path")
+    if arguments.weights not in ("imagenet", "none") and not Path(arguments.weights).is_file():
+        raise UserError(f"there is no weights file {arguments.weights}: give --weights a path, 'imagenet' or 'none'")
+    if arguments.json and not arguments.json.resolve().parent.is_dir():
+        raise UserError(f"there is no folder {arguments.json.parent} for {arguments.json.name}: make it first")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed",
+        description="Trains every regime with this project's code and with plain Keras, in turns, on the same images, "
+        "with the same weights, batch size and number of epochs, and compares time, memory and ROC AUC.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--path", type=Path, help="folder with {train,test}/{NORMAL,PNEUMONIA}; default: simulated radiographs")
+    add("--images", type=int, default=960, metavar="N", help="for training, about; default: %(default)s")
+    add("--weights", default="imagenet", help="imagenet, none (random) or a Keras weights file; default: %(default)s")
+    add("--image-size", type=int, default=96, metavar="PX", help="default: %(default)s")
+    add("--epochs", type=int, default=10, metavar="N", help="default: %(default)s")
+    add("--batch-size", type=int, default=32, metavar="N", help="default: %(default)s")
+    add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="default: all four")
+    add("--repetitions", type=int, default=1, metavar="N", help="each with a seed of its own; default: %(default)s")
+    add("--cache", action="store_true", help="let plain Keras keep decoded images in memory, which is not its default")
+    add("--json", type=Path, metavar="FILE", help="file for the results")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
