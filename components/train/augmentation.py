@@ -18,11 +18,17 @@ class RadiographAugmentation(keras.layers.Layer):
     One affine map and one tone curve an image, so an image is interpolated once.
 
     Input and output: (N, H, W, 1) in 0..255; the output is float32.
+
+    Args:
+        recipe: the largest changes.
+        seed: of the changes.
+        strength: multiplies every change (zoom, aspect, gamma and contrast as logarithms); 0 changes nothing.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, **kwargs: object):
+    def __init__(self, recipe: Recipe, seed: int, strength: float = 1.0, **kwargs: object):
         super().__init__(dtype="float32", trainable=False, **kwargs)
         self.recipe = recipe
+        self.strength = strength
         self.random = keras.random.SeedGenerator(seed)
 
     def call(self, images, training: bool = False):
@@ -33,7 +39,7 @@ class RadiographAugmentation(keras.layers.Layer):
         return self._change_exposure(self._change_geometry(images))
 
     def _uniform(self, count, limit: float):
-        return keras.random.uniform((count,), -limit, limit, seed=self.random)
+        return self.strength * keras.random.uniform((count,), -limit, limit, seed=self.random)
 
     def _change_geometry(self, images):
         count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]

@@ -1,33 +1,108 @@
 """What depends on the machine and on Keras's backend: determinism, compilation, memory, names of the hardware."""
 
+import math
 import os
 import platform
 import resource
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+
+RESIDENT_LIMIT = 2 * 1024**3
+"""Training examples up to this size (bytes) are held in GPU memory: 230,000 images of 96 px."""
 
 
 def set_up(seed: int) -> None:
-    """Seeds everything and makes training repeatable. Call it before anything else touches the backend.
+    """Seeds everything, makes training repeatable and puts every GPU to use. Call it before anything else does.
 
-    With TensorFlow this takes its deterministic operations; on a CPU they are as fast as the others.
+    TensorFlow takes its deterministic operations for this; on a CPU they are as fast as the others. GPUs with bfloat16
+    compute in it (weights stay float32). Several GPUs share every batch.
     """
     keras.utils.set_random_seed(seed)
-    if keras.backend.backend() != "tensorflow":
-        return
-    import tensorflow as tf  # noqa: PLC0415 (only where it is the backend)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415 (only where it is the backend)
 
-    tf.config.experimental.enable_op_determinism()
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+        tf.config.experimental.enable_op_determinism()
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    keras.config.set_dtype_policy("mixed_bfloat16" if _has_bfloat16() else "float32")
+    if len(gpus()) > 1:
+        use_together(gpus())
 
 
 def gpus() -> list[str]:
     """Names of the GPUs that the backend sees."""
     return [name for name in keras.distribution.list_devices() if name.startswith(("gpu", "cuda"))]
+
+
+def _has_bfloat16() -> bool:
+    """Whether every GPU, and there is one, computes in bfloat16: from Nvidia's compute capability 8 on."""
+    if not gpus():
+        return False
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+        return all(one.get("compute_capability", (0, 0))[0] >= 8 for one in details)
+    if keras.backend.backend() == "jax":
+        import jax  # noqa: PLC0415
+
+        return all(float(getattr(one, "compute_capability", 0)) >= 8 for one in jax.local_devices())
+    return False
+
+
+def use_together(devices: list[str]) -> None:
+    """Makes devices share every batch from now on: each holds all weights, and gradients are averaged."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        tf.distribute.experimental_set_strategy(tf.distribute.MirroredStrategy(devices))
+    if keras.backend.backend() == "jax":
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+
+
+def replicas() -> int:
+    """How many devices share a batch."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        return tf.distribute.get_strategy().num_replicas_in_sync
+    together = keras.distribution.distribution()
+    return math.prod(together.device_mesh.shape) if together else 1
+
+
+def share(batch: Any) -> Any:
+    """A batch as the backend wants it: with TensorFlow and several devices, an equal part for each.
+
+    Args:
+        batch: an array, or a list or tuple of arrays or of such; their length is a multiple of `replicas()`.
+    """
+    count = replicas()
+    if count == 1 or keras.backend.backend() != "tensorflow":
+        return batch
+    import tensorflow as tf  # noqa: PLC0415
+
+    def parts(array: Any) -> Any:
+        size = len(array) // count
+        return tf.distribute.get_strategy().experimental_distribute_values_from_function(
+            lambda context: tf.convert_to_tensor(array[context.replica_id_in_sync_group * size :][:size])
+        )
+
+    return keras.tree.map_structure(parts, batch)
+
+
+def resident(arrays: Sequence[np.ndarray]) -> Sequence[Any]:
+    """Arrays in the memory of the GPU where they are read from batch by batch; unchanged without a single GPU.
+
+    Unchanged too if they are larger than `RESIDENT_LIMIT` together.
+    """
+    if len(gpus()) != 1 or sum(array.nbytes for array in arrays) > RESIDENT_LIMIT:
+        return arrays
+    return [keras.ops.convert_to_tensor(array) for array in arrays]
 
 
 def jit_compile() -> bool:

@@ -79,21 +79,28 @@ def fit(
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - rising), warmup_target=learning_rate, warmup_steps=rising
     )
+    # The flat one knows nothing of TensorFlow's replicas.
+    optimizer = keras.optimizers.AdamW if device.replicas() > 1 else FlatAdamW
     model.compile(
-        optimizer=FlatAdamW(schedule, weight_decay=recipe.weight_decay),
+        optimizer=optimizer(schedule, weight_decay=recipe.weight_decay),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         jit_compile=device.jit_compile(),
     )
+    if device.replicas() > 1:
+        # What Keras builds when it sees the first batch, it cannot build from one in parts.
+        zeros = [np.zeros((device.replicas(), *tensor.shape[1:]), np.float32) for tensor in model.inputs]
+        model.test_on_batch(zeros if len(zeros) > 1 else zeros[0], np.zeros((device.replicas(), 1)))
     # Made inside the first step, its variables would have that step traced twice.
     model.optimizer.build(model.trainable_variables)
     for epoch in range(1, epochs + 1):
-        model.reset_metrics()
+        losses = []
         # Not model.fit: its tf.data pipeline makes the C library return memory after every operation (`memory.py`),
         # which doubles the time of a step.
-        for inputs, labels, weights in batches:
-            logs = model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
+        for batch in batches:
+            inputs, labels, weights = device.share(batch)
+            losses.append(model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)["loss"])
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        record = {"epoch": epoch, "learning_rate": rate, "train_loss": float(logs["loss"])}
+        record = {"epoch": epoch, "learning_rate": rate, "train_loss": float(np.mean(losses))}
         report(record | validation.score(epoch))
         if validation.enough(epoch):
             break

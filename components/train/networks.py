@@ -45,18 +45,31 @@ class Network:
     def classifier(self) -> keras.Model:
         """The model to save: uint8 (N, H, W, 1) to the probability of pneumonia (N, 1)."""
         inputs = keras.Input(self.front.input_shape[1:], dtype="uint8", name="image")
-        logits = self.network(self.front(inputs))
-        return keras.Model(inputs, keras.layers.Activation("sigmoid", name="probability")(logits))
+        logits = _in_float32(self.network)(self.front(inputs))
+        return keras.Model(inputs, keras.layers.Activation("sigmoid", dtype="float32", name="probability")(logits))
+
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    """A copy that computes in float32, whatever `model` computed in while it was trained."""
+
+    def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return layer.__class__.from_config(layer.get_config() | {"dtype": "float32"})
+
+    if all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+    copy = keras.models.clone_model(model, clone_function=copy_layer)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def normalized_input(image_size: int) -> tuple:
     """The input, and the same with every image brought to one mean and standard deviation."""
     inputs = keras.Input((image_size, image_size, 1), name="image")
     # Layer normalisation without parameters over all pixels is standardisation an image.
-    x = keras.layers.LayerNormalization(axis=(1, 2, 3), epsilon=1.0, center=False, scale=False, name="standardize")(
-        inputs
-    )
-    return inputs, keras.layers.Rescaling(GREY_STD, GREY_MEAN, name="grey_values")(x)
+    x = keras.layers.LayerNormalization(
+        axis=(1, 2, 3), epsilon=1.0, center=False, scale=False, dtype="float32", name="standardize"
+    )(inputs)
+    return inputs, keras.layers.Rescaling(GREY_STD, GREY_MEAN, dtype="float32", name="grey_values")(x)
 
 
 def custom_cnn(image_size: int, recipe: Recipe) -> Network:
@@ -66,7 +79,7 @@ def custom_cnn(image_size: int, recipe: Recipe) -> Network:
     stack of 32, 64 and 128 channels with max-pooling. Chosen on validation among nine of about this cost.
     """
     inputs, x = normalized_input(image_size)
-    x = keras.layers.Rescaling(1 / GREY_STD, -GREY_MEAN / GREY_STD, name="unit_scale")(x)
+    x = keras.layers.Rescaling(1 / GREY_STD, -GREY_MEAN / GREY_STD, dtype="float32", name="unit_scale")(x)
     front = keras.Model(inputs, x, name="input_scaling")
     x = image = keras.Input(x.shape[1:])
     for i, (channels, kernel, stride) in enumerate(CUSTOM_CNN, 1):
@@ -74,9 +87,9 @@ def custom_cnn(image_size: int, recipe: Recipe) -> Network:
         # Statistics of the last ten steps or so: Keras's 0.99 would lag behind a short training.
         x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm{i}")(x)
         x = keras.layers.Activation("relu", name=f"relu{i}")(x)
-    x = keras.layers.GlobalAveragePooling2D(name=POOL)(x)
-    x = keras.layers.Dropout(recipe.dropout, name=DROPOUT)(x)
-    network = keras.Model(image, keras.layers.Dense(1, name=HEAD)(x), name="custom_cnn")
+    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=POOL)(x)
+    x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
+    network = keras.Model(image, keras.layers.Dense(1, dtype="float32", name=HEAD)(x), name="custom_cnn")
     learned = sum(_learned_parameters(layer) for layer in network.layers)
     return Network(front, network, network.count_params(), learned)
 
@@ -105,11 +118,11 @@ def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe) -> Netw
         recipe: for the dropout before the last layer.
     """
     folded = folding.fold(backbone.model, trainable)
-    x = keras.layers.GlobalAveragePooling2D(name=POOL)(folded.output)
+    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=POOL)(folded.output)
     # Not trainable, so in inference mode: its mean and variance are set before the head is trained.
-    x = keras.layers.BatchNormalization(center=False, scale=False, name=FEATURE_SCALE)(x)
-    x = keras.layers.Dropout(recipe.dropout, name=DROPOUT)(x)
-    logit = keras.layers.Dense(1, kernel_initializer="zeros", name=HEAD)(x)
+    x = keras.layers.BatchNormalization(center=False, scale=False, dtype="float32", name=FEATURE_SCALE)(x)
+    x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
+    logit = keras.layers.Dense(1, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
     network = keras.Model(folded.input, logit, name=backbone.name)
     network.get_layer(FEATURE_SCALE).trainable = False
 
@@ -122,8 +135,10 @@ def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe) -> Netw
 def backbone_front(backbone: Backbone) -> keras.Model:
     """From (N, H, W, 1) grey values to what the backbone takes: standardised, three equal channels, its own scaling."""
     inputs, x = normalized_input(backbone.model.input_shape[1])
-    x = keras.layers.Concatenate(name="three_channels")([x, x, x])
-    x = keras.layers.Rescaling(list(backbone.scaling.scale), list(backbone.scaling.offset), name="backbone_input")(x)
+    x = keras.layers.Concatenate(dtype="float32", name="three_channels")([x, x, x])
+    x = keras.layers.Rescaling(
+        list(backbone.scaling.scale), list(backbone.scaling.offset), dtype="float32", name="backbone_input"
+    )(x)
     return keras.Model(inputs, x, name="input_scaling")
 
 

@@ -28,6 +28,7 @@ class Recipe:
         patience: epochs without a better ROC AUC on validation before training stops; 0 trains all epochs.
         stored_views: how often each training image is stored, differently augmented, where features are stored;
             the first view is the image itself.
+        stored_strength: strength of that augmentation: what lies above frozen layers can learn less of it.
         rotation_degrees, shift, zoom, aspect: largest change of geometry (shift in parts of the width).
         gamma, contrast, brightness: largest change of exposure: exponents from 1/(1+gamma) to 1+gamma, contrast
             likewise, brightness in parts of the full range.
@@ -45,6 +46,7 @@ class Recipe:
     weight_decay: float = 1e-4
     dropout: float = 0.3
     stored_views: int = 2
+    stored_strength: float = 0.7
     rotation_degrees: float = 10.0
     shift: float = 0.08
     zoom: float = 0.15

@@ -62,6 +62,10 @@ def train(
     recipe = Recipe(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience)
     data = PreparedDataset.load(dataset)
     device.set_up(seed)
+    if batch_size % device.replicas():
+        raise UserError(
+            f"batch size {batch_size} cannot be shared by {device.replicas()} GPUs equally: use a multiple of that"
+        )
 
     session = _Session(data, regime, recipe, seed)
     network, backbone_info, trained = _build(session, backbone, weights, trainable_layers)
@@ -165,8 +169,8 @@ def _spread(images: np.ndarray, count: int) -> np.ndarray:
 def _fit_all(session: _Session, network: Network, trained: set[str], store: Store) -> int:
     """Trains the network in place, in the phases of its regime; gives the best epoch of the last phase."""
     recipe, body = session.recipe, network.network
-    augmentation = RadiographAugmentation(recipe, session.seed)
-    on_images = keras.Sequential([keras.Input(network.front.input_shape[1:]), augmentation, network.front, body])
+    image = keras.Input(network.front.input_shape[1:])
+    on_images = keras.Sequential([image, RadiographAugmentation(recipe, session.seed), network.front, body])
     rate, limits = recipe.learning_rate, {"epochs": recipe.epochs, "patience": recipe.patience}
     if session.regime == "custom_cnn":
         rate *= recipe.from_scratch_factor
@@ -176,10 +180,10 @@ def _fit_all(session: _Session, network: Network, trained: set[str], store: Stor
     head = keras.Model(pooled, body.output)
     if session.regime == "full_fine_tuning":
         examples, model, scored = session.images, on_images, network.logits()
-        features = _augmented_features(session, network, pooled, augmentation, store)
+        features = _augmented_features(session, network, pooled, store)
     else:
         crossing = networks.cut(body, trained)
-        examples = _augmented_features(session, network, crossing, augmentation, store)
+        examples = _augmented_features(session, network, crossing, store)
         model = scored = keras.Model(crossing, body.output)
         features = examples
         if session.regime == "partial_fine_tuning":
@@ -196,13 +200,13 @@ def _augmented_features(
     session: _Session,
     network: Network,
     tensors: list[keras.KerasTensor],
-    augmentation: keras.layers.Layer,
     store: Store,
 ) -> Examples:
     """Features of the images as they are and, for training, of further views of them, each augmented at random."""
     below = keras.Model(network.network.input, tensors)
     model = keras.Model(network.front.input, below(network.front.output))
     plain = computation(model)
+    augmentation = RadiographAugmentation(session.recipe, session.seed, session.recipe.stored_strength)
     augment = computation(keras.Sequential([keras.Input(model.input_shape[1:]), augmentation]), training=True)
     views = [plain] + [lambda batch: plain(augment(batch))] * (session.recipe.stored_views - 1)
     session.say(f"storing features of {len(views)} views of the training images")

@@ -78,3 +78,14 @@ def test_the_seed_decides_and_every_call_differs():
     assert np.array_equal(first, np.asarray(other(images, training=True)))
     assert not np.array_equal(first, np.asarray(one(images, training=True)))
     assert not np.array_equal(first, np.asarray(layer(2, shift=0.2)(images, training=True)))
+
+
+def test_strength_scales_every_change():
+    images = np.random.default_rng(1).uniform(0, 255, (8, 16, 16, 1)).astype(np.float32)
+    recipe = Recipe(epochs=1, batch_size=1, learning_rate=0.1, patience=0)
+
+    def change(strength):
+        augmented = np.asarray(RadiographAugmentation(recipe, 1, strength)(images, training=True))
+        return np.abs(augmented - images).mean()
+
+    assert change(0.0) < 0.01 < change(0.2) < change(1.0)
