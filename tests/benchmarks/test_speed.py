@@ -1,0 +1,103 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import speed
+from components.artifacts.prepared_dataset import PreparedDataset
+
+
+def command(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed", *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--epochs", 0], "--epochs is 0, but must be at least 1"),
+        (["--image-size", 16], "--image-size is 16, but must be at least 32"),
+        (["--path", "nowhere"], "there is no folder nowhere: check --path"),
+        (["--weights", "nowhere.h5"], "there is no weights file nowhere.h5"),
+        (["--json", "nowhere/speed.json"], "there is no folder nowhere for speed.json"),
+    ],
+)
+def test_mistakes_are_named_at_once(words, message, capsys):
+    with pytest.raises(SystemExit):
+        speed.main([str(word) for word in words])
+    assert message in capsys.readouterr().err
+
+
+def folder_of_images(folder, counts):
+    random = np.random.default_rng(1)
+    for (split, label), count in counts.items():
+        (folder / split / label).mkdir(parents=True)
+        for i in range(count):
+            pixels = random.integers(0, 256, (40, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / split / label / f"{label}-{i}.png")
+    return folder
+
+
+def arguments(*words):
+    return speed._parser().parse_args([str(word) for word in words])
+
+
+def test_a_sample_keeps_the_classes_proportion_and_every_test_image(tmp_path):
+    counts = {("train", "NORMAL"): 40, ("train", "PNEUMONIA"): 80, ("test", "NORMAL"): 5, ("test", "PNEUMONIA"): 6}
+    source = folder_of_images(tmp_path / "originals", counts)
+    sample = speed._sample(arguments("--path", source, "--images", 51), tmp_path / "sample")
+    found = {key: len(list((sample / key[0] / key[1]).iterdir())) for key in counts}
+    assert found == {
+        ("train", "NORMAL"): 20,
+        ("train", "PNEUMONIA"): 40,
+        ("test", "NORMAL"): 5,
+        ("test", "PNEUMONIA"): 6,
+    }
+
+
+def test_plain_keras_reads_exactly_the_project_s_splits(tmp_path):
+    counts = {("train", "NORMAL"): 40, ("train", "PNEUMONIA"): 40, ("test", "NORMAL"): 5, ("test", "PNEUMONIA"): 6}
+    source = folder_of_images(tmp_path / "originals", counts)
+    given = arguments("--path", source, "--images", 60, "--image-size", 40)
+    prepared, seconds = speed._prepare(given, tmp_path)
+    assert seconds > 0
+    numbers = speed._export(tmp_path / "raw", prepared, tmp_path / "images")
+    assert numbers["test"] == 11
+    for name, split in PreparedDataset.load(tmp_path / "prepared").splits.items():
+        for label, folder in enumerate(("NORMAL", "PNEUMONIA")):
+            files = (tmp_path / "images" / name / folder).iterdir()
+            written = {np.asarray(Image.open(file)).tobytes() for file in files}
+            assert written == {image.tobytes() for image in split.images[split.labels == label]}
+
+
+def test_the_table_shows_medians_and_ratios():
+    def runs(seconds, auc):
+        one = {"train_seconds": seconds, "peak_memory_mb": 900.0, "roc_auc": auc, "process_seconds": seconds + 5}
+        return speed._medians([one | {"train_seconds": seconds * factor} for factor in (0.5, 1, 9)])
+
+    both = {"plain_keras": runs(60.0, 0.9), "project": runs(10.0, 0.95), "speed_up": 6.0}
+    together = {"plain_keras": 65.0, "project": 15.0, "speed_up": 65 / 15}
+    table = speed.table({"regimes": {"custom_cnn": both}, "together": together})
+    row = next(line for line in table.splitlines() if line.startswith("Custom CNN"))
+    assert row.split()[2:] == ["60.0", "10.0", "6.0x", "900", "900", "0.9000", "0.9500"]
+    assert table.splitlines()[-1].split()[-3:] == ["65.0", "15.0", "4.3x"]
+
+
+@pytest.mark.slow
+def test_both_train_and_are_compared(tmp_path):
+    file = tmp_path / "speed.json"
+    words = ["--weights", "none", "--images", 80, "--image-size", 32, "--epochs", 1, "--json", file, "--cache"]
+    done = command(*words, "--regimes", "custom_cnn", "transfer_learning")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads(file.read_text())
+    assert results["regimes"].keys() == {"custom_cnn", "transfer_learning"}
+    for both in results["regimes"].values():
+        for name in ("plain_keras", "project"):
+            assert both[name]["process_seconds"] > both[name]["train_seconds"] > 0
+            assert both[name]["peak_memory_mb"] > 100
+        assert both["speed_up"] == both["plain_keras"]["train_seconds"] / both["project"]["train_seconds"]
+    assert "Transfer learning" in done.stdout
