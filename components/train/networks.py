@@ -18,7 +18,7 @@ POOL, FEATURE_SCALE, DROPOUT, HEAD = "pool", "feature_scale", "dropout", "logit"
 HEAD_LAYERS = {FEATURE_SCALE, DROPOUT, HEAD}
 """What lies above the pooled features, and changes while the head is trained."""
 
-CUSTOM_CNN = ((24, 5, 4), (48, 3, 2), (96, 3, 2), (96, 3, 1))
+CUSTOM_CNN = ((16, 5, 4), (32, 3, 2), (64, 3, 2), (96, 3, 1))
 """The custom CNN's convolutions: channels, size of the kernel, stride."""
 
 
@@ -75,8 +75,9 @@ def normalized_input(image_size: int) -> tuple:
 def custom_cnn(image_size: int, recipe: Recipe) -> Network:
     """A small CNN from scratch: four convolutions with batch normalisation, then global average pooling.
 
-    The first takes every fourth pixel, so at 96 px a forward pass needs a fifteenth of the multiplications of the usual
-    stack of 32, 64 and 128 channels with max-pooling. Chosen on validation among nine of about this cost.
+    The first has a stride of four, so at 96 px a forward pass needs a twentieth of the multiplications of the usual
+    stack of 32, 64 and 128 channels with max-pooling. Among a dozen designs tried, compared on validation, it had the
+    best ROC AUC of those as fast.
     """
     inputs, x = normalized_input(image_size)
     x = keras.layers.Rescaling(1 / GREY_STD, -GREY_MEAN / GREY_STD, dtype="float32", name="unit_scale")(x)
