@@ -101,7 +101,7 @@ def _short_time(seconds: float) -> str:
 
 
 def label_points(axes: Axes, points: list[tuple[float, float, tuple[float, float], str]]) -> None:
-    """Writes each point's name beside it, on whichever side it covers no other name, marker, bar or frame.
+    """Writes each point's name beside it or at an end of its bar, where it covers no other name, marker, bar or frame.
 
     Args:
         axes: with its points, limits and scales set.
@@ -113,12 +113,15 @@ def label_points(axes: Axes, points: list[tuple[float, float, tuple[float, float
     taken = [_box_around(axes, x, y, y) for x, y, _, _ in points]
     taken += [_box_around(axes, x, low, high) for x, _, (low, high), _ in points]
     frame = axes.get_window_extent()
-    for x, y, _, name in points:
+    for x, y, (low, high), name in points:
         best, fewest = None, np.inf
-        for offset, across, up in _SIDES:
-            text = axes.annotate(name, (x, y), offset, textcoords="offset points", ha=across, va=up, fontsize=9.5)
+        places = [(y, *side) for side in _SIDES]
+        places += [(high, (0, 9), "center", "bottom"), (low, (0, -9), "center", "top")]
+        for height, offset, across, up in places:
+            text = axes.annotate(name, (x, height), offset, textcoords="offset points", ha=across, va=up, fontsize=9.5)
             box = text.get_window_extent(canvas.get_renderer())
-            clashes = box.count_overlaps(taken) + 2 * (box.x0 < frame.x0 or box.x1 > frame.x1 or box.y1 > frame.y1)
+            outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
+            clashes = box.count_overlaps(taken) + 2 * outside
             if clashes < fewest:
                 if best:
                     best.remove()
