@@ -1,11 +1,24 @@
 # make run    the whole benchmark on simulated radiographs
 # make test   lint and all tests; make quick leaves out those that take minutes
+# make yaml   the pipeline to upload to Kubeflow
+# make images   the container images; REGISTRY=ghcr.io/me TAG=1 GPU=1 WEIGHTS=folder; make push pushes them
+# make locks    the images' packages, resolved anew from images/*.in and requirements.txt
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test quick lint yaml clean help
+REGISTRY ?=
+TAG ?=
+GPU ?= 0
+WEIGHTS ?=
+DOCKER ?= docker
+IMAGES = $(BIN)/python -m images.build --gpu $(GPU) --docker $(DOCKER) $(if $(REGISTRY),--registry $(REGISTRY)) \
+  $(if $(TAG),--tag $(TAG))
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+  --constraint requirements.txt
+
+.PHONY: run test quick lint yaml images push locks clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -25,6 +38,15 @@ lint: $(VENV)/ready
 
 yaml: $(VENV)/ready
 	$(BIN)/python compile.py $(ARGS)
+
+images: $(VENV)/ready
+	$(IMAGES) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(ARGS)
+
+push: $(VENV)/ready
+	$(IMAGES) --push $(ARGS)
+
+locks: $(VENV)/ready
+	for name in data train-cpu train-gpu; do $(LOCK) images/$$name.in --output-file images/$$name.lock || exit; done
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache

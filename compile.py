@@ -2,28 +2,23 @@
 
 import argparse
 import copy
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from kfp import compiler
 
-from components import __version__, console
+from components import console
 from components.compare.component import compare
-from components.console import UserError
 from components.evaluate.component import evaluate
-from components.images import DATA_IMAGE, TRAIN_IMAGE
+from components.images import TRAIN_IMAGE
 from components.ingest.component import ingest
 from components.preprocess.component import preprocess
 from components.train.component import train
-from pipelines.benchmark import NAME, Settings, build
+from pipelines import settings as settings_of
+from pipelines.benchmark import NAME, build
+from pipelines.settings import Settings
 
 COMPONENTS = (ingest, preprocess, train, evaluate, compare)
-
-
-def image(name: str, registry: str, tag: str) -> str:
-    """The reference of an image, for example "ghcr.io/me/pneumonia-benchmark-data:0.1.0"."""
-    return f"{registry.rstrip('/')}/{name}:{tag}" if registry else f"{name}:{tag}"
 
 
 def compile_all(settings: Settings, output: Path) -> list[Path]:
@@ -58,12 +53,19 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python compile.py",
         description="Writes the pipeline as YAML to upload to Kubeflow, and one YAML a component.",
-        epilog="example: python compile.py --registry ghcr.io/me --gpus 1 --accelerator nvidia.com/gpu",
+        epilog="""examples:
+  python compile.py --registry ghcr.io/me
+  python compile.py --registry ghcr.io/me --gpus 0 --cpu train=4 --memory train=8G
+  python compile.py --settings cluster.yaml --node-selector train:cloud.google.com/gke-accelerator=nvidia-l4
+
+a settings file holds the same options by name:
+  registry: ghcr.io/me
+  memory: {train: 16G, evaluate: 8G}
+  toleration: ["train:nvidia.com/gpu:NoSchedule"]
+  secret: {KAGGLE_KEY: kaggle/key, KAGGLE_USERNAME: kaggle/username}""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--registry", default="", help="where the images are, for example ghcr.io/me; default: none")
-    parser.add_argument("--tag", default=__version__, help="the images' tag; default: %(default)s")
-    parser.add_argument("--gpus", type=int, default=1, help="GPUs a train task, 0 for none; default: %(default)s")
-    parser.add_argument("--accelerator", default="nvidia.com/gpu", help="the GPUs' resource name; default: %(default)s")
+    settings_of.add_options(parser)
     parser.add_argument("--output", type=Path, default=Path("build"), help="folder to write to; default: %(default)s")
     return parser.parse_args(words)
 
@@ -72,17 +74,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and writes the YAML."""
     arguments = _arguments(words)
     with console.plain_errors():
-        if arguments.gpus < 0:
-            raise UserError(f"--gpus is {arguments.gpus}, but must be 0 (CPU clusters) or more")
-        if not re.fullmatch(r"[\w][\w.-]{0,127}", arguments.tag):
-            raise UserError(f"--tag {arguments.tag!r} is no image tag: use letters, digits, '.', '-' and '_'")
-        settings = Settings(
-            data_image=image(DATA_IMAGE, arguments.registry, arguments.tag),
-            train_image=image(TRAIN_IMAGE, arguments.registry, arguments.tag),
-            gpus=arguments.gpus,
-            accelerator=arguments.accelerator,
-        )
-        for path in compile_all(settings, arguments.output):
+        for path in compile_all(settings_of.read(arguments), arguments.output):
             print(path)
 
 

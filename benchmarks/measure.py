@@ -12,6 +12,7 @@ from typing import Any
 from components import console
 from components.artifacts import files
 from components.console import UserError
+from components.machine import cores
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -100,11 +101,6 @@ def machine() -> dict[str, Any]:
         "versions": files.versions(),
         "date": files.timestamp(files.now()),
     }
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_name() -> str:

@@ -1,48 +1,19 @@
 """The benchmark as a Kubeflow pipeline: the graph, resources and display names, and nothing else."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import List  # noqa: UP035
 
 from kfp import dsl
 
-from components.artifacts.names import REGIME_TITLES, REGIMES
+from components.artifacts.names import REGIME_TITLES
 from components.compare.component import compare
 from components.evaluate.component import evaluate
-from components.images import DATA_IMAGE, TRAIN_IMAGE
 from components.ingest.component import ingest
 from components.preprocess.component import preprocess
 from components.train.component import train
+from pipelines.pods import place
+from pipelines.settings import Settings
 
 NAME = "pneumonia-benchmark"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is fixed when the pipeline is compiled.
-
-    Attributes:
-        regimes: those to train, in this order.
-        data_image: image of ingest, preprocess and compare.
-        train_image: image of train and evaluate.
-        gpus: GPUs a train task; 0 for clusters without. A count given as a pipeline parameter would reach Kubeflow as
-            a string and silently ask for none, so it is fixed here.
-        accelerator: name of the GPU resource, for example "nvidia.com/gpu".
-        train_cpu: CPU cores that a train task asks for.
-        train_memory: memory that a train task asks for.
-        parallelism: how many seeds run at once; 0 sets no limit.
-        run_id: the run's name in the report; Kubeflow's own unless given.
-    """
-
-    regimes: Sequence[str] = REGIMES
-    data_image: str = DATA_IMAGE
-    train_image: str = TRAIN_IMAGE
-    gpus: int = 1
-    accelerator: str = "nvidia.com/gpu"
-    train_cpu: str = "4"
-    train_memory: str = "16G"
-    parallelism: int = 0
-    run_id: str = dsl.PIPELINE_JOB_NAME_PLACEHOLDER
 
 
 def build(settings: Settings):
@@ -97,9 +68,11 @@ def build(settings: Settings):
             synthetic_difficulty=synthetic_difficulty,
             seed=data_seed,
         )
-        raw.set_display_name("Ingest").set_container_image(settings.data_image)
+        raw.set_display_name("Ingest").set_caching_options(settings.cache_ingest)
+        place(raw, "ingest", settings)
         prepared = preprocess(raw_dataset=raw.outputs["raw_dataset"], image_size=image_size, seed=data_seed)
-        prepared.set_display_name("Preprocess").set_container_image(settings.data_image)
+        prepared.set_display_name("Preprocess")
+        place(prepared, "preprocess", settings)
         dataset = prepared.outputs["prepared_dataset"]
 
         evaluations = {}
@@ -117,27 +90,20 @@ def build(settings: Settings):
                     patience=patience,
                     seed=seed,
                 )
-                _prepare_training(model, regime, settings)
+                model.set_display_name(f"Train: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
+                place(model, "train", settings)
                 scored = evaluate(prepared_dataset=dataset, model=model.outputs["model"])
-                scored.set_display_name(f"Evaluate: {REGIME_TITLES[regime]}")
-                scored.set_container_image(settings.train_image).set_caching_options(False)
+                # Never from the cache: of a collected list, a backend cannot fetch cached beside fresh ones.
+                scored.set_display_name(f"Evaluate: {REGIME_TITLES[regime]}").set_caching_options(False)
+                place(scored, "evaluate", settings)
                 evaluations[regime] = dsl.Collected(scored.outputs["evaluation"])
 
         comparison = compare(
             dataset_summary=prepared.outputs["dataset_summary"],
-            run_id=settings.run_id,
+            run_id=settings.run_id or dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
             **evaluations,
         )
-        comparison.set_display_name("Compare").set_container_image(settings.data_image).set_caching_options(False)
+        comparison.set_display_name("Compare").set_caching_options(False)
+        place(comparison, "compare", settings)
 
     return pneumonia_benchmark
-
-
-def _prepare_training(task: dsl.PipelineTask, regime: str, settings: Settings) -> None:
-    """Name and resources of one train task; never from a cache, since a cached training measures nothing."""
-    task.set_display_name(f"Train: {REGIME_TITLES[regime]}")
-    task.set_container_image(settings.train_image).set_caching_options(False)
-    task.set_cpu_request(settings.train_cpu).set_memory_request(settings.train_memory)
-    task.set_cpu_limit(settings.train_cpu).set_memory_limit(settings.train_memory)
-    if settings.gpus:
-        task.set_accelerator_type(settings.accelerator).set_accelerator_limit(settings.gpus)

@@ -9,7 +9,8 @@ import secrets
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ from components import console
 from components.artifacts import files
 from components.artifacts.names import BACKBONES, REGIMES, SOURCES
 from components.console import UserError
+from images.build import images, reference
+from pipelines import containers
+from pipelines.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 LATEST = "latest"
+_NOT_PARAMETERS = ("output", "regimes", "verbose", "seed", "runner", "registry", "tag", "gpus")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -28,23 +33,30 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(words)
     with console.plain_errors():
         _check(arguments)
+        settings = _settings(arguments)
+        if arguments.runner == "docker":
+            containers.check([settings.data_image, settings.train_image])
         folder = _new_run(arguments.output)
         print(f"run {folder.name}: everything that is printed goes to {_short(folder / 'run.log')}", flush=True)
-        comparison = run(folder, _parameters(arguments), arguments.regimes, arguments.verbose)
+        runner = _containers(arguments) if arguments.runner == "docker" else _processes
+        comparison = run(folder, _parameters(arguments), settings, runner, arguments.verbose)
         point_to(arguments.output / LATEST, folder)
     print()
     print((comparison / "table.txt").read_text(encoding="utf-8"))
     print(f"report: {_short(comparison / 'report.html')}")
 
 
-def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbose: bool) -> Path:
+def run(
+    folder: Path, parameters: dict[str, Any], settings: Settings, runner: Callable[[Path], Any], verbose: bool
+) -> Path:
     """Runs the pipeline.
 
     Args:
         folder: the run's own folder, which exists. In it appear `run.log` and `steps/` (the steps' artifacts), and
             when all has gone well `comparison/`.
         parameters: of the pipeline.
-        regimes: which to train.
+        settings: of the pipeline.
+        runner: makes kfp's runner, for a folder of the steps' artifacts.
         verbose: print everything instead of progress.
 
     Returns:
@@ -53,7 +65,8 @@ def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbos
     Raises:
         UserError: a step failed; the message is the step's own where it gave one.
     """
-    files.write_json(folder / "run.json", {"parameters": parameters, "regimes": list(regimes), "command": sys.argv})
+    content = {"parameters": parameters, "regimes": list(settings.regimes), "command": sys.argv}
+    files.write_json(folder / "run.json", content)
     # The steps are processes of their own, which must find the project whatever folder they start in.
     paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ.update(PYTHONPATH=os.pathsep.join(paths))
@@ -61,7 +74,7 @@ def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbos
     with (folder / "run.log").open("w", encoding="utf-8") as log:
         output = _Output(sys.stdout, log, verbose)
         with contextlib.redirect_stdout(output):
-            failed = _run_pipeline(folder, parameters, regimes)
+            failed = _run_pipeline(folder, parameters, settings, runner)
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
     # kfp's runner can take a step that vanished for a success, so what counts is the result.
@@ -70,23 +83,43 @@ def run(folder: Path, parameters: dict[str, Any], regimes: Sequence[str], verbos
     return made.rename(folder / "comparison")
 
 
-def _run_pipeline(folder: Path, parameters: dict[str, Any], regimes: Sequence[str]) -> bool:
+def _run_pipeline(folder: Path, parameters: dict[str, Any], settings: Settings, runner: Callable[[Path], Any]) -> bool:
     """Runs the pipeline with kfp; says whether it failed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from kfp import local  # noqa: PLC0415 (kfp takes a second to import, which a mistake need not wait for)
 
-        from pipelines.benchmark import Settings, build  # noqa: PLC0415
+        from pipelines.benchmark import build  # noqa: PLC0415
 
-        local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str((folder / "steps").resolve()))
-        # One after another: side by side, trainings would falsify each other's times.
-        pipeline = build(Settings(regimes=regimes, gpus=0, parallelism=1, run_id=folder.name))
+        steps = (folder / "steps").resolve()
+        steps.mkdir()
+        local.init(runner=runner(steps), pipeline_root=str(steps))
+        pipeline = build(replace(settings, run_id=folder.name))
         try:
             pipeline(**parameters)
         except RuntimeError as error:
             print(error)
             return True
     return False
+
+
+def _processes(steps: Path) -> Any:  # noqa: ARG001 (processes see all folders)
+    """The runner of kfp for processes of this Python."""
+    from kfp import local  # noqa: PLC0415
+
+    return local.SubprocessRunner(use_venv=False)
+
+
+def _containers(arguments: argparse.Namespace) -> Callable[[Path], Any]:
+    """Makes kfp's runner for containers that see the data and the weights."""
+    inputs = [str(Path(given).resolve()) for given in (arguments.path, arguments.weights) if Path(given).exists()]
+    return lambda steps: containers.runner(steps, inputs, arguments.gpus)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    data, train = (reference(image, arguments.registry, arguments.tag) for image in images(gpu=arguments.gpus > 0))
+    # One training after another: side by side, they would falsify each other's times.
+    return Settings(regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, parallelism=1)
 
 
 class _Output(io.TextIOBase):
@@ -138,7 +171,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     """The pipeline's parameters from the command line's."""
     given = vars(arguments)
-    taken = {name: value for name, value in given.items() if name not in ("output", "regimes", "verbose", "seed")}
+    taken = {name: value for name, value in given.items() if name not in _NOT_PARAMETERS}
     taken["seeds"] = list(range(arguments.seed, arguments.seed + arguments.seeds))
     # The steps run in other folders.
     taken["path"] = str(Path(arguments.path).resolve()) if arguments.path else ""
@@ -210,7 +243,9 @@ def _parser() -> argparse.ArgumentParser:
   python -m pipelines.local --source directory --path ~/chest_xray --image-size 128
       your images, the networks pre-trained on ImageNet (downloaded once)
   python -m pipelines.local --regimes custom_cnn transfer_learning --epochs 5
-      two of the four regimes""",
+      two of the four regimes
+  make images; python -m pipelines.local --runner docker --weights none
+      every step in its container, as on a cluster""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -239,6 +274,10 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--synthetic-difficulty", type=_between(-1e-9, 1), default=0.5, metavar="X", help="0 to 1; default: %(default)s"
     )
+    add("--runner", choices=("subprocess", "docker"), default="subprocess", help="default: %(default)s")
+    add("--registry", default="", help="of the images, for --runner docker; default: images on this machine")
+    add("--tag", default="", help="of the images; default: version and a hash of what is in each")
+    add("--gpus", type=_whole(0), default=0, metavar="N", help="GPUs a container; default: %(default)s")
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
     add("--verbose", action="store_true", help="print everything")
     return parser

@@ -6,7 +6,6 @@ exposure, pose, file format) is drawn from generators that do not know the class
 
 import itertools
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from components import machine
 from components.artifacts.names import CLASSES
 from components.console import UserError
 from components.ingest.anatomy import draw_anatomy, draw_disease
@@ -95,7 +95,7 @@ def write_radiographs(
         (folder / split / name).mkdir(parents=True, exist_ok=True)
     jobs = [(group, folder / split_of[group[0].patient], size, seed, difficulty) for group in _by_patient(films)]
     done = 0
-    for written in _run(jobs, processes or _cpus()):
+    for written in _run(jobs, processes or machine.cores()):
         done += written
         if on_progress:
             on_progress(done, images)
@@ -110,10 +110,6 @@ def _check(images: int, size: int, seed: int, difficulty: float) -> None:
         raise UserError(f"the seed {seed} is negative: choose 0 or more")
     if not 0 <= difficulty <= 1:
         raise UserError(f"a difficulty of {difficulty} has no meaning: choose a number from 0 (easy) to 1 (hard)")
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(jobs: list[tuple], processes: int) -> Iterator[int]:

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import itertools
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from components import console
+from components import console, machine
 from components.artifacts import dataset_summary, files, prepared_dataset
 from components.artifacts.names import CLASSES, SPLITS
 from components.artifacts.raw_dataset import ImageReader, RawDataset
@@ -26,7 +25,7 @@ LARGEST_SEED = 2**32 - 1
 EXAMPLES_A_CLASS = 8
 EXAMPLE_SIZE = 192
 """Larger images are shown at this size: the report carries the picture inside it."""
-CORES = os.cpu_count() or 1
+CORES = machine.cores()
 PORTION = 4
 """So many images are decoded by a thread before it hands them over."""
 AHEAD = 2

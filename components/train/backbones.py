@@ -1,6 +1,8 @@
 """The pre-trained networks: how each is built, what input it wants, and where its weights come from."""
 
+import contextlib
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +89,7 @@ def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
 
 
 def _imagenet(build, name: str, shape: tuple[int, int, int]) -> keras.Model:
+    _use_carried_weights()
     try:
         return build(weights="imagenet", include_top=False, input_shape=shape)
     except Exception as error:
@@ -94,6 +97,22 @@ def _imagenet(build, name: str, shape: tuple[int, int, int]) -> keras.Model:
             f"the ImageNet weights of {name} cannot be downloaded ({type(error).__name__}: {error}): allow access to "
             "storage.googleapis.com, or give the path of a weights file or 'none' (random weights) instead"
         ) from error
+
+
+def _use_carried_weights() -> None:
+    """Shows Keras the weights that the container image carries as if it had downloaded them.
+
+    The image says by `PNEUMONIA_BENCHMARK_WEIGHTS` where they are, and by `KERAS_HOME` a folder that can be written to.
+    Keras then checks and loads them; only what is not there is downloaded.
+    """
+    carried, home = os.environ.get("PNEUMONIA_BENCHMARK_WEIGHTS"), os.environ.get("KERAS_HOME")
+    if not carried or not home:
+        return
+    downloads = Path(home, "models")
+    downloads.mkdir(parents=True, exist_ok=True)
+    for file in Path(carried).glob("*.h5"):
+        with contextlib.suppress(FileExistsError):
+            (downloads / file.name).symlink_to(file)
 
 
 def _load_file(model: keras.Model, name: str, path: Path) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from components import machine
+
 RESIDENT_LIMIT = 2 * 1024**3
 """Training examples up to this size (bytes) are held in GPU memory: 230,000 images of 96 px."""
 
@@ -135,7 +137,7 @@ def hardware() -> dict[str, Any]:
     """The machine, for the report: cpu, cores that may be used, memory_gb, gpu (None without one)."""
     return {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": machine.cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpu": _gpu_name(),
     }

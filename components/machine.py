@@ -1,0 +1,33 @@
+"""How many processors a step may use: in a container, those of its limit, not those of the node."""
+
+import os
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores(cgroup: Path = CGROUP) -> int:
+    """Processors that this process may use, at least 1.
+
+    A CPU limit on a pod or container is a quota of processor time (Linux control groups, version 2 or 1), which
+    `os.cpu_count()` does not see; more processes than that would only take memory and wait for each other.
+
+    Args:
+        cgroup: where the kernel shows the quota.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(cgroup)
+    return max(1, min(allowed, round(quota))) if quota else allowed
+
+
+def _quota(cgroup: Path) -> float | None:
+    """Processors' worth of time a period, None without a limit."""
+    try:
+        if (cgroup / "cpu.max").is_file():
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:
+            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError):  # no control groups here, or "max"
+        return None

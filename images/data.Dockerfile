@@ -1,0 +1,36 @@
+# The image of ingest, preprocess and compare: Python without TensorFlow. Build it with `make images`.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS packages
+RUN python3 -m venv /opt/venv
+COPY images/data.lock /data.lock
+# The packages' own tests are a fifth of their size.
+RUN /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r /data.lock \
+    && /opt/venv/bin/pip uninstall -q -y pip setuptools \
+    && find /opt/venv -type d -name tests -prune -exec rm -r {} +
+
+FROM ${BASE}
+COPY --from=packages /opt/venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/app \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    MPLCONFIGDIR=/tmp/matplotlib
+WORKDIR /app
+COPY components/__init__.py components/console.py components/images.py components/machine.py components/
+COPY components/artifacts components/artifacts
+COPY components/ingest components/ingest
+COPY components/preprocess components/preprocess
+COPY components/compare components/compare
+RUN chmod -R a+rX . && python3 -m compileall -q .
+# A cluster that runs containers as non-root wants a number, not a name.
+USER 65532:65532
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="pneumonia-benchmark-data" \
+      org.opencontainers.image.description="Ingest, preprocess and compare of the pneumonia benchmark" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

@@ -1,0 +1,64 @@
+"""The steps in containers on this machine: what `python -m pipelines.local --runner docker` needs."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.console import UserError
+
+IMAGE_USER = 65532
+"""The user that the images name; it stands in where the pipeline is started by root."""
+
+PASSED_ON = ("TF_CPP_MIN_LOG_LEVEL", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+"""Environment variables that reach the containers, if they are set here."""
+
+
+def check(images: Iterable[str]) -> None:
+    """Makes sure that Docker runs and has the images.
+
+    Raises:
+        UserError: it does not, or one is missing; the message says what to do.
+    """
+    import docker  # noqa: PLC0415 (only for this runner)
+
+    try:
+        client = docker.from_env()
+        client.ping()
+    except docker.errors.DockerException as error:
+        raise UserError(f"Docker does not answer ({error}): start it, or use --runner subprocess") from None
+    for image in images:
+        try:
+            client.images.get(image)
+        except docker.errors.ImageNotFound:
+            raise UserError(
+                f"there is no image {image} here: run make images (or docker pull {image}), or name another with "
+                "--registry and --tag"
+            ) from None
+    client.close()
+
+
+def runner(steps: Path, inputs: Sequence[str], gpus: int) -> Any:
+    """The runner of kfp for containers of a user that is not root.
+
+    Args:
+        steps: folder of the steps' artifacts, which exists; what the containers write to.
+        inputs: files and folders that the containers read, under the same path.
+        gpus: how many each container gets.
+    """
+    import docker  # noqa: PLC0415
+    from kfp import local  # noqa: PLC0415
+
+    user, group = os.getuid(), os.getgid()
+    if user == 0:
+        user = group = IMAGE_USER
+        os.chown(steps, user, group)
+    gpu = [docker.types.DeviceRequest(count=gpus, capabilities=[["gpu"]])] if gpus else []
+    return local.DockerRunner(
+        user=f"{user}:{group}",
+        mounts=[docker.types.Mount(path, path, type="bind", read_only=True) for path in inputs],
+        environment={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        device_requests=gpu,
+    )

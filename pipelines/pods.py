@@ -1,0 +1,103 @@
+"""What a task asks of the cluster that it runs on: `place` puts a step's settings onto its task."""
+
+import math
+from collections.abc import Mapping
+
+from kfp import dsl, kubernetes
+
+from pipelines.settings import Pod, Settings
+
+BACKOFF = 30
+"""Seconds before a first further attempt; every next wait is twice as long."""
+
+TRAIN_STEPS = ("train", "evaluate")
+"""The steps of the train image; the others are of the data image."""
+
+
+def place(task: dsl.PipelineTask, step: str, settings: Settings) -> None:
+    """Sets image, resources, nodes, security, volumes, secrets, time limit and retries of a task.
+
+    Args:
+        task: of the pipeline that is being built.
+        step: one of `settings.STEPS`.
+        settings: of the pipeline. Without pods, for a run on this machine, only the image counts.
+    """
+    task.set_container_image(settings.train_image if step in TRAIN_STEPS else settings.data_image)
+    if step not in settings.pods:
+        return
+    pod = settings.pods[step]
+    _resources(task, pod)
+    _nodes(task, pod)
+    _repeat(task, pod)
+    kubernetes.set_image_pull_policy(task, settings.pull_policy)
+    if settings.pull_secrets:
+        kubernetes.set_image_pull_secrets(task, list(settings.pull_secrets))
+    kubernetes.set_security_context(task, run_as_user=settings.user, run_as_non_root=True)
+    _scratch(task, pod, settings.scratch_class)
+    if step in TRAIN_STEPS:
+        # TensorFlow counts the node's processors, not the pod's.
+        task.set_env_variable("TF_NUM_INTRAOP_THREADS", str(max(1, math.ceil(processors(pod.cpu_limit)))))
+    if step == "train":
+        kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", medium="Memory", size_limit=settings.shm)
+        if settings.gpus:
+            task.set_accelerator_type(settings.accelerator).set_accelerator_limit(settings.gpus)
+    if step in ("ingest", "train"):
+        _volumes(task, settings.volumes)
+    if step == "ingest":
+        _credentials(task, settings)
+
+
+def processors(quantity: str) -> float:
+    """A number of processors as Kubernetes writes it: "2" is 2.0, "500m" is 0.5."""
+    return float(quantity.removesuffix("m")) / (1000 if quantity.endswith("m") else 1)
+
+
+def _resources(task: dsl.PipelineTask, pod: Pod) -> None:
+    task.set_cpu_request(pod.cpu).set_cpu_limit(pod.cpu_limit)
+    task.set_memory_request(pod.memory).set_memory_limit(pod.memory_limit)
+
+
+def _nodes(task: dsl.PipelineTask, pod: Pod) -> None:
+    for label, value in pod.node_selector.items():
+        kubernetes.add_node_selector(task, label, value)
+    for toleration in pod.tolerations:
+        kubernetes.add_toleration(
+            task,
+            key=toleration.key,
+            operator="Exists" if toleration.value is None else "Equal",
+            value=toleration.value,
+            effect=toleration.effect,
+        )
+
+
+def _repeat(task: dsl.PipelineTask, pod: Pod) -> None:
+    if pod.timeout:
+        kubernetes.set_timeout(task, pod.timeout)
+    if pod.retries:
+        # No attempt begins, or goes on, later than this after the first began: long enough for all of them.
+        waits = BACKOFF * (2**pod.retries - 1)
+        longest = (pod.retries + 1) * (pod.timeout or 7 * 24 * 3600) + waits
+        task.set_retry(pod.retries, f"{BACKOFF}s", 2.0, f"{longest}s")
+
+
+def _scratch(task: dsl.PipelineTask, pod: Pod, storage_class: str) -> None:
+    """Somewhere to write, `/tmp`, that needs no writable root file system."""
+    if storage_class:
+        size = pod.scratch or "20Gi"
+        kubernetes.add_ephemeral_volume(task, "scratch", "/tmp", ["ReadWriteOnce"], size, storage_class)
+    else:
+        kubernetes.empty_dir_mount(task, "scratch", "/tmp", size_limit=pod.scratch or None)
+
+
+def _volumes(task: dsl.PipelineTask, volumes: Mapping[str, str]) -> None:
+    for claim, path in volumes.items():
+        kubernetes.mount_pvc(task, claim, path)
+
+
+def _credentials(task: dsl.PipelineTask, settings: Settings) -> None:
+    for variable, (secret, key) in settings.secrets.items():
+        kubernetes.use_secret_as_env(task, secret, {key: variable})
+    for secret, path in settings.secret_files.items():
+        kubernetes.use_secret_as_volume(task, secret, path)
+    for name, value in settings.variables.items():
+        task.set_env_variable(name, value)
