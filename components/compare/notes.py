@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from components.artifacts.names import REGIME_TITLES
 from components.compare.inputs import Inputs
 
 FEW_PATIENTS = 50
@@ -41,9 +42,11 @@ def _seeds(inputs: Inputs) -> str:
     if all(len(own) == 1 for own in seeds.values()):
         text = "Each regime was trained once: the intervals say what other patients would change, not another training."
         return text if len(set(map(tuple, seeds.values()))) == 1 else f"{text} The seeds differ between regimes."
+    once = ", ".join(REGIME_TITLES[regime] for regime, own in seeds.items() if len(own) == 1)
     return (
-        "Figures are means over the seeds of a regime, confusion counts are sums; the intervals are those of the mean "
-        "under other patients and do not include the variation between trainings, which is listed by seed."
+        "Figures are means over the seeds of a regime, confusion counts are sums; the intervals say what other "
+        "patients and another training would change."
+        + (f" Trained once, so that they speak of patients only: {once}." if once else "")
     )
 
 

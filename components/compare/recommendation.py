@@ -71,9 +71,12 @@ def loss(results: dict[str, Any], best: str, other: str) -> dict[str, Any]:
 
 
 def verdict(pair: dict[str, Any]) -> str:
-    """What a paired difference lets one say: `No difference shown`, or who is higher and how firmly."""
+    """What a paired difference lets one say: `No difference shown`, or who is higher and how firmly.
+
+    An exact test may see no difference where the interval just leaves out zero; both must agree to speak of one.
+    """
     low, high = pair["ci95"]
-    if low <= 0 <= high:
+    if low <= 0 <= high or pair["p_value"] > SIGNIFICANCE:
         return "No difference shown"
     higher = REGIME_TITLES[pair["a"] if low > 0 else pair["b"]]
     if pair["p_value_holm"] > SIGNIFICANCE:

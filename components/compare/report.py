@@ -1,6 +1,7 @@
 """Writes the comparison for people: one self-contained HTML file, and its first screen as Markdown."""
 
 import base64
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ METRIC_NAMES = {
     "brier": "Brier score (lower is better)",
     "ece": "Calibration error (lower is better)",
 }
+
+FIRST_METRICS = ("roc_auc", "accuracy")
+"""Differences in these are shown at once, in the others on request."""
 
 WEIGHTS_NAMES = {"none": "none (random)", "imagenet": "ImageNet"}
 
@@ -68,6 +72,7 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         notes=notes(results, inputs),
         machines=several_machines(inputs),
         replicates=statistics.REPLICATES,
+        several_seeds=any("per_seed" in regime for regime in results["regimes"].values()),
         margin=recommendation.MARGIN,
         listed_files=LISTED_FILES,
         images={name: _embedded(picture.file) for name, picture in pictures.items()},
@@ -76,7 +81,8 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         origin=_origin(info["source"]["name"]),
         tables={
             "main": tables.main_table(results),
-            "differences": differences_table(results),
+            "differences": differences_table(results, FIRST_METRICS),
+            "further_differences": differences_table(results, [name for name in METRICS if name not in FIRST_METRICS]),
             "metrics": metrics_table(results),
             "seeds": seeds_table(results),
             "splits": splits_table(info["splits"]),
@@ -99,9 +105,9 @@ def _origin(source: str) -> str:
     return "kermany" if source in KERMANY_SOURCES else "unknown"
 
 
-def differences_table(results: dict[str, Any]) -> Table:
-    """Every paired difference, with what it lets one say."""
-    headers = ["Pair", "Metric", "Difference (95% interval)", "p", "p, corrected", "What this says"]
+def differences_table(results: dict[str, Any], metrics: Collection[str]) -> Table:
+    """Every paired difference in these metrics, with what it lets one say."""
+    headers = ["Pair", "Metric", "Difference (95% interval)", "p", "p, corrected", "Test", "What this says"]
     rows = [
         [
             f"{REGIME_TITLES[pair['a']]} − {REGIME_TITLES[pair['b']]}",
@@ -109,9 +115,11 @@ def differences_table(results: dict[str, Any]) -> Table:
             Cell(tables.signed(pair["difference"]), tables.signed_span(pair["ci95"])),
             tables.probability(pair["p_value"]),
             tables.probability(pair["p_value_holm"]),
+            pair["test"],
             recommendation.verdict(pair),
         ]
         for pair in results["comparisons"]
+        if pair["metric"] in metrics
     ]
     return headers, rows
 
@@ -128,12 +136,14 @@ def metrics_table(results: dict[str, Any]) -> Table:
 
 
 def seeds_table(results: dict[str, Any]) -> Table:
-    """ROC AUC and accuracy of every single training, where a regime was trained more than once."""
-    rows = [
-        [REGIME_TITLES[name], seed, tables.decimal(values["roc_auc"]), tables.decimal(values["accuracy"])]
-        for name, regime in results["regimes"].items()
-        for seed, values in regime.get("per_seed", {}).items()
-    ]
+    """ROC AUC and accuracy of every single training, where a regime was trained more than once, and their spread."""
+    rows = []
+    for name, regime in results["regimes"].items():
+        if "per_seed" in regime:
+            for seed, values in regime["per_seed"].items():
+                rows.append([REGIME_TITLES[name], seed, *(tables.decimal(values[metric]) for metric in FIRST_METRICS)])
+            spread = (tables.decimal(regime["metrics"][metric]["sd_seeds"]) for metric in FIRST_METRICS)
+            rows.append([REGIME_TITLES[name], "standard deviation", *spread])
     return ["Regime", "Seed", "ROC AUC", "Accuracy"], rows
 
 
@@ -244,8 +254,8 @@ def markdown(results: dict[str, Any], inputs: Inputs) -> str:
             *recommendation.sentences(results)[1:],
             " · ".join(f"{rule}: **{regime}**" for rule, regime in recommendation.picks(results)),
             tables.markdown_table(*tables.main_table(results)),
-            f"Test split: {test['images']:,} images of {test['patients']:,} patients. In brackets: 95% intervals, "
-            f"bootstrap over patients.",
+            f"Test split: {test['images']:,} images of {test['patients']:,} patients. In brackets: 95% intervals"
+            f"{', which know how patients and how trainings vary' if len(results['run']['seeds']) > 1 else ''}.",
             "\n".join(f"- {note}" for note in notes(results, inputs)),
             "Not for clinical use.\n",
         ]

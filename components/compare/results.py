@@ -1,4 +1,4 @@
-"""Builds the comparison's numbers, the content of `results.json`, out of evaluations and bootstrap samples."""
+"""Builds the comparison's numbers, the content of `results.json`, out of evaluations."""
 
 from itertools import combinations
 from statistics import fmean
@@ -7,43 +7,48 @@ from typing import Any
 import numpy as np
 
 from components.artifacts.evaluation import METRICS
-from components.compare import recommendation, statistics
+from components.compare import comparisons, evidence, recommendation, statistics, uncertainty
+from components.compare.evidence import BOUNDS, Scored
 from components.compare.inputs import Inputs, Model
-
-COMPARED_METRICS = ("roc_auc", "accuracy")
-"""Metrics in which every pair of regimes is compared: one of ranking, one of decisions."""
-
-TEST_NAME = "paired bootstrap over patients"
+from components.compare.uncertainty import Figure
 
 
 def build(inputs: Inputs, run_id: str) -> dict[str, Any]:
     """Computes everything that `results.json` holds but its header.
 
-    With several seeds a regime's value is the mean over its seeds, and its interval is that of the mean under the
-    same resampled patients in every seed. The interval thus speaks of other patients, not of another training; how
-    far trainings differ stands in `per_seed`.
+    With several seeds a regime's value is the mean over its seeds, and its interval knows both how patients and how
+    trainings vary (`uncertainty`).
 
     Args:
         inputs: checked evaluations and dataset summary.
         run_id: the run's name, may be empty.
     """
-    drawn = statistics.bootstrap(
-        inputs.labels, inputs.patients, [(model.scores, model.threshold) for model in inputs.models]
-    )
-    owners = np.array([regime for regime, models in inputs.regimes.items() for _ in models])
-    samples = {regime: drawn[owners == regime].mean(axis=0) for regime in inputs.regimes}
+    models = [Scored(model.scores, model.threshold) for model in inputs.models]
+    seeds = positions(inputs)
+    figures = evidence.gather(inputs.labels, inputs.patients, models)
     info = inputs.dataset.info
     results = {
         "run": _run(inputs, run_id),
         "dataset": {key: info[key] for key in ("source", "fingerprint", "image_size", "splits")},
         "backbone": _backbone(inputs),
         "regimes": {
-            regime: _regime(inputs.labels, models, samples[regime]) for regime, models in inputs.regimes.items()
+            regime: _regime(inputs.labels, own, figures, seeds[regime]) for regime, own in inputs.regimes.items()
         },
     }
-    results["comparisons"] = _comparisons(results["regimes"], samples)
+    results["comparisons"] = comparisons.compare_all(
+        figures, list(combinations(inputs.regimes, 2)), seeds, models, inputs.labels, inputs.patients
+    )
     results["recommendation"] = recommendation.recommend(results)
     return results
+
+
+def positions(inputs: Inputs) -> dict[str, list[int]]:
+    """Where each regime's models stand among all models."""
+    found, start = {}, 0
+    for regime, models in inputs.regimes.items():
+        found[regime] = list(range(start, start + len(models)))
+        start += len(models)
+    return found
 
 
 def _run(inputs: Inputs, run_id: str) -> dict[str, Any]:
@@ -66,18 +71,11 @@ def _backbone(inputs: Inputs) -> dict[str, str | None]:
     return next((backbone for backbone in backbones if backbone), {"name": None, "weights": None})
 
 
-def _regime(labels: np.ndarray, models: list[Model], samples: np.ndarray) -> dict[str, Any]:
+def _regime(labels: np.ndarray, models: list[Model], figures: dict[str, Figure], seeds: list[int]) -> dict[str, Any]:
     per_seed = {str(model.seed): statistics.point_metrics(labels, model.scores, model.threshold) for model in models}
     evaluations = [model.evaluation.results for model in models]
-    metrics = {
-        name: {
-            "value": fmean(values[name] for values in per_seed.values()),
-            "ci95": statistics.interval(samples[:, column]),
-        }
-        for column, name in enumerate(METRICS)
-    }
     return {
-        "metrics": metrics,
+        "metrics": {metric: _entry(figures[metric], seeds, BOUNDS.get(metric, (0.0, 1.0))) for metric in METRICS},
         "threshold": {
             "value": _mean([evaluation["threshold"]["value"] for evaluation in evaluations]),
             "chosen_on": evaluations[0]["threshold"]["chosen_on"],
@@ -86,6 +84,13 @@ def _regime(labels: np.ndarray, models: list[Model], samples: np.ndarray) -> dic
         "robustness": _means([evaluation["robustness"] or {} for evaluation in evaluations]),
         "cost": _means([_cost(evaluation) for evaluation in evaluations]),
     } | ({"per_seed": per_seed} if len(models) > 1 else {})
+
+
+def _entry(figure: Figure, seeds: list[int], bounds: tuple[float, float] = (0.0, 1.0)) -> dict[str, Any]:
+    """A figure's mean over seeds and its interval; with several seeds also their standard deviation."""
+    estimate = figure.mean(seeds)
+    entry = {"value": estimate.value, "ci95": uncertainty.interval(estimate, *bounds)}
+    return entry | ({"sd_seeds": float(figure.values[seeds].std(ddof=1))} if len(seeds) > 1 else {})
 
 
 def _confusion(labels: np.ndarray, models: list[Model]) -> dict[str, int]:
@@ -119,28 +124,3 @@ def _mean(values: list[float | None]) -> float | None:
     if not known:
         return None
     return known[0] if all(value == known[0] for value in known) else fmean(known)
-
-
-def _comparisons(regimes: dict[str, Any], samples: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Every pair of regimes, metric by metric, with p-values also adjusted for the number of pairs."""
-    found = []
-    for metric in COMPARED_METRICS:
-        pairs = [_pair(a, b, metric, regimes, samples) for a, b in combinations(regimes, 2)]
-        for pair, adjusted in zip(pairs, statistics.holm([pair["p_value"] for pair in pairs]), strict=True):
-            pair["p_value_holm"] = adjusted
-        found += pairs
-    return found
-
-
-def _pair(a: str, b: str, metric: str, regimes: dict[str, Any], samples: dict[str, np.ndarray]) -> dict[str, Any]:
-    column = METRICS.index(metric)
-    differences = samples[a][:, column] - samples[b][:, column]
-    return {
-        "a": a,
-        "b": b,
-        "metric": metric,
-        "difference": regimes[a]["metrics"][metric]["value"] - regimes[b]["metrics"][metric]["value"],
-        "ci95": statistics.interval(differences),
-        "p_value": statistics.p_value(differences),
-        "test": TEST_NAME,
-    }

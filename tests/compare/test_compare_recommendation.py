@@ -115,14 +115,16 @@ def test_simulated_images_are_said_to_mean_nothing_clinical():
 
 
 @pytest.mark.parametrize(
-    ("ends", "corrected", "words"),
+    ("ends", "plain", "corrected", "words"),
     [
-        ([-0.01, 0.02], 0.5, "No difference shown"),
-        ([0.0, 0.02], 0.04, "No difference shown"),
-        ([0.01, 0.02], 0.01, "Custom CNN higher"),
-        ([-0.02, -0.01], 0.01, "Full fine-tuning higher"),
-        ([0.01, 0.02], 0.06, "Custom CNN higher, but not once corrected for the number of pairs"),
+        ([-0.01, 0.02], 0.2, 0.5, "No difference shown"),
+        ([0.0, 0.02], 0.03, 0.04, "No difference shown"),
+        ([0.01, 0.02], 0.06, 0.06, "No difference shown"),
+        ([0.01, 0.02], 0.01, 0.01, "Custom CNN higher"),
+        ([-0.02, -0.01], 0.01, 0.01, "Full fine-tuning higher"),
+        ([0.01, 0.02], 0.01, 0.06, "Custom CNN higher, but not once corrected for the number of pairs"),
     ],
 )
-def test_a_difference_is_worded_after_its_interval_and_corrected_p_value(ends, corrected, words):
-    assert verdict({"a": "custom_cnn", "b": "full_fine_tuning", "ci95": ends, "p_value_holm": corrected}) == words
+def test_a_difference_is_worded_after_its_interval_and_its_p_values(ends, plain, corrected, words):
+    pair = {"a": "custom_cnn", "b": "full_fine_tuning", "ci95": ends, "p_value": plain, "p_value_holm": corrected}
+    assert verdict(pair) == words
