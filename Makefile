@@ -1,7 +1,9 @@
 # make run    the whole benchmark on simulated radiographs
 # make test   lint and all tests; make quick leaves out those that take minutes
+# make test-images   builds the images and runs every step in its container (needs Docker)
 # make yaml   the pipeline to upload to Kubeflow
 # make images   the container images; REGISTRY=ghcr.io/me TAG=1 GPU=1 WEIGHTS=folder; make push pushes them
+# make kind-up    a Kubeflow on this machine, in Docker; kind-run runs the benchmark on it, kind-down removes it
 # make locks    the images' packages, resolved anew from images/*.in and requirements.txt
 
 PYTHON ?= python3
@@ -13,12 +15,13 @@ TAG ?=
 GPU ?= 0
 WEIGHTS ?=
 DOCKER ?= docker
+NETWORK ?=
 IMAGES = $(BIN)/python -m images.build --gpu $(GPU) --docker $(DOCKER) $(if $(REGISTRY),--registry $(REGISTRY)) \
-  $(if $(TAG),--tag $(TAG))
+  $(if $(TAG),--tag $(TAG)) $(if $(NETWORK),--network $(NETWORK))
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --constraint requirements.txt
 
-.PHONY: run test quick lint yaml images push locks clean help
+.PHONY: run test quick test-images lint yaml images push kind-up kind-run kind-down locks clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -27,14 +30,18 @@ run: $(VENV)/ready
 	$(BIN)/python -m pipelines.local --weights none --synthetic-images 800 --epochs 6 $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -m "not images" $(ARGS)
 
 quick: lint
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not images" $(ARGS)
+
+test-images: $(VENV)/ready
+	DOCKER=$(DOCKER) NETWORK=$(NETWORK) $(BIN)/python -m pytest -m images $(ARGS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/shellcheck images/kind/kind.sh .ci/run
 
 yaml: $(VENV)/ready
 	$(BIN)/python compile.py $(ARGS)
@@ -47,6 +54,9 @@ push: $(VENV)/ready
 
 locks: $(VENV)/ready
 	for name in data train-cpu train-gpu; do $(LOCK) images/$$name.in --output-file images/$$name.lock || exit; done
+
+kind-up kind-run kind-down: $(VENV)/ready
+	DOCKER=$(DOCKER) images/kind/kind.sh $(@:kind-%=%) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .ruff_cache

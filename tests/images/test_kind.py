@@ -1,0 +1,149 @@
+"""The local cluster's script: what it would do, what it says when something is missing, and that it can be repeated."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from components.console import UserError
+from images.kind import fetch_report
+
+PROJECT = Path(__file__).parents[2]
+SCRIPT = PROJECT / "images" / "kind" / "kind.sh"
+# Programs that stand in for real ones: they write down how they are called, and kind knows the clusters it made.
+FAKES = {
+    "docker": 'case "$*" in *MemTotal*) echo 64000000000;; esac',
+    "git": "",
+    "make": "",
+    "kubectl": '[ -z "$REFUSES" ] || { case "$*" in *"$REFUSES"*) exit 1;; esac; }',
+    "kind": """
+case "$1 $2" in
+"get clusters") cat "$STATE" 2>/dev/null ;;
+"create cluster") echo "$4" >"$STATE" ;;
+"delete cluster") rm -f "$STATE" ;;
+esac""",
+}
+
+
+@pytest.fixture
+def kind(tmp_path):
+    """Runs the script with the fakes; gives exit status, all output, and the calls since the last time."""
+    programs, log, state = tmp_path / "bin", tmp_path / "log", tmp_path / "state"
+    programs.mkdir()
+    for name, body in FAKES.items():
+        (programs / name).write_text(f'#!/bin/bash\nprintf "%s\\n" "{name} $*" >>"{log}"\n{body}\n')
+        (programs / name).chmod(0o755)
+
+    def run(*words, without=(), **variables):
+        log.unlink(missing_ok=True)
+        for name in without:
+            (programs / name).unlink()
+        environment = {"PATH": f"{programs}:/bin:/usr/bin", "STATE": str(state), "PYTHON": sys.executable}
+        environment["HOME"] = os.environ.get("HOME", "/")
+        done = subprocess.run(
+            [str(SCRIPT), *words], env=environment | variables, capture_output=True, text=True, check=False
+        )
+        calls = log.read_text().splitlines() if log.exists() else []
+        return done.returncode, done.stdout + done.stderr, calls
+
+    return run
+
+
+def changing(calls):
+    """Calls that change something, those of docker and of `kind get` aside."""
+    return [call for call in calls if not call.startswith(("docker ", "kind get"))]
+
+
+def test_up_makes_the_cluster_installs_kubeflow_and_loads_both_images(kind):
+    status, _, calls = kind("up")
+    assert status == 0
+    steps = [" ".join(call.split()[:2]) for call in changing(calls)]
+    assert steps[0] == "kind create"
+    assert steps[-1] == "kubectl --context"
+    assert "make images DOCKER=docker GPU=0" in calls
+    loaded = [call for call in calls if call.startswith("kind load docker-image pneumonia-benchmark-")]
+    assert [("-data:" in call, "-train:" in call) for call in loaded] == [(True, False), (False, True)]
+    applied = [call for call in calls if " apply -k " in call]
+    assert ["cluster-scoped-resources" in applied[0], "env/platform-agnostic" in applied[1]] == [True, True]
+    assert all(call.endswith("?ref=2.17.0") for call in applied)
+    assert "wait --namespace kubeflow --for condition=available" in calls[-1]
+
+
+def test_up_can_be_repeated_after_a_failure_and_makes_no_second_cluster(kind):
+    status, _, calls = kind("up", REFUSES="condition=established")
+    assert status != 0
+    assert not any(call.startswith("make") for call in calls)
+    status, output, calls = kind("up")
+    assert status == 0
+    assert "the cluster pneumonia-benchmark is there already" in output
+    assert not any(call.startswith("kind create") for call in calls)
+
+
+def test_down_removes_the_cluster_and_is_content_when_there_is_none(kind):
+    kind("up")
+    status, _, calls = kind("down")
+    assert (status, changing(calls)) == (0, ["kind delete cluster --name pneumonia-benchmark"])
+    status, output, calls = kind("down")
+    assert (status, changing(calls)) == (0, [])
+    assert "there is no cluster pneumonia-benchmark" in output
+
+
+def test_everything_that_is_missing_is_named_before_anything_starts(kind):
+    status, output, calls = kind("up", without=("kind",), DOCKER="no-docker")
+    assert status == 2
+    assert "missing: no-docker kind. Install them" in output
+    assert not calls
+
+
+def test_a_run_without_a_cluster_says_what_to_do(kind):
+    status, output, calls = kind("run")
+    assert status == 2
+    assert "there is no cluster pneumonia-benchmark: run make kind-up first" in output
+    assert not changing(calls)
+
+
+@pytest.mark.parametrize("command", ["up", "run", "down"])
+def test_a_dry_run_prints_commands_and_calls_nothing(kind, command):
+    status, output, calls = kind(command, DRY_RUN="1", without=("docker", "kubectl", "kind"))
+    assert status == 0
+    assert not calls
+    assert sum(line.startswith("+ ") for line in output.splitlines()) == {"up": 8, "run": 5, "down": 1}[command]
+
+
+def test_a_run_compiles_for_cpus_submits_waits_and_fetches(kind):
+    _, output, _ = kind("run", "--set", "epochs=9", DRY_RUN="1")
+    forward_api, compile_, submit, forward_store, fetch = [line for line in output.splitlines() if line.startswith("+")]
+    assert forward_api.endswith("port-forward service/ml-pipeline 8888:8888 &")
+    assert "compile.py --gpus 0 --pull-policy Never" in compile_
+    assert "--wait" in submit
+    assert submit.endswith("--set epochs=9")
+    assert forward_store.endswith("service/minio-service 8889:9000 &")
+    assert "fetch_report --store http://127.0.0.1:8889" in fetch
+
+
+def test_no_or_another_command_prints_the_help(kind):
+    for words in ((), ("away",)):
+        status, output, _ = kind(*words)
+        assert status == 2
+        assert "images/kind/kind.sh up" in output
+
+
+def test_the_newest_comparison_is_the_one_written_last():
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    root = fetch_report.PREFIX
+    keys = {
+        f"{root}run-1/compare/a/report": now,
+        f"{root}run-2/compare/b/comparison/results.json": now + timedelta(hours=2),
+        f"{root}run-2/compare/c/report": now + timedelta(hours=1),
+        f"{root}run-3/train/d/model/model.keras": now + timedelta(hours=3),
+        f"{root}run-4/ingest/compare/x": now + timedelta(hours=4),
+    }
+    assert fetch_report.newest_comparison(keys) == f"{root}run-2/compare/b/"
+
+
+def test_a_store_without_a_comparison_is_an_error():
+    with pytest.raises(UserError, match="has no comparison"):
+        fetch_report.newest_comparison({f"{fetch_report.PREFIX}run/train/d/model.keras": datetime.now(UTC)})
