@@ -490,6 +490,8 @@ class Server:
             result = find() if find and error.status == 409 else None
             if not result:
                 raise
+        except KeyboardInterrupt:
+            raise UserError(f"stopped just when it was asked to have {done}: look whether it did") from None
         print(done, flush=True)
         return result
 

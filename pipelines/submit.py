@@ -9,12 +9,17 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components import console
 from components.console import UserError
 from pipelines import cron, package, settings
 from pipelines.package import NAME, Package
+
+if TYPE_CHECKING:
+    from kfp_server_api import V2beta1RecurringRun
+
+    from pipelines.kubeflow import Server
 
 EXIT_CODES = """exit codes: 0 done (with --wait: the run succeeded), 1 the run failed or was cancelled, 2 a mistake,
 or a server that refuses or does not answer, 3 the run did not end within --wait-timeout (it goes on)"""
@@ -162,7 +167,7 @@ def delete(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _named_schedules(arguments: argparse.Namespace) -> tuple[Any, list[Any]]:
+def _named_schedules(arguments: argparse.Namespace) -> "tuple[Server | None, list[V2beta1RecurringRun]]":
     """The server, and the recurring runs of this name, newest first; at least one unless the server does not answer."""
     server = _connect(arguments)
     if server is None:
@@ -210,7 +215,7 @@ def _given_settings(arguments: argparse.Namespace) -> list[str]:
     return [action.option_strings[0] for action in parser._actions if getattr(arguments, action.dest, None) is not None]
 
 
-def _connect(arguments: argparse.Namespace) -> Any:
+def _connect(arguments: argparse.Namespace) -> "Server | None":
     """The server; None in a dry run where it does not answer."""
     from pipelines import kubeflow  # noqa: PLC0415 (loads kfp)
 
@@ -236,7 +241,7 @@ def _connect(arguments: argparse.Namespace) -> Any:
         return None
 
 
-def _upload(server: Any, pipeline: Package) -> tuple[str, str]:
+def _upload(server: "Server", pipeline: Package) -> tuple[str, str]:
     """The ids of the pipeline and of the version that holds this YAML, both made where they do not exist."""
     pipeline_id = server.find_pipeline(NAME) or server.create_pipeline(NAME)
     version_id = server.find_version(pipeline_id, pipeline.version)
@@ -245,7 +250,7 @@ def _upload(server: Any, pipeline: Package) -> tuple[str, str]:
     return pipeline_id, version_id or server.upload_version(pipeline_id, pipeline.version, pipeline.path)
 
 
-def _experiment(server: Any, given: str | None) -> str:
+def _experiment(server: "Server", given: str | None) -> str:
     """The id of the experiment, named as in kfp's own client."""
     name = (
         os.environ.get("KF_PIPELINES_OVERRIDE_EXPERIMENT_NAME")
@@ -256,7 +261,7 @@ def _experiment(server: Any, given: str | None) -> str:
     return server.find_experiment(name) or server.create_experiment(name)
 
 
-def _described(found: Any, pipeline: Package) -> dict[str, Any]:
+def _described(found: "V2beta1RecurringRun", pipeline: Package) -> dict[str, Any]:
     """A recurring run on the server, as far as `schedule` decides on it."""
     reference, config = found.pipeline_version_reference, found.runtime_config
     return {
@@ -268,7 +273,7 @@ def _described(found: Any, pipeline: Package) -> dict[str, Any]:
     }
 
 
-def _changes(present: Sequence[Any], pipeline: Package, wanted: Mapping[str, Any]) -> list[str]:
+def _changes(present: "Sequence[V2beta1RecurringRun]", pipeline: Package, wanted: Mapping[str, Any]) -> list[str]:
     """What is different from the newest schedule of this name."""
     if not present:
         return []
@@ -281,13 +286,13 @@ def _changes(present: Sequence[Any], pipeline: Package, wanted: Mapping[str, Any
     return names
 
 
-def _expression(found: Any) -> str:
+def _expression(found: "V2beta1RecurringRun") -> str:
     """The cron expression of a recurring run; "" where something else triggers it."""
     timing = found.trigger and found.trigger.cron_schedule
     return " ".join(timing.cron.split()) if timing and timing.cron else ""
 
 
-def _is_enabled(found: Any) -> bool:
+def _is_enabled(found: "V2beta1RecurringRun") -> bool:
     return found.mode == "ENABLE"
 
 
@@ -416,7 +421,7 @@ def _add_pipeline(parser: argparse.ArgumentParser) -> None:
     """What is run: the pipeline, its parameters, its experiment."""
     parser.add_argument("--experiment", metavar="NAME", help=f"what the runs are filed under; default: {NAME}")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter; say it again")
-    parser.add_argument("--parameters", type=Path, metavar="FILE", help="parameters, YAML or JSON; --set goes first")
+    parser.add_argument("--parameters", type=Path, metavar="FILE", help="parameters, YAML or JSON; --set counts more")
     parser.add_argument("--no-cache", dest="cache", action="store_false", help="take no step from the cache")
     parser.add_argument("--yaml", type=Path, metavar="FILE", help="a compiled pipeline; default: compile it now")
     settings.add_options(parser)

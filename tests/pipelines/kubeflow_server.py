@@ -67,6 +67,7 @@ class KubeflowServer:
     requests: list[str] = field(default_factory=list)
     namespaces: list[str] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
+    cookies: list[str | None] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     pipelines: dict[str, dict] = field(default_factory=dict)
     versions: dict[str, dict] = field(default_factory=dict)
@@ -296,6 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         kubeflow.requests.append(f"{self.command} {url.path}")
         kubeflow.authorizations.append(self.headers.get("Authorization"))
+        kubeflow.cookies.append(self.headers.get("Cookie"))
         fault = kubeflow.fault(self.command, url.path)
         if fault == "silence":
             kubeflow.await_closing()

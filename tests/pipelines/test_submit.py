@@ -350,6 +350,18 @@ def test_what_another_machine_made_in_between_is_used(server, say):
     assert [len(server.pipelines), len(server.versions), len(server.experiments), len(server.runs)] == [1, 1, 1, 2]
 
 
+def test_ctrl_c_while_a_run_is_started_says_that_it_may_have_been(say, monkeypatch):
+    say("run")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kubeflow, "_quietly", interrupted)
+    said = say("run", "--name", "nightly")
+    assert said.code == 2
+    assert "stopped just when it was asked to have started the run 'nightly': look whether it did" in said.err
+
+
 # Schedules
 
 
@@ -706,6 +718,12 @@ def test_a_token_file_is_read_again_while_waiting_because_such_tokens_are_renewe
     monkeypatch.setattr(waiting.time, "sleep", renew)
     assert say("run", "--wait", "--existing-token-file", file).code == 0
     assert {"Bearer first", "Bearer second"} <= set(server.authorizations)
+
+
+def test_cookies_come_from_the_environment(server, say, monkeypatch):
+    monkeypatch.setenv("KF_PIPELINES_COOKIES", "authservice_session=abc")
+    assert say("list").code == 0
+    assert set(server.cookies) == {"authservice_session=abc"}
 
 
 def test_a_server_with_profiles_needs_a_namespace_and_gets_it_everywhere(server, say):
