@@ -242,6 +242,13 @@ class _Client(kfp.Client):
             super().__init__(**connection.arguments())
         self._use_rest()
 
+    def _load_config(self, host: str | None, *others: Any) -> kfp_server_api.Configuration:
+        """The configuration; kfp goes on with its default host where a kubeconfig cannot be used."""
+        config = _quietly(super()._load_config, host, *others)
+        if not host and config.host == kfp_server_api.Configuration().host:
+            raise UserError("the kubeconfig names no cluster that can be used: give --host URL or --kube-context NAME")
+        return config
+
     def _use_rest(self) -> None:
         api = self._healthz_api.api_client
         if not isinstance(api.rest_client, _Rest):
@@ -265,7 +272,8 @@ class _Client(kfp.Client):
 
     def link(self, kind: str, identifier: str) -> str:
         """The page of the web interface that shows a thing, for example `link("runs", run_id)`."""
-        return f"{self._get_url_prefix().rstrip('/')}/#/{kind}/details/{identifier}"
+        page = f"{self._get_url_prefix().rstrip('/')}/#/{kind}/details/{identifier}"
+        return page if page.startswith("http") else f"{page} (--ui-host URL gives the whole link)"
 
 
 class Server:
@@ -420,6 +428,7 @@ class Server:
         parameters: dict[str, Any],
     ) -> str:
         """Makes a recurring run that neither catches up on what it missed nor runs beside itself; gives its id."""
+        before = {run.recurring_run_id for run in self.recurring_runs(pipeline_id, name)}
 
         def create() -> str:
             made = self._client.create_recurring_run(
@@ -435,7 +444,11 @@ class Server:
             )
             return made.recurring_run_id
 
-        return self._write(f"created the schedule {name!r}", create)
+        def find() -> str | None:
+            present = [run.recurring_run_id for run in self.recurring_runs(pipeline_id, name)]
+            return next((identifier for identifier in present if identifier not in before), None)
+
+        return self._write(f"created the schedule {name!r}", create, find)
 
     def switch_recurring_run(self, name: str, identifier: str, enabled: bool) -> None:
         """Resumes or pauses a recurring run."""
@@ -504,7 +517,7 @@ def _named(name: str) -> str:
     return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
 
 
-def _quietly(call: Callable, **arguments: Any) -> Any:
+def _quietly(call: Callable, *values: Any, **arguments: Any) -> Any:
     """Calls one of kfp's functions that print."""
     with contextlib.redirect_stdout(io.StringIO()):
-        return call(**arguments)
+        return call(*values, **arguments)

@@ -292,7 +292,11 @@ class _Handler(BaseHTTPRequestHandler):
         """No log."""
 
     def _serve(self):
-        kubeflow, url = self.kubeflow, urlsplit(self.path)
+        # Who comes through the Kubernetes API's proxy names the service first.
+        kubeflow, url = (
+            self.kubeflow,
+            urlsplit(re.sub(r"^/api/v1/namespaces/[^/]+/services/[^/]+/proxy/+", "/", self.path)),
+        )
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         kubeflow.requests.append(f"{self.command} {url.path}")

@@ -356,7 +356,7 @@ def test_ctrl_c_while_a_run_is_started_says_that_it_may_have_been(say, monkeypat
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(kubeflow, "_quietly", interrupted)
+    monkeypatch.setattr(kfp.Client, "run_pipeline", interrupted)
     said = say("run", "--name", "nightly")
     assert said.code == 2
     assert "stopped just when it was asked to have started the run 'nightly': look whether it did" in said.err
@@ -456,11 +456,21 @@ def test_duplicates_beyond_a_page_are_cleaned_up_and_other_schedules_stay(server
     foreign = server._add(server.recurring_runs, "recurring_run_id", foreign)
     said = say(*MONDAY)
     assert said.out.count("deleted the old schedule") == PAGE + 2
+    assert "unchanged" not in said.out
     assert "created" not in said.out
     left = server.named(NAME)
     assert foreign in left
     assert len(left) == 2
     assert len(server.named("other")) == 1
+
+
+def test_a_schedule_whose_making_was_not_confirmed_is_found_and_the_old_one_goes(server, say):
+    say(*MONDAY)
+    server.fail("POST", "/recurringruns$", "lost")
+    said = say("schedule", "--cron", "0 4 * * 1")
+    assert said.code == 0
+    assert only(server.recurring_runs)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * 1"
+    assert server.requests.count("POST /apis/v2beta1/recurringruns") == 2
 
 
 def test_an_old_schedule_that_is_gone_already_is_no_error(server, say):
@@ -751,6 +761,27 @@ def test_the_host_comes_from_kfps_own_variable_and_links_from_that_of_the_web_in
     assert done.returncode == 0, done.stderr
     assert f"link: https://kubeflow.example/pipeline/#/runs/details/{only(server.runs)['run_id']}" in done.stdout
     assert done.stderr == ""
+
+
+def test_without_a_host_the_kubeconfigs_cluster_is_asked(server, yaml_file, tmp_path, capsys):
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").write_text(f"""
+        apiVersion: v1
+        kind: Config
+        current-context: here
+        contexts: [{{name: here, context: {{cluster: c, user: u}}}}]
+        clusters: [{{name: c, cluster: {{server: "{server.url}"}}}}]
+        users: [{{name: u, user: {{token: of-user}}}}]""")
+    assert submit.main(["run", "--yaml", str(yaml_file)]) == 0
+    page = f"link: /pipeline/#/runs/details/{only(server.runs)['run_id']} (--ui-host URL gives the whole link)"
+    assert page in capsys.readouterr().out
+    assert set(server.authorizations) == {"Bearer of-user"}
+    with pytest.raises(SystemExit) as stopped:
+        submit.main(["list", "--kube-context", "elsewhere"])
+    assert stopped.value.code == 2
+    captured = capsys.readouterr()
+    assert "the kubeconfig names no cluster that can be used: give --host URL or --kube-context NAME" in captured.err
+    assert captured.out == ""
 
 
 def test_a_mistake_is_found_without_loading_kfp():
