@@ -1,9 +1,11 @@
 """The folded, cut network is the network that keras.applications builds."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.legacy.saving import legacy_h5_format
 
 from components.artifacts.names import BACKBONES
 from components.console import UserError
@@ -221,6 +223,22 @@ def test_imagenet_weights_out_of_reach_are_an_error_and_not_a_fallback(monkeypat
     monkeypatch.setattr("keras.src.applications.mobilenet_v2.file_utils.get_file", refuse)
     with pytest.raises(UserError, match="'none'"):
         backbones.build_backbone("MobileNetV2", "imagenet", 96)
+
+
+def test_weights_that_the_image_carries_are_used_without_a_download(tmp_path, monkeypatch):
+    carried, home = tmp_path / "carried", tmp_path / "home"
+    carried.mkdir()
+    donor = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(96, 96, 3))
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_96_no_top.h5"
+    with h5py.File(carried / name, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, donor)
+    monkeypatch.setenv("PNEUMONIA_BENCHMARK_WEIGHTS", str(carried))
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(home))
+    for _ in range(2):  # the second time, the links are there already
+        built = backbones.build_backbone("MobileNetV2", "imagenet", 96)
+        assert all(np.array_equal(a, b) for a, b in zip(built.model.get_weights(), donor.get_weights(), strict=True))
+    assert [path.name for path in (home / "models").iterdir()] == [name]
 
 
 def test_calibration_gives_a_random_network_activations_of_order_one():
