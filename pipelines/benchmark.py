@@ -101,6 +101,7 @@ def build(settings: Settings):
         comparison = compare(
             dataset_summary=prepared.outputs["dataset_summary"],
             run_id=settings.run_id or dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+            run_started="" if settings.run_id else dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER,
             **evaluations,
         )
         comparison.set_display_name("Compare").set_caching_options(False)

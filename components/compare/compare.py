@@ -22,6 +22,7 @@ def compare(
     run_id: str = "",
     html_output: str | Path | None = None,
     markdown_output: str | Path | None = None,
+    run_started: str = "",
 ) -> dict[str, Any]:
     """Compares trained and evaluated models and writes the comparison artifact.
 
@@ -33,6 +34,7 @@ def compare(
         run_id: the run's name, as the report shows it.
         html_output: a file that gets a copy of the report, for Kubeflow's pages.
         markdown_output: a file that gets a copy of the summary, for Kubeflow's pages.
+        run_started: when the run began (ISO 8601); what was made before that came from a cache, and the report says so.
 
     Returns:
         The content of `results.json`.
@@ -45,6 +47,7 @@ def compare(
     models, regimes = tables.counted(len(given.models), "model", "models"), ", ".join(given.regimes)
     say("compare", f"{models} ({regimes}) on {len(given.labels):,} test images")
     found = results.build(given, run_id)
+    found["run"]["from_cache"] = inputs.from_cache(given, run_started)
     settings = {
         "run_id": run_id,
         "evaluations": len(given.models),

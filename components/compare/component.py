@@ -15,6 +15,7 @@ def compare(
     report: Output[HTML],
     summary: Output[Markdown],
     run_id: str = "",
+    run_started: str = "",
     custom_cnn: Optional[Input[List[Artifact]]] = None,  # noqa: UP006, UP045
     transfer_learning: Optional[Input[List[Artifact]]] = None,  # noqa: UP006, UP045
     partial_fine_tuning: Optional[Input[List[Artifact]]] = None,  # noqa: UP006, UP045
@@ -28,6 +29,7 @@ def compare(
         report: the report, for Kubeflow's pages.
         summary: its first screen, likewise.
         run_id: the run's name in the report.
+        run_started: when the run began (ISO 8601), so that the report can say what came from a cache.
         custom_cnn: evaluations of this regime, one a seed.
         transfer_learning: likewise.
         partial_fine_tuning: likewise.
@@ -39,4 +41,4 @@ def compare(
     regimes = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning)
     evaluations = [evaluation.path for regime in regimes for evaluation in regime or []]
     with plain_errors():
-        run(evaluations, dataset_summary.path, comparison.path, run_id, report.path, summary.path)
+        run(evaluations, dataset_summary.path, comparison.path, run_id, report.path, summary.path, run_started)

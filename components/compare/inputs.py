@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,32 @@ def _model(evaluation: Evaluation, table: pd.DataFrame) -> Model:
     # an image whose score is the threshold itself stays on its side.
     scores = table["score"].to_numpy(np.float32).astype(np.float64)
     return Model(evaluation, int(evaluation.results["seed"]), scores, float(evaluation.results["threshold"]["value"]))
+
+
+def from_cache(inputs: Inputs, run_started: str) -> list[str]:
+    """What the run did not make itself but took from an earlier one.
+
+    Args:
+        inputs: what is compared.
+        run_started: when the run began (ISO 8601). Where that is unknown (empty, or a placeholder that an older
+            Kubeflow left as it was), nothing can be told.
+
+    Returns:
+        "dataset", and regimes of which at least one training was taken.
+    """
+    try:
+        began = datetime.fromisoformat(run_started)
+    except ValueError:
+        return []
+    began = began if began.tzinfo else began.replace(tzinfo=UTC)
+
+    def earlier(made_by: dict[str, str]) -> bool:
+        return datetime.fromisoformat(made_by["finished"]) < began
+
+    trainings = {
+        regime: any(earlier(model.evaluation.results["training"]["made_by"]) for model in models)
+        for regime, models in inputs.regimes.items()
+    }
+    return ["dataset"] * earlier(inputs.dataset.info["made_by"]) + [
+        regime for regime, taken in trainings.items() if taken
+    ]

@@ -18,6 +18,7 @@ def notes(results: dict[str, Any], inputs: Inputs) -> list[str]:
     """
     found = (
         several_machines(inputs),
+        _from_cache(results),
         _seeds(inputs),
         _few_patients(inputs),
         _unknown_patients(inputs),
@@ -35,6 +36,20 @@ def several_machines(inputs: Inputs) -> str:
         "The regimes were trained on differing hardware, so their training times and memory are not comparable; "
         "the hardware of each stands under “How to reproduce”."
     )
+
+
+def _from_cache(results: dict[str, Any]) -> str:
+    taken = results["run"].get("from_cache", [])
+    trainings = [REGIME_TITLES[name] for name in taken if name != "dataset"]
+    sentences = []
+    if trainings:
+        sentences.append(
+            f"Taken from an earlier run by Kubeflow's cache: the training of {', '.join(trainings)}. Its time and "
+            "memory were measured then, perhaps on another machine."
+        )
+    if "dataset" in taken:
+        sentences.append("The prepared dataset was taken from an earlier run by Kubeflow's cache.")
+    return " ".join(sentences)
 
 
 def _seeds(inputs: Inputs) -> str:

@@ -1,6 +1,7 @@
 """The report, the summary and the plots: complete, self-contained, safe, and true to the numbers."""
 
 import base64
+import json
 import re
 from html.parser import HTMLParser
 
@@ -213,3 +214,25 @@ def test_one_flawless_regime_with_two_seeds_and_no_robustness_can_be_drawn(write
 def test_drawing_leaves_matplotlib_as_it_was(compared):
     assert compared.settings_after == compared.settings_before
     assert pyplot.get_fignums() == []
+
+
+def test_what_came_from_a_cache_is_said_and_nothing_where_the_start_is_unknown(write, tmp_path):
+    evaluations = write.evaluations(["custom_cnn", "full_fine_tuning"])
+    training = evaluations[1] / "evaluation.json"
+    content = json.loads(training.read_text())
+    content["training"]["made_by"]["finished"] = "2020-01-01T00:00:00Z"
+    training.write_text(json.dumps(content))
+    summary = write.summary()
+    given = inputs.load(evaluations, summary)
+    for run_started, expected in (
+        ("2999-01-01T00:00:00", ["dataset", "custom_cnn", "full_fine_tuning"]),
+        ("2020-01-01T00:00:00Z", []),
+        ("{{$.pipeline_job_create_time_utc}}", []),
+        ("", []),
+    ):
+        assert inputs.from_cache(given, run_started) == expected
+    found = compare(evaluations, summary, tmp_path / "out", run_started="2020-01-01T00:00:01Z")
+    assert found["run"]["from_cache"] == ["full_fine_tuning"]
+    assert "cache: the training of Full fine-tuning" in (tmp_path / "out" / "report.html").read_text()
+    found["run"]["from_cache"] = ["dataset"]
+    assert "The prepared dataset was taken from an earlier run by Kubeflow's cache." in notes(found, given)
