@@ -109,18 +109,16 @@ def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def split_words(words: Sequence[str]) -> dict[str, str]:
-    """Names and texts of `--set name=value`, said any number of times.
+    """Names and texts of `--set name=value`, said any number of times; of one name the last counts.
 
     Raises:
-        UserError: one is no `name=value`, or a name comes twice.
+        UserError: one is no `name=value`.
     """
     given: dict[str, str] = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals or not name:
             raise UserError(f"--set {word!r} is not of the form name=value, for example --set epochs=30")
-        if name in given:
-            raise UserError(f"--set gives {name} twice: give it once")
         given[name] = text
     return given
 

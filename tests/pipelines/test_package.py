@@ -139,9 +139,9 @@ def test_parameters_are_the_same_where_a_run_would_compute_the_same(pipeline):
     assert pipeline.effective({"weights": "1"}) != pipeline.effective({"weights": 1})
 
 
-def test_set_needs_a_name_and_a_value_once():
-    assert package.split_words(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
-    for words in (["epochs"], ["=3"], ["a=1", "a=2"]):
+def test_set_needs_a_name_and_a_value_of_which_the_last_counts():
+    assert package.split_words(["a=1", "b=x=y", "c=", "a=2"]) == {"a": "2", "b": "x=y", "c": ""}
+    for words in (["epochs"], ["=3"]):
         with pytest.raises(UserError, match="--set"):
             package.split_words(words)
 
