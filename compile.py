@@ -14,6 +14,7 @@ from components.images import TRAIN_IMAGE
 from components.ingest.component import ingest
 from components.preprocess.component import preprocess
 from components.train.component import train
+from pipelines import overview
 from pipelines import settings as settings_of
 from pipelines.benchmark import NAME, build
 from pipelines.settings import Settings
@@ -74,8 +75,8 @@ def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and writes the YAML."""
     arguments = _arguments(words)
     with console.plain_errors():
-        for path in compile_all(settings_of.read(arguments), arguments.output):
-            print(path)
+        written = compile_all(settings_of.read(arguments), arguments.output)
+        print("\n".join(map(str, written)), overview.table(written[0]), sep="\n\n")
 
 
 if __name__ == "__main__":

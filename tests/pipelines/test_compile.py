@@ -291,6 +291,28 @@ def test_caches_are_switched_by_option(tmp_path):
     assert all(task["cachingOptions"] == {} for task in of_step(tasks, "Evaluate").values())
 
 
+def test_what_is_asked_of_the_cluster_is_printed_as_a_table(tmp_path, capsys):
+    words = ["--secret", "KAGGLE_KEY=kaggle/key", "--secret-file", "gcp=/gcp", "--user", "1001", "--timeout", "train=0"]
+    main([*words, "--gpus", "2", "--output", str(tmp_path)])
+    _, table = capsys.readouterr().out.split("\n\n")
+    rows = {line.split("  ")[0]: line for line in table.splitlines()}
+    assert list(rows) == ["task", "Compare", "Ingest", "Preprocess", "4 x Evaluate", "4 x Train"]
+    assert "KAGGLE_KEY from kaggle/key, /gcp from gcp" in rows["Ingest"]
+    assert rows["4 x Train"].split()[3:] == [
+        "2",
+        "8G",
+        "2",
+        "nvidia.com/gpu",
+        "2",
+        "never",
+        "non-root",
+        "1001",
+        "-",
+        "no",
+    ]
+    assert rows["Preprocess"].split()[-1] == "yes"
+
+
 def test_a_mistake_is_one_line(capsys, tmp_path):
     with pytest.raises(SystemExit) as stopped:
         main(["--gpus", "-1", "--output", str(tmp_path)])

@@ -1,0 +1,62 @@
+"""What a compiled pipeline asks of a cluster, read back from its YAML, as a table for the terminal."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HEADER = ("task", "CPU", "memory", "GPU", "retries", "stopped after", "security", "secrets", "cache")
+
+
+def table(path: Path) -> str:
+    """The requests of every kind of task.
+
+    Tasks that ask for the same, such as the four trainings, share a row.
+
+    Args:
+        path: a YAML that `compile.py` wrote, with its Kubernetes part.
+    """
+    pipeline, platform = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    containers = pipeline["deploymentSpec"]["executors"]
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    counted: dict[tuple[str, ...], int] = {}
+    for component, task in _tasks(pipeline):
+        executor = pipeline["components"][component].get("executorLabel")
+        if executor:
+            row = _row(task, containers[executor]["container"], pods.get(executor, {}))
+            counted[row] = counted.get(row, 0) + 1
+    rows = [HEADER, *((f"{count} x {row[0]}" if count > 1 else row[0], *row[1:]) for row, count in counted.items())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _tasks(pipeline: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every task of the graph and of the loops in it, with the name of its component."""
+    graphs = [pipeline["root"]["dag"], *(part["dag"] for part in pipeline["components"].values() if "dag" in part)]
+    tasks = [task for graph in graphs for task in graph["tasks"].values()]
+    return [(task["componentRef"]["name"], task) for task in tasks]
+
+
+def _row(task: dict[str, Any], container: dict[str, Any], pod: dict[str, Any]) -> tuple[str, ...]:
+    resources = container.get("resources", {})
+    gpu = resources.get("accelerator", {})
+    user = pod.get("securityContext", {})
+    secrets = [
+        f"{entry['envVar']} from {secret['secretName']}/{entry['secretKey']}"
+        for secret in pod.get("secretAsEnv", [])
+        for entry in secret["keyToEnv"]
+    ] + [f"{secret['mountPath']} from {secret['secretName']}" for secret in pod.get("secretAsVolume", [])]
+    return (
+        task["taskInfo"]["name"].split(":")[0],
+        resources.get("resourceCpuRequest", "-"),
+        resources.get("resourceMemoryRequest", "-"),
+        f"{gpu['resourceCount']} {gpu['resourceType']}" if gpu else "-",
+        str(task.get("retryPolicy", {}).get("maxRetryCount", 0)),
+        f"{pod['activeDeadlineSeconds']} s" if "activeDeadlineSeconds" in pod else "never",
+        ("non-root" if user.get("runAsNonRoot") else "any user")
+        + (f" {user['runAsUser']}" if "runAsUser" in user else ""),
+        ", ".join(secrets) or "-",
+        "yes" if task.get("cachingOptions", {}).get("enableCache") else "no",
+    )
