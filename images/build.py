@@ -130,7 +130,10 @@ def push(name: str, docker: str) -> str:
     Raises:
         UserError: the registry did not take it.
     """
-    _do([docker, "push", name], f"{name} could not be pushed: log in to the registry ({docker} login), then push again")
+    _do(
+        [docker, "push", name],
+        f"{name} could not be pushed: build it first (make images), and log in to the registry ({docker} login)",
+    )
     words = [docker, "inspect", "--format", '{{join .RepoDigests "\\n"}}', name]
     digests = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     repository = name.rpartition(":")[0]
