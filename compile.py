@@ -9,7 +9,7 @@ from kfp import compiler
 
 from components import console
 from components.compare.component import compare
-from components.evaluate.component import evaluate
+from components.evaluate.component import evaluate, evaluate_floor
 from components.images import TRAIN_IMAGE
 from components.ingest.component import ingest
 from components.preprocess.component import preprocess
@@ -19,7 +19,7 @@ from pipelines import settings as settings_of
 from pipelines.benchmark import NAME, build
 from pipelines.settings import Settings
 
-COMPONENTS = (ingest, preprocess, train, evaluate, compare)
+COMPONENTS = (ingest, preprocess, train, evaluate, evaluate_floor, compare)
 
 
 def compile_all(settings: Settings, output: Path) -> list[Path]:

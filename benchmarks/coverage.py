@@ -130,7 +130,7 @@ def simulate(scenario: Scenario, random: np.random.Generator) -> TestSet:
 def covered(scenario: Scenario, seed: int) -> dict[str, bool]:
     """Whether the intervals on one simulated test set hold the truth, for one regime and for a difference."""
     drawn = simulate(scenario, np.random.default_rng(seed))
-    figures = evidence.gather(drawn.labels, drawn.patients, drawn.models, REPLICATES)
+    figures = evidence.gather(drawn.labels, drawn.patients, drawn.models, replicates=REPLICATES)
     a, b = _positions(scenario)[:2]
     found = {}
     for name, metric, truth in (
@@ -150,10 +150,10 @@ def called_different(scenario: Scenario, seed: int) -> dict[str, bool]:
     drawn = simulate(scenario, random)
     ill = random.permutation(np.repeat([0, 1], [scenario.normal, scenario.pneumonia]))
     labels = ill[drawn.patients]
-    figures = evidence.gather(labels, drawn.patients, drawn.models, REPLICATES)
+    figures = evidence.gather(labels, drawn.patients, drawn.models, replicates=REPLICATES)
     names = [f"regime {number}" for number in range(len(scenario.separations))]
     seeds = dict(zip(names, _positions(scenario), strict=True))
-    pairs = comparisons.compare_all(figures, list(combinations(names, 2)), seeds, drawn.models, labels, drawn.patients)
+    pairs = comparisons.compare_all(list(combinations(names, 2)), figures, seeds, drawn.models, labels, drawn.patients)
     return {
         metric: any(pair["p_value_holm"] <= SIGNIFICANCE for pair in pairs if pair["metric"] == metric)
         for metric in ("roc_auc", "accuracy", "f1", "brier")

@@ -1,6 +1,8 @@
-"""How many processors a step may use: in a container, those of its limit, not those of the node."""
+"""How many processors a step may use (in a container, those of its limit, not the node's), and its peak of memory."""
 
 import os
+import resource
+import sys
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -31,3 +33,9 @@ def _quota(cgroup: Path) -> float | None:
         return int(quota) / int(period) if int(quota) > 0 else None
     except (OSError, ValueError):  # no control groups here, or "max"
         return None
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, in MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6

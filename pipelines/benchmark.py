@@ -6,7 +6,7 @@ from kfp import dsl
 
 from components.artifacts.names import REGIME_TITLES
 from components.compare.component import compare
-from components.evaluate.component import evaluate
+from components.evaluate.component import evaluate, evaluate_floor
 from components.ingest.component import ingest
 from components.preprocess.component import preprocess
 from components.train.component import train
@@ -39,6 +39,9 @@ def build(settings: Settings):
         learning_rate: float = 0.001,
         trainable_layers: int = 10,
         patience: int = 5,
+        target_sensitivity: float = 0.0,
+        gpu_hour_price: float = 0.0,
+        cpu_hour_price: float = 0.0,
         seeds: List[int] = [1],  # noqa: B006, UP006 (kfp reads List; a default is read, never changed)
     ):
         """Trains one chest X-ray classifier in four ways and compares quality, time and memory.
@@ -58,6 +61,9 @@ def build(settings: Settings):
             learning_rate: peak learning rate, times a factor of the recipe for each way of training.
             trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
             patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
+            target_sensitivity: what thresholds are to reach on validation; 0 leaves them to Youden's J.
+            gpu_hour_price: of an hour of training with a GPU, in any currency; 0 for unknown.
+            cpu_hour_price: of an hour of training without one.
             seeds: every regime is trained once for each.
         """
         raw = ingest(
@@ -92,16 +98,25 @@ def build(settings: Settings):
                 )
                 model.set_display_name(f"Train: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
                 place(model, "train", settings)
-                scored = evaluate(prepared_dataset=dataset, model=model.outputs["model"])
+                scored = evaluate(
+                    prepared_dataset=dataset, model=model.outputs["model"], target_sensitivity=target_sensitivity
+                )
                 # Never from the cache: of a collected list, a backend cannot fetch cached beside fresh ones.
                 scored.set_display_name(f"Evaluate: {REGIME_TITLES[regime]}").set_caching_options(False)
                 place(scored, "evaluate", settings)
                 evaluations[regime] = dsl.Collected(scored.outputs["evaluation"])
 
+        floor = evaluate_floor(prepared_dataset=dataset, target_sensitivity=target_sensitivity)
+        floor.set_display_name("Evaluate: floor").set_caching_options(False)
+        place(floor, "evaluate", settings)
+
         comparison = compare(
             dataset_summary=prepared.outputs["dataset_summary"],
+            floor=floor.outputs["evaluation"],
             run_id=settings.run_id or dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
             run_started="" if settings.run_id else dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER,
+            gpu_hour_price=gpu_hour_price,
+            cpu_hour_price=cpu_hour_price,
             **evaluations,
         )
         comparison.set_display_name("Compare").set_caching_options(False)

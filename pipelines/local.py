@@ -266,6 +266,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="partial fine-tuning's; default: %(default)s",
     )
+    add(
+        "--target-sensitivity",
+        type=_between(-1e-9, 1),
+        default=0.0,
+        metavar="X",
+        help="thresholds are the highest that reach it on validation; default: Youden's J decides",
+    )
+    price = {"type": _between(-1e-9, 1e6), "default": 0.0, "metavar": "PRICE"}
+    add("--gpu-hour-price", **price, help="of an hour of training with a GPU, in your currency; default: unknown")
+    add("--cpu-hour-price", **price, help="likewise without a GPU")
     add("--seeds", type=_whole(1), default=1, metavar="N", help="train everything N times; default: %(default)s")
     add("--seed", type=_whole(0), default=1, metavar="S", help="the first of them; default: %(default)s")
     add("--data-seed", type=_whole(0), default=1, metavar="S", help="of simulation and split; default: %(default)s")

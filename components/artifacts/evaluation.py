@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from components.artifacts import files
 
 KIND = "evaluation"
-PREDICTION_COLUMNS = ("split", "image", "patient", "label", "score")
+PREDICTION_COLUMNS = ("split", "image", "patient", "label", "score", "subtype", "patient_seen")
 
 METRICS = (
     "accuracy",
@@ -40,11 +42,13 @@ class Evaluation:
         folder: where the artifact lies.
         predictions: one row an image of the validation and the test split, with the columns `PREDICTION_COLUMNS`:
             `split` ("validation" or "test"), `image` (str), `patient` (str), `label` (int, 1 pneumonia), `score`
-            (float, the model's probability of pneumonia).
-        results: content of `evaluation.json`: header, regime, seed, backbone, threshold {"value", "chosen_on"},
-            metrics {"validation": {name: value}, "test": {...}}, confusion {"tn", "fp", "fn", "tp"} (test), curves,
-            inference {"ms_per_image", "images_per_second", "batch_size"}, robustness (ROC AUC a change of the test
-            images), and `training`, the model's whole `training.json`.
+            (float, the model's probability of pneumonia), `subtype` (str, "bacteria", "virus" or "" where the name
+            tells none), `patient_seen` (int, 1 where a patient of this name was seen in training or validation).
+        results: content of `evaluation.json`: header, regime, seed, backbone, threshold {"value", "chosen_on", "rule"},
+            operating_points (further thresholds), calibration {"temperature", "fitted_on"}, metrics {"validation":
+            {name: value}, "test": {...}}, confusion {"tn", "fp", "fn", "tp"} (test), curves, inference
+            {"ms_per_image", "images_per_second", "batch_size"}, robustness (ROC AUC a change of the test images), and
+            `training`, the model's whole `training.json`.
     """
 
     folder: Path
@@ -65,6 +69,16 @@ class Evaluation:
     def split(self, name: str) -> pd.DataFrame:
         """The predictions of one split ("validation" or "test"), in the order of the prepared dataset."""
         return self.predictions[self.predictions["split"] == name].reset_index(drop=True)
+
+
+def logits(scores: np.ndarray) -> np.ndarray:
+    """The logits (N,) of probabilities; those of 0 and 1, which are infinite, stay within what float32 can tell."""
+    return logit(np.clip(scores, 1e-7, 1 - 1e-7))
+
+
+def calibrated(scores: np.ndarray, temperature: float) -> np.ndarray:
+    """Scores (N,) after temperature scaling (Guo et al. 2017, arXiv:1706.04599): logits divided by the temperature."""
+    return expit(logits(scores) / temperature)
 
 
 def save(folder: Path, predictions: pd.DataFrame, results: dict[str, Any]) -> None:

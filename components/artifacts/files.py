@@ -21,7 +21,7 @@ from components import __version__
 from components.console import UserError
 
 SCHEMA_VERSION = 1
-_TEXT = dict.fromkeys(("image", "patient", "sha256", "split"), str)
+_TEXT = dict.fromkeys(("image", "patient", "sha256", "split", "subtype"), str)
 
 
 @contextlib.contextmanager

@@ -7,11 +7,15 @@ SPLITS = ("train", "validation", "test")
 
 REGIMES = ("custom_cnn", "transfer_learning", "partial_fine_tuning", "full_fine_tuning")
 
+FLOOR = "logistic_regression"
+"""Not one of the regimes: what each of them has to beat."""
+
 REGIME_TITLES = {
     "custom_cnn": "Custom CNN",
     "transfer_learning": "Transfer learning",
     "partial_fine_tuning": "Partial fine-tuning",
     "full_fine_tuning": "Full fine-tuning",
+    FLOOR: "Logistic regression (floor)",
 }
 
 BACKBONES = ("MobileNetV2", "EfficientNetB0", "ResNet50", "DenseNet121")

@@ -21,13 +21,19 @@ def main(arguments: list[str] | None = None) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("evaluation", nargs="+", type=Path, help="evaluation folder, one a regime and seed")
+    parser.add_argument(
+        "evaluation", nargs="+", type=Path, help="evaluation folder, one a regime and seed, and of the floor"
+    )
     parser.add_argument("--dataset", required=True, type=Path, metavar="SUMMARY", help="dataset summary folder")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="comparison folder to write")
     parser.add_argument("--run-id", default="", metavar="ID", help="name of the run, shown in the report")
+    price = {"type": float, "default": 0.0, "metavar": "PRICE"}
+    parser.add_argument("--gpu-hour-price", **price, help="of an hour of training with a GPU; default: unknown")
+    parser.add_argument("--cpu-hour-price", **price, help="of an hour of training without one; default: unknown")
     given = parser.parse_args(arguments)
     with plain_errors():
-        results = compare(given.evaluation, given.dataset, given.output, given.run_id)
+        prices = {"gpu_hour_price": given.gpu_hour_price, "cpu_hour_price": given.cpu_hour_price}
+        results = compare(given.evaluation, given.dataset, given.output, given.run_id, **prices)
         print(terminal_table(results))
         say("compare", f"the report is {given.output / 'report.html'}")
 

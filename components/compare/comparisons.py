@@ -21,12 +21,13 @@ SEEDS = "t over seeds and patients"
 
 
 def compare_all(
-    figures: dict[str, Figure],
     pairs: Sequence[tuple[str, str]],
+    figures: dict[str, Figure],
     seeds: dict[str, list[int]],
     models: Sequence[Scored],
     labels: np.ndarray,
     patients: np.ndarray,
+    metrics: Sequence[str] = COMPARED_METRICS,
 ) -> list[dict[str, Any]]:
     """Compares each pair in each metric.
 
@@ -35,18 +36,19 @@ def compare_all(
     are always those of `uncertainty`.
 
     Args:
-        figures: of all models, from `evidence.gather`.
         pairs: names of the regimes to compare; Holm's correction is for their number, metric by metric.
+        figures: of all models, from `evidence.gather`.
         seeds: positions of each regime's models.
         models: all models.
         labels: (N,), 0 normal, 1 pneumonia.
         patients: (N,), whom each image shows.
+        metrics: which to compare.
 
     Returns:
         A dictionary a metric and pair: "a", "b", "metric", "difference", "ci95", "p_value", "p_value_holm", "test".
     """
     found = []
-    for metric in COMPARED_METRICS:
+    for metric in metrics:
         of_metric = []
         for a, b in pairs:
             estimate = figures[metric].difference(seeds[a], seeds[b])

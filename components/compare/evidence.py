@@ -1,11 +1,11 @@
 """Everything that is measured of every model, with how it varies under other patients: the ground of all intervals."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from components.artifacts.evaluation import METRICS
+from components.artifacts.evaluation import METRICS, calibrated
 from components.compare import delong, statistics
 from components.compare.uncertainty import Figure
 
@@ -13,23 +13,41 @@ BOUNDS = {"mcc": (-1.0, 1.0)}
 """Lowest and highest value of each metric; 0 and 1 unless named."""
 
 
+POINT_METRICS = ("recall", "specificity", "precision", "accuracy")
+"""What is told of every further threshold."""
+
+CALIBRATION_METRICS = ("brier", "ece")
+"""What is told of scores after temperature scaling."""
+
+SUBGROUP_METRICS = ("recall", "specificity", "accuracy")
+"""What is told of every subgroup, besides ROC AUC."""
+
+
 @dataclass(frozen=True)
 class Scored:
-    """One model's scores and its threshold.
+    """One model's scores and what was chosen on validation.
 
     Attributes:
         scores: float64 (N,), probability of pneumonia.
         threshold: a score from here on means pneumonia.
+        points: further thresholds by name.
+        temperature: of temperature scaling; None leaves calibrated scores out.
     """
 
     scores: np.ndarray
     threshold: float
+    points: dict[str, float] = field(default_factory=dict)
+    temperature: float | None = None
 
 
 def gather(
-    labels: np.ndarray, patients: np.ndarray, models: Sequence[Scored], replicates: int = statistics.REPLICATES
+    labels: np.ndarray,
+    patients: np.ndarray,
+    models: Sequence[Scored],
+    subgroups: dict[str, np.ndarray] | None = None,
+    replicates: int = statistics.REPLICATES,
 ) -> dict[str, Figure]:
-    """Every metric of every model.
+    """Every metric of every model, and some of them at other thresholds, after calibration, and in subgroups.
 
     The variation of ROC AUC is DeLong's, in the form for several images a patient; that of the other metrics comes
     from a bootstrap over patients.
@@ -37,25 +55,62 @@ def gather(
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
         patients: (N,), whom each image shows.
-        models: in any order; all scored on the same images.
+        models: in any order; all scored on the same images, all with further thresholds of the same names.
+        subgroups: {name: (N,) bool}, some of the images.
         replicates: of the bootstrap.
 
     Returns:
-        {metric: figure}, models in the order given.
+        {metric: figure}, models in the order given. The metric stands alone, as "THRESHOLD/METRIC",
+        "calibrated/METRIC" or "SUBGROUP/METRIC".
     """
-    freedom = degrees_of_freedom(labels, patients)
-    measures = [
-        lambda weights, model=model: statistics.weighted_metrics(labels, model.scores, model.threshold, weights)
-        for model in models
+    parts = subgroups or {}
+    measures = [_measure(labels, model, parts) for model in models]
+    once = np.ones((1, len(labels)))
+    names = list(measures[0](once))
+    columns = [
+        lambda weights, measure=measure: np.stack(list(measure(weights).values()), axis=1) for measure in measures
     ]
-    values = np.concatenate([measure(np.ones((1, len(labels)))) for measure in measures])
-    samples = statistics.bootstrap(labels, patients, measures, replicates)
-    figures = {
-        name: Figure(values[:, column], covariance(samples[:, :, column]), freedom)
-        for column, name in enumerate(METRICS)
+    values = np.concatenate([column(once) for column in columns])
+    samples = statistics.bootstrap(labels, patients, columns, replicates)
+    everything = np.ones(len(labels), bool)
+    freedom = {
+        name: degrees_of_freedom(labels[rows], patients[rows]) for name, rows in {"": everything, **parts}.items()
     }
-    areas, spread = delong.roc_auc_covariance(labels, patients, np.stack([model.scores for model in models]))
-    return figures | {"roc_auc": Figure(areas, spread, freedom)}
+    figures = {
+        name: Figure(
+            values[:, column], covariance(samples[:, :, column]), freedom.get(name.rpartition("/")[0], freedom[""])
+        )
+        for column, name in enumerate(names)
+    }
+    scores = np.stack([model.scores for model in models])
+    for part, rows in {"": everything, **parts}.items():
+        if set(labels[rows]) == {0, 1}:
+            areas, spread = delong.roc_auc_covariance(labels[rows], patients[rows], scores[:, rows])
+            figures[f"{part}/roc_auc" if part else "roc_auc"] = Figure(areas, spread, freedom[part])
+    return figures
+
+
+def _measure(
+    labels: np.ndarray, model: Scored, subgroups: dict[str, np.ndarray]
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """What is measured of one model under weights (B, N): {name: (B,)}."""
+    adjusted = None if model.temperature is None else calibrated(model.scores, model.temperature)
+
+    def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
+        metrics = statistics.weighted_metrics(labels, model.scores, model.threshold, weights)
+        found = dict(zip(METRICS, metrics.T, strict=True))
+        for name, threshold in model.points.items():
+            decisions = statistics.decision_metrics(labels, model.scores, threshold, weights)
+            found |= {f"{name}/{metric}": decisions[metric] for metric in POINT_METRICS}
+        if adjusted is not None:
+            fit = statistics.calibration_metrics(labels, adjusted, weights)
+            found |= {f"calibrated/{metric}": fit[metric] for metric in CALIBRATION_METRICS}
+        for name, rows in subgroups.items():
+            decisions = statistics.decision_metrics(labels[rows], model.scores[rows], model.threshold, weights[:, rows])
+            found |= {f"{name}/{metric}": decisions[metric] for metric in SUBGROUP_METRICS}
+        return found
+
+    return measure
 
 
 def degrees_of_freedom(labels: np.ndarray, patients: np.ndarray) -> int:

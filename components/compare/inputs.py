@@ -10,7 +10,7 @@ import pandas as pd
 
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.evaluation import Evaluation
-from components.artifacts.names import REGIMES
+from components.artifacts.names import FLOOR, REGIMES
 from components.console import UserError
 
 
@@ -40,16 +40,20 @@ class Inputs:
         labels: int64 (N,), 0 normal, 1 pneumonia.
         patients: (N,), whom each image shows.
         regimes: the models of each regime, by seed; regimes in the order of `REGIMES`.
+        floor: what every regime has to beat, if it was evaluated.
+        subgroups: {name: (N,) bool}, the images of each subgroup that this test set has.
     """
 
     dataset: DatasetSummary
     labels: np.ndarray
     patients: np.ndarray
     regimes: dict[str, list[Model]]
+    floor: Model | None
+    subgroups: dict[str, np.ndarray]
 
     @property
     def models(self) -> list[Model]:
-        """All models, regime by regime."""
+        """All models of regimes, regime by regime."""
         return [model for models in self.regimes.values() for model in models]
 
 
@@ -57,7 +61,7 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
     """Reads the artifacts and checks that they belong together.
 
     Args:
-        evaluations: evaluation folders, one a regime and seed, in any order.
+        evaluations: evaluation folders, one a regime and seed, and at most one of the floor, in any order.
         dataset_summary: folder of the dataset summary.
 
     Raises:
@@ -71,17 +75,34 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
     tables = [_test_table(evaluation, dataset) for evaluation in loaded]
     reference = tables[0]
     regimes: dict[str, list[Model]] = {}
+    floor = None
     for evaluation, table in zip(loaded, tables, strict=True):
         _check_same_images(loaded[0], reference, evaluation, table)
-        regimes.setdefault(evaluation.results["regime"], []).append(_model(evaluation, table))
-    return Inputs(dataset, reference["label"].to_numpy(np.int64), reference["patient"].to_numpy(str), regimes)
+        if evaluation.results["regime"] == FLOOR:
+            floor = _model(evaluation, table)
+        else:
+            regimes.setdefault(evaluation.results["regime"], []).append(_model(evaluation, table))
+    if not regimes:
+        raise UserError(f"{loaded[0].folder} is of the floor, which is no regime: pass an evaluation of a regime too")
+    labels, patients = reference["label"].to_numpy(np.int64), reference["patient"].to_numpy(str)
+    return Inputs(dataset, labels, patients, regimes, floor, _subgroups(reference))
+
+
+def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The subgroups of which there are images, and others too; a kind of pneumonia is set against all normal images."""
+    normal, seen = (table["label"] == 0).to_numpy(), (table["patient_seen"] == 1).to_numpy()
+    kinds = {kind: (table["subtype"] == kind).to_numpy() for kind in ("bacteria", "virus")}
+    found = {kind: rows | normal for kind, rows in kinds.items() if rows.any()}
+    if seen.any() and not seen.all():
+        found |= {"patient seen in training": seen, "patient new": ~seen}
+    return found
 
 
 def _order(evaluation: Evaluation) -> tuple[int, int]:
-    regime = evaluation.results["regime"]
-    if regime not in REGIMES:
-        raise UserError(f"{evaluation.folder} is of the unknown regime {regime!r}: use one of {', '.join(REGIMES)}")
-    return REGIMES.index(regime), int(evaluation.results["seed"])
+    regime, known = evaluation.results["regime"], (*REGIMES, FLOOR)
+    if regime not in known:
+        raise UserError(f"{evaluation.folder} is of the unknown regime {regime!r}: use one of {', '.join(known)}")
+    return known.index(regime), int(evaluation.results["seed"])
 
 
 def _check_unique(evaluations: list[Evaluation]) -> None:
@@ -119,7 +140,7 @@ def _test_table(evaluation: Evaluation, dataset: DatasetSummary) -> pd.DataFrame
 
 
 def _check_same_images(first: Evaluation, reference: pd.DataFrame, other: Evaluation, table: pd.DataFrame) -> None:
-    keys = ["image", "label", "patient"]
+    keys = ["image", "label", "patient", "subtype", "patient_seen"]
     if not reference[keys].equals(table[keys]):
         raise UserError(
             f"{first.folder} and {other.folder} were scored on different test images or labels: "

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from components.artifacts.names import REGIME_TITLES
+from components.artifacts.names import FLOOR, REGIME_TITLES
 from components.compare import style, tables
 from components.compare.inputs import Inputs
 from components.compare.style import LOOKS
@@ -72,11 +72,11 @@ Drawn = tuple[Figure, str, str, str] | None
 def quality_against_time(results: dict[str, Any], _: Inputs) -> Drawn:
     """Accuracy and ROC AUC against training time: the answer at a glance."""
     figure = Figure(figsize=(10, 4.3))
-    seconds = {name: regime["cost"]["train_seconds"] for name, regime in results["regimes"].items()}
+    seconds = {name: regime["cost"]["train_seconds"] for name, regime in tables.all_rows(results).items()}
     for axes, metric in zip(figure.subplots(1, 2), ("accuracy", "roc_auc"), strict=True):
         style.time_axis(axes, list(seconds.values()))
         points = []
-        for name, regime in results["regimes"].items():
+        for name, regime in tables.all_rows(results).items():
             entry = regime["metrics"][metric]
             _interval(axes, seconds[name], entry, name, vertical=True)
             points.append((seconds[name], entry["value"], tuple(entry["ci95"]), REGIME_TITLES[name]))
@@ -87,7 +87,7 @@ def quality_against_time(results: dict[str, Any], _: Inputs) -> Drawn:
     return (
         figure,
         "What quality costs in training time",
-        "Higher is better, further left is cheaper. Bars are 95% intervals of each regime by itself; whether two "
+        "Higher is better, further left is cheaper. Bars are 95% intervals of each by itself; whether two "
         "regimes differ is tested pair by pair, under “Evidence”.",
         _in_words(results, ("accuracy", "roc_auc"), with_time=True),
     )
@@ -97,8 +97,7 @@ def _interval(axes: Axes, position: float, entry: dict[str, Any], name: str, ver
     """A regime's marker with its 95% interval as a bar."""
     value, (low, high) = entry["value"], entry["ci95"]
     look = LOOKS[name]
-    # A mean over seeds and a percentile interval may lie a rounding error apart.
-    bar = [[max(0.0, value - low)], [max(0.0, high - value)]]
+    bar = [[value - low], [high - value]]
     options = {"fmt": look.marker, "color": look.colour, "markersize": 8, "capsize": 4, "markeredgecolor": "white"}
     if vertical:
         axes.errorbar([position], [value], yerr=bar, **options)
@@ -108,7 +107,7 @@ def _interval(axes: Axes, position: float, entry: dict[str, Any], name: str, ver
 
 def _in_words(results: dict[str, Any], metrics: tuple[str, ...], with_time: bool = False) -> str:
     parts = []
-    for name, regime in results["regimes"].items():
+    for name, regime in tables.all_rows(results).items():
         figures = [f"{METRIC_TITLES[metric]} {tables.metric_cell(regime['metrics'][metric])}" for metric in metrics]
         if with_time:
             figures.append(f"trained in {tables.duration(regime['cost']['train_seconds'])}")
@@ -118,7 +117,7 @@ def _in_words(results: dict[str, Any], metrics: tuple[str, ...], with_time: bool
 
 def metrics(results: dict[str, Any], _: Inputs) -> Drawn:
     """Each metric with its interval, regimes below one another."""
-    regimes = results["regimes"]
+    regimes = tables.all_rows(results)
     figure = Figure(figsize=(10, 2.2 + 0.55 * len(regimes)))
     grid = figure.subplots(2, 3, sharey=True)
     for axes, metric in zip(grid.flat, METRIC_TITLES, strict=True):
@@ -143,8 +142,9 @@ def roc_and_pr(results: dict[str, Any], inputs: Inputs) -> Drawn:
     """ROC and precision-recall curves of all regimes, with the working point of each."""
     figure = Figure(figsize=(10, 4.8))
     roc, pr = figure.subplots(1, 2)
-    for name, models in inputs.regimes.items():
-        regime, look = results["regimes"][name], LOOKS[name]
+    rows = tables.all_rows(results)
+    for name, models in (inputs.regimes | ({FLOOR: [inputs.floor]} if inputs.floor else {})).items():
+        regime, look = rows[name], LOOKS[name]
         for first, model in zip([True] + [False] * len(models), models, strict=False):
             curves = model.evaluation.results["curves"]
             line = {"color": look.colour, "linestyle": look.line, "alpha": 1 if first else 0.45}
@@ -212,6 +212,40 @@ def confusion(results: dict[str, Any], _: Inputs) -> Drawn:
         figure,
         "Right and wrong, counted",
         "Lower left of each square: pneumonias missed. Upper right: false alarms. Percentages are of the row.",
+        "; ".join(words) + ".",
+    )
+
+
+def calibration(results: dict[str, Any], _: Inputs) -> Drawn:
+    """Share of pneumonia against score, before and after temperature scaling."""
+    figure = Figure(figsize=(10, 4.8))
+    words = []
+    for axes, stage, title in zip(
+        figure.subplots(1, 2, sharey=True), ("before", "after"), ("As scored", "After temperature scaling"), strict=True
+    ):
+        axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=":")
+        for name, row in tables.all_rows(results).items():
+            points, look = row["calibration"][stage]["reliability"], LOOKS[name]
+            x, y, images = ([point[key] for point in points] for key in ("score", "pneumonia", "images"))
+            axes.plot(x, y, color=look.colour, linestyle=look.line, linewidth=1.2, alpha=0.7)
+            size = 12 + 110 * np.sqrt(np.array(images) / sum(images))
+            label = f"{REGIME_TITLES[name]}  {tables.decimal(row['calibration'][stage]['ece']['value'])}"
+            axes.scatter(x, y, size, color=look.colour, marker=look.marker, edgecolor="white", label=label, zorder=3)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=f"{title} (calibration error)")
+        axes.set_xlabel("Score (probability of pneumonia)")
+        axes.set_box_aspect(1)
+        axes.legend(loc="upper left", fontsize=8.5)
+    figure.axes[0].set_ylabel("Share of images with pneumonia")
+    for name, row in tables.all_rows(results).items():
+        fit = row["calibration"]
+        errors = " and ".join(f"{tables.decimal(fit[stage]['ece']['value'])} {stage}" for stage in ("before", "after"))
+        words.append(f"{REGIME_TITLES[name]}: calibration error {errors} scaling by {fit['temperature']:.2f}")
+    return (
+        figure,
+        "Whether scores are probabilities",
+        "On the dotted line, of the images with a score of 0.8 eight in ten show pneumonia; below it the model is too "
+        "sure of pneumonia, above it not sure enough. Larger marks stand for more images. The temperature was fitted "
+        "on the validation images.",
         "; ".join(words) + ".",
     )
 
@@ -313,7 +347,7 @@ def cost(results: dict[str, Any], _: Inputs) -> Drawn:
 
 def robustness(results: dict[str, Any], _: Inputs) -> Drawn:
     """ROC AUC when the test images are changed, as another machine might."""
-    regimes = {name: regime["robustness"] for name, regime in results["regimes"].items() if regime["robustness"]}
+    regimes = {name: row["robustness"] for name, row in tables.all_rows(results).items() if row["robustness"]}
     if not regimes:
         return None
     changes = list(dict.fromkeys(change for values in regimes.values() for change in values))
@@ -348,6 +382,7 @@ PLOTS: dict[str, Callable[[dict[str, Any], Inputs], Drawn]] = {
     "metrics": metrics,
     "roc_and_pr": roc_and_pr,
     "confusion": confusion,
+    "calibration": calibration,
     "learning_curves": learning_curves,
     "cost": cost,
     "robustness": robustness,

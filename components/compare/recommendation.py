@@ -90,7 +90,7 @@ def sentences(results: dict[str, Any]) -> list[str]:
     Args:
         results: as for `recommend`, with "recommendation".
     """
-    return [_answer(results), *_others(results), *_caveat(results)]
+    return [_answer(results), *_others(results), *_floor(results), *_caveat(results)]
 
 
 def _answer(results: dict[str, Any]) -> str:
@@ -139,6 +139,22 @@ def _others(results: dict[str, Any]) -> list[str]:
             f"No difference shown between {_title(best)} and {_listed(unclear)}, which does not prove them equal."
         )
     return [" ".join(lines)] if lines else []
+
+
+def _floor(results: dict[str, Any]) -> list[str]:
+    """Which regimes add something to the floor."""
+    if "floor" not in results:
+        return []
+    floor = f"the floor, a logistic regression on thumbnails with {_auc(results['floor'])}"
+    better = [
+        _title(pair["a"])
+        for pair in results["floor"]["comparisons"]
+        if pair["metric"] == "roc_auc" and verdict(pair) == f"{_title(pair['a'])} higher"
+    ]
+    others = [_title(name) for name in results["regimes"] if _title(name) not in better]
+    if not others:
+        return [f"Every regime had a higher ROC AUC than {floor}."]
+    return [f"Not shown to have a higher ROC AUC than {floor}: {_listed(others)}."]
 
 
 def _listed(parts: list[str]) -> str:

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import REGIME_TITLES, SPLITS
-from components.compare import recommendation, statistics, tables
+from components.compare import evidence, recommendation, statistics, tables
 from components.compare.inputs import Inputs
 from components.compare.notes import notes, several_machines
 from components.compare.plots import Picture
@@ -36,6 +36,21 @@ METRIC_NAMES = {
 
 FIRST_METRICS = ("roc_auc", "accuracy")
 """Differences in these are shown at once, in the others on request."""
+
+SUBGROUP_NAMES = {
+    "bacteria": "bacterial pneumonia against normal",
+    "virus": "viral pneumonia against normal",
+    "patient seen in training": "of patients who are also in training or validation",
+    "patient new": "of other patients",
+}
+
+COST_NAMES = {
+    "train_seconds": "Training time",
+    "peak_memory_mb": "Peak memory",
+    "model_mb": "Model size",
+    "inference_ms_per_image": "Time per image",
+    "training_price": "Price of training",
+}
 
 WEIGHTS_NAMES = {"none": "none (random)", "imagenet": "ImageNet"}
 
@@ -72,6 +87,7 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         notes=notes(results, inputs),
         machines=several_machines(inputs),
         replicates=statistics.REPLICATES,
+        subgroups=list(inputs.subgroups),
         several_seeds=any("per_seed" in regime for regime in results["regimes"].values()),
         margin=recommendation.MARGIN,
         listed_files=LISTED_FILES,
@@ -85,6 +101,11 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
             "further_differences": differences_table(results, [name for name in METRICS if name not in FIRST_METRICS]),
             "metrics": metrics_table(results),
             "seeds": seeds_table(results),
+            "floor": differences_table(results.get("floor", {"comparisons": []}), FIRST_METRICS),
+            "points": points_table(results),
+            "calibration": calibration_table(results),
+            "subgroups": subgroups_table(results, inputs),
+            "pareto": pareto_table(results),
             "splits": splits_table(info["splits"]),
             "recipe": recipe_table(inputs),
             "cost": cost_table(results),
@@ -135,6 +156,70 @@ def metrics_table(results: dict[str, Any]) -> Table:
     return ["Metric", *(REGIME_TITLES[name] for name in regimes)], rows
 
 
+def points_table(results: dict[str, Any]) -> Table:
+    """What every threshold achieves on the test images."""
+    headers = ["Regime", "Threshold", "Chosen on", "Recall (sensitivity)", "Specificity", "Precision", "Accuracy"]
+    rows = []
+    for name, regime in tables.all_rows(results).items():
+        chosen = regime["threshold"]
+        own = {"name": chosen["rule"], "threshold": chosen["value"], "chosen_on": chosen["chosen_on"]}
+        for point in [own | {"metrics": regime["metrics"]}, *regime["operating_points"]]:
+            rows.append(
+                [
+                    REGIME_TITLES[name],
+                    Cell(tables.decimal(point["threshold"]), point["name"]),
+                    point["chosen_on"] or tables.UNKNOWN,
+                    *(tables.metric_cell(point["metrics"][metric]) for metric in evidence.POINT_METRICS),
+                ]
+            )
+    return headers, rows
+
+
+def calibration_table(results: dict[str, Any]) -> Table:
+    """Brier score and calibration error before and after temperature scaling, and what the ROC curve itself says."""
+    reading = list(next(iter(results["regimes"].values()))["test_curve"])
+    headers = ["Regime", "Temperature", "Brier score", "after scaling", "Calibration error", "after scaling"]
+    rows = []
+    for name, regime in tables.all_rows(results).items():
+        fit = regime["calibration"]
+        stages = [
+            tables.metric_cell(fit[stage][metric])
+            for metric in evidence.CALIBRATION_METRICS
+            for stage in ("before", "after")
+        ]
+        read = (tables.decimal(regime["test_curve"][what]) for what in reading)
+        rows.append([REGIME_TITLES[name], tables.decimal(fit["temperature"]), *stages, *read])
+    return headers + [f"{what}, read off the test curve" for what in reading], rows
+
+
+def subgroups_table(results: dict[str, Any], inputs: Inputs) -> Table:
+    """Quality on the subgroups that this test set has."""
+    metrics = ("roc_auc", *evidence.SUBGROUP_METRICS)
+    rows = [
+        [
+            REGIME_TITLES[name],
+            Cell(SUBGROUP_NAMES[subgroup], f"{tables.count(found['images'])} images"),
+            *(
+                tables.metric_cell(found["metrics"][metric]) if metric in found["metrics"] else tables.UNKNOWN
+                for metric in metrics
+            ),
+        ]
+        for subgroup in inputs.subgroups
+        for name, regime in tables.all_rows(results).items()
+        for found in [regime["subgroups"][subgroup]]
+    ]
+    return ["Regime", "Test images", *(METRIC_NAMES[metric] for metric in metrics)], rows
+
+
+def pareto_table(results: dict[str, Any]) -> Table:
+    """For each cost, the regimes worth a thought."""
+    rows = [
+        [COST_NAMES[cost], ", ".join(REGIME_TITLES[name] for name in front)]
+        for cost, front in results["pareto"].items()
+    ]
+    return ["Cost", "Not beaten, cheapest first"], rows
+
+
 def seeds_table(results: dict[str, Any]) -> Table:
     """ROC AUC and accuracy of every single training, where a regime was trained more than once, and their spread."""
     rows = []
@@ -183,8 +268,12 @@ def _plain(value: Any) -> str:
 
 
 def cost_table(results: dict[str, Any]) -> Table:
-    """Speed of training and of use, a row a regime."""
-    headers = ["Regime", "Epochs", "Training time", "Training images/s", "Time per image", "Images/s in use"]
+    """Speed of training and of use, price, and time to a given quality, a row a regime."""
+    levels = list(next(iter(results["regimes"].values()))["time_to_auc"])
+    headers = [
+        *("Regime", "Epochs", "Training time", "Price of training", "Training images/s", "Time per image"),
+        *("Images/s in use", *(f"Time to validation AUC {level}" for level in levels)),
+    ]
     rows = []
     for name, regime in results["regimes"].items():
         cost = regime["cost"]
@@ -195,9 +284,11 @@ def cost_table(results: dict[str, Any]) -> Table:
                 REGIME_TITLES[name],
                 tables.count(cost["epochs"]),
                 tables.duration(cost["train_seconds"]),
+                tables.price(cost["training_price"]),
                 training,
                 tables.milliseconds(cost["inference_ms_per_image"]),
                 use,
+                *(tables.duration(regime["time_to_auc"][level]) for level in levels),
             ]
         )
     return headers, rows

@@ -51,9 +51,9 @@ def weighted_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float, w
         (B, M), the metrics in the order of `METRICS`. ROC AUC is NaN in a replicate that lacks a class.
     """
     columns = (
-        _decision_metrics(*confusion(labels, scores, threshold, weights).T)
+        decision_metrics(labels, scores, threshold, weights)
         | _ranking_metrics(labels, scores, weights)
-        | _calibration_metrics(labels, scores, weights)
+        | calibration_metrics(labels, scores, weights)
     )
     return np.stack([columns[name] for name in METRICS], axis=1)
 
@@ -65,7 +65,11 @@ def confusion(labels: np.ndarray, scores: np.ndarray, threshold: float, weights:
     return weights @ cells.astype(np.float64)
 
 
-def _decision_metrics(tn: np.ndarray, fp: np.ndarray, fn: np.ndarray, tp: np.ndarray) -> dict[str, np.ndarray]:
+def decision_metrics(
+    labels: np.ndarray, scores: np.ndarray, threshold: float, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The metrics (B,) that follow from the threshold; arguments as for `weighted_metrics`."""
+    tn, fp, fn, tp = confusion(labels, scores, threshold, weights).T
     recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
     # The four margins are rooted one by one: their product would lose digits, and overflow for very large counts.
     scale = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
@@ -100,7 +104,8 @@ def _ranking_metrics(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
     }
 
 
-def _calibration_metrics(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def calibration_metrics(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics (B,) of the scores as probabilities; arguments as for `weighted_metrics`."""
     error = scores - labels
     bins = np.minimum((scores * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     error_in_bin = error[:, None] * (bins[:, None] == np.arange(CALIBRATION_BINS))

@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
+from components.artifacts.names import FLOOR
+
 DPI = 144
 CSS_PIXELS = 100
 """Width of an inch of a figure in the report."""
@@ -43,6 +45,7 @@ LOOKS = {
     "transfer_learning": Look("#d55e00", "s", "--", "///"),
     "partial_fine_tuning": Look("#009e73", "^", "-.", "..."),
     "full_fine_tuning": Look("#a8578a", "D", (0, (1, 1.2)), "xx"),
+    FLOOR: Look("#5b6675", "X", (0, (5, 1, 1, 1)), ""),
 }
 
 _SETTINGS = {

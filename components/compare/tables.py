@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from components.artifacts.names import REGIME_TITLES
+from components.artifacts.names import FLOOR, REGIME_TITLES
 
-TERMINAL_COLUMNS = 110
+TERMINAL_COLUMNS = 120
 """Widest line of the terminal's table."""
 
 UNKNOWN = "–"
@@ -75,6 +75,11 @@ def megabytes(value: float | None) -> str:
     return f"{value:,.1f} MB" if value < 99.95 else f"{value:,.0f} MB"
 
 
+def price(value: float | None) -> str:
+    """An amount of money in whatever currency, for example `1.25` or `0.0042`."""
+    return UNKNOWN if value is None else f"{value:,.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def count(value: float | None) -> str:
     """A number of things with thousands separators, for example `2,259,265`; means keep a decimal."""
     if value is None:
@@ -114,6 +119,11 @@ def typeset(text: object) -> str:
     return re.sub(r"(?<=\d)–(?=\d)", "\N{WORD JOINER}–\N{WORD JOINER}", text)
 
 
+def all_rows(results: dict[str, Any]) -> dict[str, Any]:
+    """The regimes, and after them the floor where there is one."""
+    return results["regimes"] | ({FLOOR: results["floor"]} if "floor" in results else {})
+
+
 def main_table(results: dict[str, Any]) -> tuple[list[str], list[list[Cell]]]:
     """The table that answers the question: quality and cost of each regime.
 
@@ -128,7 +138,7 @@ def main_table(results: dict[str, Any]) -> tuple[list[str], list[list[Cell]]]:
     if with_gpu:
         headers.insert(9, "Peak GPU memory")
     rows = []
-    for name, regime in results["regimes"].items():
+    for name, regime in all_rows(results).items():
         metrics, cost = regime["metrics"], regime["cost"]
         quality = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc")
         memory = [cost["peak_memory_mb"], *([cost["peak_gpu_memory_mb"]] if with_gpu else [])]
@@ -171,7 +181,7 @@ def terminal_table(results: dict[str, Any]) -> str:
         *("Train time", "Memory", "Trained"),
     ]
     rows, intervals = [], []
-    for name, regime in results["regimes"].items():
+    for name, regime in all_rows(results).items():
         metrics, cost = regime["metrics"], regime["cost"]
         names = ("accuracy", "precision", "recall", "specificity", "roc_auc")
         rows.append(

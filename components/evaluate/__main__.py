@@ -1,25 +1,43 @@
 """Runs evaluate alone: python -m components.evaluate."""
 
 import argparse
+from collections.abc import Sequence
 
 from components import console
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and scores the model."""
     parser = argparse.ArgumentParser(
         prog="python -m components.evaluate",
         description="Scores one trained model on the validation and the test split of a prepared dataset.",
-        epilog="example: python -m components.evaluate /tmp/prepared /tmp/model --output /tmp/evaluation",
+        epilog="""examples:
+  python -m components.evaluate /tmp/prepared /tmp/model --output /tmp/evaluation
+  python -m components.evaluate /tmp/prepared --output /tmp/floor
+      the floor: a logistic regression on thumbnails, fitted on the spot""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("dataset", help="folder that preprocess wrote")
-    parser.add_argument("model", help="folder that train wrote")
+    parser.add_argument("model", nargs="?", help="folder that train wrote; without it the floor is fitted and scored")
     parser.add_argument("--output", required=True, help="folder of the evaluation, made anew")
-    arguments = parser.parse_args()
-    from components.evaluate.evaluate import evaluate  # noqa: PLC0415 (help need not wait for TensorFlow)
-
+    parser.add_argument(
+        "--target-sensitivity",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="the threshold is the highest that reaches it on validation; default: Youden's J decides",
+    )
+    arguments = parser.parse_args(words)
+    model, given = arguments.model, {name: value for name, value in vars(arguments).items() if name != "model"}
     with console.plain_errors():
-        evaluate(**vars(arguments))
+        if model is None:
+            from components.evaluate.floor import evaluate_floor  # noqa: PLC0415 (help need not wait for scikit-learn)
+
+            evaluate_floor(**given)
+        else:
+            from components.evaluate.evaluate import evaluate  # noqa: PLC0415 (nor for TensorFlow)
+
+            evaluate(model=model, **given)
 
 
 if __name__ == "__main__":

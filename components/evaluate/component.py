@@ -13,6 +13,7 @@ def evaluate(
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     classification: Output[ClassificationMetrics],
+    target_sensitivity: float = 0.0,
 ):
     """Scores one trained model on validation and test.
 
@@ -22,6 +23,7 @@ def evaluate(
         evaluation: predictions, threshold, metrics, curves, speed, robustness.
         metrics: the test metrics, for Kubeflow's table.
         classification: confusion matrix and ROC curve on test, for Kubeflow's plots.
+        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
     """
     from components.artifacts.names import CLASSES
     from components.console import plain_errors
@@ -29,10 +31,34 @@ def evaluate(
     from components.evaluate.scoring import for_kubeflow
 
     with plain_errors():
-        results = run(prepared_dataset.path, model.path, evaluation.path)
+        results = run(prepared_dataset.path, model.path, evaluation.path, target_sensitivity)
     for name, value in results["metrics"]["test"].items():
         metrics.log_metric(name, round(value, 4))
     metrics.log_metric("train_seconds", round(results["training"]["cost"]["train_seconds"], 1))
     views = for_kubeflow(results)
     classification.log_confusion_matrix(list(CLASSES), views["matrix"])
     classification.log_roc_curve(*views["roc"])
+
+
+@dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
+def evaluate_floor(
+    prepared_dataset: Input[Dataset],
+    evaluation: Output[Artifact],
+    metrics: Output[Metrics],
+    target_sensitivity: float = 0.0,
+):
+    """Fits a logistic regression on thumbnails and scores it: the floor that networks have to beat.
+
+    Args:
+        prepared_dataset: what preprocess made.
+        evaluation: predictions, threshold, metrics, curves, speed, robustness, as of a trained model.
+        metrics: the test metrics, for Kubeflow's table.
+        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+    """
+    from components.console import plain_errors
+    from components.evaluate.floor import evaluate_floor as run
+
+    with plain_errors():
+        results = run(prepared_dataset.path, evaluation.path, target_sensitivity)
+    for name, value in results["metrics"]["test"].items():
+        metrics.log_metric(name, round(value, 4))

@@ -11,22 +11,64 @@ CURVE_POINTS = 200
 """Kubeflow passes a curve through one command-line argument of 128 KiB, which more points would not fit."""
 
 
-def choose_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The score from which on an image counts as pneumonia: where sensitivity + specificity is largest.
+SPECIFICITIES = (0.9, 0.95)
+"""Sensitivity is also told where so many of the normal images are left alone."""
 
-    Youden's J (Youden 1950, doi:10.1002/1097-0142(1950)3:1<32::aid-cncr2820030106>3.0.co;2-3). The threshold lies
-    halfway between the neighbouring scores; among equally good ones the one nearest to 0.5 is taken.
+_TINY = 1e-12
+
+
+def choose_threshold(labels: np.ndarray, scores: np.ndarray, target_sensitivity: float = 0.0) -> tuple[float, str]:
+    """The score from which on an image counts as pneumonia.
+
+    Without a target, where sensitivity + specificity is largest: Youden's J (Youden 1950,
+    doi:10.1002/1097-0142(1950)3:1<32::aid-cncr2820030106>3.0.co;2-3); among equally good thresholds the one nearest to
+    0.5. With a target, the highest threshold that reaches this sensitivity. A threshold lies halfway between the
+    neighbouring scores.
 
     Args:
         labels: (N,) 0 or 1, both present; of the validation split.
         scores: (N,) probabilities.
+        target_sensitivity: 0 for no target.
+
+    Returns:
+        The threshold, and a few words on how it was chosen.
     """
-    false_positive_rate, sensitivity, thresholds = metrics.roc_curve(labels, scores, drop_intermediate=False)
-    gain = sensitivity - false_positive_rate
+    false_alarms, sensitivity, middles = _possible_thresholds(labels, scores)
+    if target_sensitivity:
+        reached = np.flatnonzero(sensitivity >= target_sensitivity - _TINY)
+        return float(middles[reached[0]]), f"sensitivity of at least {target_sensitivity:g}"
+    gain = sensitivity - false_alarms
+    best = np.flatnonzero(gain >= gain.max() - _TINY)
+    return float(middles[best[np.argmin(np.abs(middles[best] - 0.5))]]), "Youden's J"
+
+
+def operating_points(labels: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
+    """Further thresholds under which results are told: 0.5, and the lowest that reach each of `SPECIFICITIES`.
+
+    Args:
+        labels: (N,) 0 or 1, both present; of the validation split.
+        scores: (N,) probabilities.
+
+    Returns:
+        A dictionary each: "name", "threshold", "chosen_on" ("validation", or None where nothing was chosen).
+    """
+    false_alarms, _, middles = _possible_thresholds(labels, scores)
+    points = [{"name": "threshold 0.5", "threshold": 0.5, "chosen_on": None}]
+    for specificity in SPECIFICITIES:
+        reached = np.flatnonzero(1 - false_alarms >= specificity - _TINY)
+        name = f"{specificity:.0%} specificity"
+        points.append({"name": name, "threshold": float(middles[reached[-1]]), "chosen_on": "validation"})
+    return points
+
+
+def _possible_thresholds(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share of false alarms, sensitivity and the threshold of each way to part the scores, from high to low."""
+    false_alarms, sensitivity, thresholds = metrics.roc_curve(labels, scores, drop_intermediate=False)
     below = np.append(thresholds[1:], 0.0)
-    middles = np.clip((np.minimum(thresholds, 1.0) + below) / 2, 0.0, 1.0)
-    best = np.flatnonzero(gain >= gain.max() - 1e-12)
-    return float(middles[best[np.argmin(np.abs(middles[best] - 0.5))]])
+    # Above the highest score nothing is pneumonia; where that is 1, just above 1 is the place for it.
+    middles = (np.minimum(thresholds, np.nextafter(1, 2)) + below) / 2
+    middles[0] = max(middles[0], np.nextafter(thresholds[1], 2))
+    return false_alarms, sensitivity, np.clip(middles, 0.0, np.nextafter(1, 2))
 
 
 def all_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:

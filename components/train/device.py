@@ -3,8 +3,6 @@
 import math
 import os
 import platform
-import resource
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -110,12 +108,6 @@ def resident(arrays: Sequence[np.ndarray]) -> Sequence[Any]:
 def jit_compile() -> bool:
     """Whether to compile with XLA: on GPUs only; on a CPU it makes depthwise convolutions 8 times slower."""
     return bool(gpus())
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB (10^6 bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def peak_gpu_memory_mb() -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from components import console
+from components import console, machine
 from components.artifacts import files, trained_model
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
@@ -87,7 +87,7 @@ def train(
                 "train_seconds": train_seconds,
                 "epochs": sum(record["phase"] == TRAINING for record in session.history),
                 "images_per_second": len(session.history) * len(data.splits["train"]) / train_seconds,
-                "peak_memory_mb": device.peak_memory_mb(),
+                "peak_memory_mb": machine.peak_memory_mb(),
                 "peak_gpu_memory_mb": device.peak_gpu_memory_mb(),
                 "parameters": network.parameters,
                 "trainable_parameters": network.trainable_parameters,

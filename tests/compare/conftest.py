@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from components.artifacts import dataset_summary, evaluation, files, prepared_dataset
-from components.artifacts.names import REGIMES
+from components.artifacts.names import FLOOR, REGIMES
 
 FINGERPRINT = "ab12" * 16
 STARTED = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
@@ -26,6 +26,7 @@ REGIME_FACTS = {
     "full_fine_tuning": SimpleNamespace(
         separation=3.8, seconds=245.0, memory=3105.0, parameters=2_259_265, trained=2_225_153
     ),
+    FLOOR: SimpleNamespace(separation=2.4, seconds=0.3, memory=210.0, parameters=577, trained=577),
 }
 
 
@@ -35,7 +36,9 @@ def make_index(images=300, patients=200):
     patient = np.sort(np.r_[np.arange(patients), further])
     label = (patient < 0.62 * patients).astype(int)
     names = [f"test/{'person' if y else 'IM-'}{p:04}_{i}.jpeg" for i, (p, y) in enumerate(zip(patient, label))]  # noqa: B905
-    return pd.DataFrame({"split": "test", "image": names, "patient": patient.astype(str), "label": label})
+    subtype = np.where(label == 0, "", np.where(patient % 3 == 0, "virus", "bacteria"))
+    columns = {"image": names, "patient": patient.astype(str), "label": label, "subtype": subtype}
+    return pd.DataFrame({"split": "test", **columns, "patient_seen": (patient % 5 == 0).astype(int)})
 
 
 def make_scores(index, separation, seed):
@@ -51,7 +54,7 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, **train
     facts = REGIME_FACTS[regime]
     index = make_index() if index is None else index
     if scores is None:
-        scores = make_scores(index, facts.separation, REGIMES.index(regime) + 10 * seed)
+        scores = make_scores(index, facts.separation, list(REGIME_FACTS).index(regime) + 10 * seed)
     table = index.assign(score=np.asarray(scores))
     training = make_training(regime, facts, seed, **training)
     results = files.header(evaluation.KIND, STARTED, {}) | {
@@ -59,7 +62,12 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, **train
         "seed": seed,
         "backbone": training["backbone"],
         "dataset": training["dataset"],
-        "threshold": {"value": 0.5, "chosen_on": "validation"},
+        "threshold": {"value": 0.5, "chosen_on": "validation", "rule": "Youden's J"},
+        "operating_points": [
+            {"name": "threshold 0.5", "threshold": 0.5, "chosen_on": None},
+            {"name": "90% specificity", "threshold": 0.6, "chosen_on": "validation"},
+        ],
+        "calibration": {"temperature": 1.4, "fitted_on": "validation"},
         "metrics": {},
         "confusion": {},
         "curves": make_curves(table),
@@ -104,9 +112,9 @@ def make_training(regime, facts, seed, *, weights="imagenet", fingerprint=FINGER
     return files.header("trained model", STARTED, {"regime": regime, "seed": seed}) | {
         "regime": regime,
         "seed": seed,
-        "backbone": None if regime == "custom_cnn" else {"name": "MobileNetV2", "weights": weights},
+        "backbone": None if regime in ("custom_cnn", FLOOR) else {"name": "MobileNetV2", "weights": weights},
         "recipe": {"batch_size": 32, "learning_rate": 1e-3, "augmentation": {"shift": 0.05, "flip": True}},
-        "history": history,
+        "history": [] if regime == FLOOR else history,
         "best_epoch": 6,
         "cost": {
             "train_seconds": seconds,
@@ -118,7 +126,7 @@ def make_training(regime, facts, seed, *, weights="imagenet", fingerprint=FINGER
             "trainable_parameters": facts.trained,
             "model_mb": facts.parameters * 4.2e-6,
         },
-        "hardware": {"cpu": "A processor", "cores": 2, "memory_gb": 16.0, "gpu": gpu},
+        "hardware": None if regime == FLOOR else {"cpu": "A processor", "cores": 2, "memory_gb": 16.0, "gpu": gpu},
         "dataset": {"fingerprint": fingerprint, "image_size": 96},
     }
 
@@ -171,11 +179,11 @@ def write(tmp_path):
 
 @pytest.fixture(scope="session")
 def compared(tmp_path_factory):
-    """One comparison of all four regimes: `folder`, `results`, the single files, and matplotlib's settings."""
+    """One comparison of all regimes and the floor: `folder`, `results`, the single files, matplotlib's settings."""
     from components.compare.compare import compare  # noqa: PLC0415
 
     base = tmp_path_factory.mktemp("compared")
-    evaluations = [write_evaluation(base / regime, regime) for regime in reversed(REGIMES)]
+    evaluations = [write_evaluation(base / regime, regime) for regime in (FLOOR, *reversed(REGIMES))]
     html, markdown = base / "pages" / "report-copy.html", base / "pages" / "summary-copy.md"
     settings_before = dict(matplotlib.rcParams)
     results = compare(evaluations, write_summary(base / "summary"), base / "comparison", "run-7", html, markdown)

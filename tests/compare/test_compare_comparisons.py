@@ -21,7 +21,7 @@ MODELS = [
 
 def compare(patients, seeds):
     figures = evidence.gather(LABELS, patients, MODELS, replicates=300)
-    pairs = comparisons.compare_all(figures, [("a", "b")], seeds, MODELS, LABELS, patients)
+    pairs = comparisons.compare_all([("a", "b")], figures, seeds, MODELS, LABELS, patients)
     return figures, {pair["metric"]: pair for pair in pairs}
 
 
@@ -60,7 +60,7 @@ def test_p_values_are_corrected_for_the_pairs_of_a_metric_alone():
     figures = evidence.gather(LABELS, PATIENTS, MODELS, replicates=300)
     seeds = {name: [position] for position, name in enumerate("abcd")}
     names = [("a", "b"), ("a", "c"), ("a", "d")]
-    pairs = comparisons.compare_all(figures, names, seeds, MODELS, LABELS, PATIENTS)
+    pairs = comparisons.compare_all(names, figures, seeds, MODELS, LABELS, PATIENTS)
     for metric in METRICS:
         of_metric = [pair for pair in pairs if pair["metric"] == metric]
         assert [pair["p_value_holm"] for pair in of_metric] == statistics.holm([pair["p_value"] for pair in of_metric])

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import pytest
 
+from components.artifacts.names import FLOOR
 from components.compare.recommendation import loss, recommend, verdict
 
 
@@ -128,3 +129,24 @@ def test_simulated_images_are_said_to_mean_nothing_clinical():
 def test_a_difference_is_worded_after_its_interval_and_its_p_values(ends, plain, corrected, words):
     pair = {"a": "custom_cnn", "b": "full_fine_tuning", "ci95": ends, "p_value": plain, "p_value_holm": corrected}
     assert verdict(pair) == words
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [
+        (0.01, "Every regime had a higher ROC AUC than the floor"),
+        (-0.01, "Not shown to have a higher ROC AUC than the floor, a logistic regression on thumbnails with 0.920"),
+    ],
+)
+def test_a_regime_that_does_not_beat_the_floor_is_named(low, words):
+    results = make_results({"custom_cnn": 0.94, "full_fine_tuning": 0.97})
+    pairs = [("full_fine_tuning", 0.04), ("custom_cnn", low)]
+    comparisons = [
+        {"a": a, "b": FLOOR, "metric": "roc_auc", "ci95": [end, 0.06], "p_value": 0.01, "p_value_holm": 0.01}
+        for a, end in pairs
+    ]
+    entry = {"value": 0.92, "ci95": [0.9, 0.94]}
+    why = recommend(results | {"floor": {"metrics": {"roc_auc": entry}, "comparisons": comparisons}})["why"]
+    assert words in why
+    assert (": Custom CNN." in why) == (low < 0)
+    assert "floor" not in recommend(results)["why"]

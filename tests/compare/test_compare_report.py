@@ -20,7 +20,8 @@ HOSTILE = "<script>alert('x')</script>\"><img src=//evil.example/x onerror=alert
 MADE_BY = {"made_by": {"versions": {"pneumonia-benchmark": "0"}, "finished": "now"}}
 
 PLOTS = {
-    *("quality_against_time", "metrics", "roc_and_pr", "confusion", "learning_curves", "cost", "robustness"),
+    *("quality_against_time", "metrics", "roc_and_pr", "confusion", "calibration", "learning_curves", "cost"),
+    "robustness",
 }
 
 
@@ -189,7 +190,7 @@ def test_the_summary_is_the_first_screen_as_markdown(compared):
     assert lines[0] == "# Which training is worth its cost – run-7"
     assert lines[4].startswith("**Partial fine-tuning is worth its cost")
     rows = [line for line in lines if line.startswith("|")]
-    assert len(rows) == 6
+    assert len(rows) == 7
     assert {row.count("|") for row in rows} == {13}
     assert "Not for clinical use." in lines
 

@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from components.artifacts.evaluation import METRICS, Evaluation
-from components.artifacts.names import REGIMES
+from components.artifacts.names import FLOOR, REGIMES
 from components.compare import inputs, results, statistics
 from components.compare.__main__ import main
 from components.compare.compare import compare
@@ -17,7 +18,7 @@ from tests.compare.conftest import make_scores
 
 COSTS = {
     *("train_seconds", "epochs", "images_per_second", "peak_memory_mb", "peak_gpu_memory_mb", "parameters"),
-    *("trainable_parameters", "model_mb", "inference_ms_per_image", "inference_images_per_second"),
+    *("trainable_parameters", "model_mb", "inference_ms_per_image", "inference_images_per_second", "training_price"),
 }
 
 
@@ -39,17 +40,21 @@ def test_results_json_has_the_documented_keys(compared):
     assert (found["schema_version"], found["kind"]) == (1, "comparison")
     assert set(found) == {
         *("schema_version", "kind", "made_by", "run", "dataset", "backbone", "regimes", "comparisons"),
-        "recommendation",
+        *("recommendation", "floor", "pareto"),
     }
     assert set(found["run"]) == {"id", "started", "finished", "seed", "seeds", "versions", "hardware"}
     assert set(found["dataset"]) == {"source", "fingerprint", "image_size", "splits"}
     assert found["backbone"] == {"name": "MobileNetV2", "weights": "imagenet"}
     assert list(found["regimes"]) == list(REGIMES)
-    for regime in found["regimes"].values():
-        assert set(regime) == {"metrics", "threshold", "confusion", "robustness", "cost"}
+    for regime in [*found["regimes"].values(), {**found["floor"]}]:
+        regime.pop("comparisons", None)
+        assert set(regime) == {
+            *("metrics", "threshold", "confusion", "robustness", "cost", "operating_points", "test_curve"),
+            *("calibration", "subgroups", "time_to_auc"),
+        }
         assert list(regime["metrics"]) == list(METRICS)
         assert set(regime["cost"]) == COSTS
-        assert set(regime["threshold"]) == {"value", "chosen_on"}
+        assert set(regime["threshold"]) == {"value", "chosen_on", "rule"}
     assert {"best", "fastest_within_margin", "smallest_within_margin", "why"} <= set(found["recommendation"])
 
 
@@ -90,7 +95,7 @@ def test_values_and_counts_are_those_of_the_predictions(compared):
 
 def test_results_csv_has_a_row_a_regime_with_metrics_intervals_and_cost(compared):
     table = pd.read_csv(compared.folder / "results.csv")
-    assert list(table["regime"]) == list(REGIMES)
+    assert list(table["regime"]) == [*REGIMES, FLOOR]
     assert table["title"][0] == "Custom CNN"
     expected = {"threshold", *COSTS} | {f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")}
     assert expected | {"regime", "title"} == set(table.columns)
@@ -254,3 +259,105 @@ def test_help_shows_an_example(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "python -m components.compare evaluations/custom_cnn" in capsys.readouterr().out
+
+
+def test_the_floor_is_compared_with_every_regime_and_is_none_of_them(compared):
+    floor = compared.results["floor"]
+    assert FLOOR not in compared.results["regimes"]
+    pairs = {(pair["a"], pair["b"], pair["metric"]) for pair in floor["comparisons"]}
+    assert pairs == {(regime, FLOOR, metric) for regime in REGIMES for metric in ("roc_auc", "accuracy")}
+    value = floor["metrics"]["roc_auc"]["value"]
+    first = floor["comparisons"][0]
+    assert first["difference"] == pytest.approx(
+        compared.results["regimes"]["custom_cnn"]["metrics"]["roc_auc"]["value"] - value
+    )
+    assert FLOOR not in {pair[side] for pair in compared.results["comparisons"] for side in "ab"}
+
+
+def test_without_a_floor_there_is_no_word_of_it(write):
+    found = build(write, write.evaluations(["custom_cnn"]))
+    assert "floor" not in found
+    assert "floor" not in found["recommendation"]["why"]
+
+
+def test_the_floor_alone_is_nothing_to_compare(write):
+    with pytest.raises(UserError, match="pass an evaluation of a regime too"):
+        inputs.load([write.evaluation(FLOOR)], write.summary())
+
+
+def test_operating_points_tell_what_validations_thresholds_achieve_on_test(compared):
+    table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
+    half, specific = compared.results["regimes"]["custom_cnn"]["operating_points"]
+    assert (half["name"], half["chosen_on"], specific["chosen_on"]) == ("threshold 0.5", None, "validation")
+    called = table["score"] >= 0.6
+    assert specific["metrics"]["specificity"]["value"] == pytest.approx(1 - called[table["label"] == 0].mean())
+    assert specific["metrics"]["recall"]["value"] == pytest.approx(called[table["label"] == 1].mean())
+    low, high = specific["metrics"]["recall"]["ci95"]
+    assert low < specific["metrics"]["recall"]["value"] < high
+
+
+def test_sensitivity_at_a_specificity_is_read_off_the_test_curve(compared):
+    table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
+    found = compared.results["regimes"]["custom_cnn"]["test_curve"]
+    false_alarms, sensitivity, _ = roc_curve(table["label"], table["score"], drop_intermediate=False)
+    for specificity in (0.9, 0.95):
+        expected = sensitivity[false_alarms <= 1 - specificity + 1e-9].max()
+        assert found[f"sensitivity at {specificity:.0%} specificity"] == pytest.approx(expected)
+
+
+def test_calibration_is_told_before_and_after_the_temperature_of_validation(compared):
+    table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
+    found = compared.results["regimes"]["custom_cnn"]["calibration"]
+    assert (found["temperature"], found["fitted_on"]) == (1.4, "validation")
+    scores = table["score"].to_numpy()
+    after = 1 / (1 + ((1 - scores) / scores) ** (1 / 1.4))
+    assert found["before"]["brier"]["value"] == pytest.approx(((scores - table["label"]) ** 2).mean())
+    assert found["after"]["brier"]["value"] == pytest.approx(((after - table["label"]) ** 2).mean(), abs=1e-6)
+    assert found["before"]["brier"]["value"] != pytest.approx(found["after"]["brier"]["value"], rel=1e-3)
+    for stage, values in (("before", scores), ("after", after)):
+        points = found[stage]["reliability"]
+        assert sum(point["images"] for point in points) == len(table)
+        gaps = sum(point["images"] * abs(point["score"] - point["pneumonia"]) for point in points)
+        assert gaps / len(table) == pytest.approx(found[stage]["ece"]["value"])
+        assert points[0]["score"] == pytest.approx(values[values < 1 / 15].mean(), abs=1e-6)
+
+
+def test_subgroups_are_judged_on_their_own_images(compared):
+    table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
+    found = compared.results["regimes"]["custom_cnn"]["subgroups"]
+    assert list(found) == ["bacteria", "virus", "patient seen in training", "patient new"]
+    viral = table[(table["subtype"] == "virus") | (table["label"] == 0)]
+    assert found["virus"]["images"] == len(viral)
+    assert found["virus"]["metrics"]["roc_auc"]["value"] == pytest.approx(roc_auc_score(viral["label"], viral["score"]))
+    known = table[table["patient_seen"] == 1]
+    right = (known["score"] >= 0.5) == known["label"]
+    assert found["patient seen in training"]["metrics"]["accuracy"]["value"] == pytest.approx(right.mean())
+    assert found["patient seen in training"]["patients"] == known["patient"].nunique()
+    low, high = found["virus"]["metrics"]["recall"]["ci95"]
+    assert 0 < low < found["virus"]["metrics"]["recall"]["value"] < high < 1
+
+
+def test_a_subgroup_of_one_class_has_no_figure_that_needs_the_other(write):
+    index = write.index()
+    index["patient_seen"] = index["label"] * index["patient_seen"]
+    found = build(write, [write.evaluation("custom_cnn", index=index)])["regimes"]["custom_cnn"]["subgroups"]
+    assert set(found["patient seen in training"]["metrics"]) == {"recall", "accuracy"}
+
+
+def test_names_that_tell_no_subgroup_make_none(write):
+    index = write.index().assign(subtype="", patient_seen=0)
+    assert build(write, [write.evaluation("custom_cnn", index=index)])["regimes"]["custom_cnn"]["subgroups"] == {}
+
+
+def test_prices_are_for_the_machine_that_trained(write):
+    folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", gpu="A GPU")]
+    given = inputs.load(folders, write.summary())
+    cost = {name: regime["cost"] for name, regime in results.build(given, "", 3.6, 0.36)["regimes"].items()}
+    assert cost["custom_cnn"]["training_price"] == pytest.approx(9.4 * 0.36 / 3600)
+    assert cost["full_fine_tuning"]["training_price"] == pytest.approx(245 * 3.6 / 3600)
+    assert results.build(given, "", 3.6)["regimes"]["custom_cnn"]["cost"]["training_price"] is None
+
+
+def test_a_price_that_is_none_is_refused(write, tmp_path):
+    with pytest.raises(UserError, match="price of a GPU hour is -1"):
+        compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", gpu_hour_price=-1)

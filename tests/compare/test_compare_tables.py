@@ -71,4 +71,4 @@ def test_the_terminal_table_gives_up_intervals_where_they_do_not_fit(compared):
     results["regimes"]["full_fine_tuning"]["cost"]["train_seconds"] = 59 * 60 + 59
     table = tables.terminal_table(results)
     assert "0.879–0.943" not in table
-    assert len(table.splitlines()) == 6
+    assert len(table.splitlines()) == 7

@@ -11,6 +11,8 @@ from sklearn.metrics import roc_auc_score
 from components.artifacts import files, trained_model
 from components.artifacts.evaluation import METRICS, Evaluation
 from components.console import UserError
+from components.evaluate import scoring
+from components.evaluate.calibration import fit_temperature
 from components.evaluate.evaluate import evaluate
 from tests.train.conftest import SIZE, write_prepared
 
@@ -83,6 +85,29 @@ def test_the_threshold_does_not_depend_on_the_test_split(evaluated, tmp_path):
     assert again["threshold"] == evaluation.results["threshold"]
     assert again["threshold"]["chosen_on"] == "validation"
     assert again["metrics"]["test"] != evaluation.results["metrics"]["test"]
+
+
+def test_a_target_sensitivity_is_kept_to_on_validation(evaluated, tmp_path):
+    data, model, _ = evaluated
+    results = evaluate(data, model, tmp_path / "evaluation", target_sensitivity=0.7)
+    assert results["threshold"]["rule"] == "sensitivity of at least 0.7"
+    assert results["metrics"]["validation"]["recall"] >= 0.7
+    assert results["made_by"]["arguments"] == {"target_sensitivity": 0.7}
+
+
+def test_a_sensitivity_above_one_is_refused(evaluated, tmp_path):
+    with pytest.raises(UserError, match=r"target sensitivity is 1\.5"):
+        evaluate(*evaluated[:2], tmp_path / "evaluation", target_sensitivity=1.5)
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_thresholds_and_temperature_are_those_of_the_validation_split(evaluated):
+    results, validation = evaluated[2].results, evaluated[2].split("validation")
+    labels, scores = validation["label"].to_numpy(), validation["score"].to_numpy()
+    for found, expected in zip(results["operating_points"], scoring.operating_points(labels, scores), strict=True):
+        assert found == expected | {"threshold": pytest.approx(expected["threshold"], abs=1e-8)}
+    assert results["calibration"]["fitted_on"] == "validation"
+    assert results["calibration"]["temperature"] == pytest.approx(fit_temperature(labels, scores), rel=1e-3)
 
 
 def test_robustness_and_speed_are_measured(evaluated):

@@ -9,6 +9,7 @@ from components.evaluate.scoring import (
     curves,
     expected_calibration_error,
     for_kubeflow,
+    operating_points,
 )
 
 LABELS = np.array([0, 0, 1, 1, 1])
@@ -58,7 +59,9 @@ def test_without_any_positive_prediction_every_metric_is_finite():
     ],
 )
 def test_the_threshold_lies_halfway_where_sensitivity_and_specificity_are_best(labels, scores, threshold):
-    assert choose_threshold(np.array(labels), np.array(scores)) == pytest.approx(threshold)
+    found, rule = choose_threshold(np.array(labels), np.array(scores))
+    assert found == pytest.approx(threshold)
+    assert rule == "Youden's J"
 
 
 @pytest.mark.parametrize("digits", [1, 2, 9])
@@ -70,10 +73,39 @@ def test_no_other_threshold_is_better(seed, digits):
         positive = scores >= threshold
         return positive[labels == 1].mean() - positive[labels == 0].mean()
 
-    threshold = choose_threshold(labels, scores)
+    threshold, _ = choose_threshold(labels, scores)
     assert type(threshold) is float
     assert 0 <= threshold <= 1
     assert gain(threshold) == pytest.approx(max(gain(other) for other in np.linspace(0, 1, 2001)))
+
+
+@pytest.mark.parametrize("target", [0.05, 0.5, 0.9, 0.95, 1.0])
+def test_a_target_sensitivity_is_reached_by_the_highest_threshold_that_can(target):
+    labels, scores = random_scores(200, digits=2)
+    threshold, rule = choose_threshold(labels, scores, target)
+    assert (scores >= threshold)[labels == 1].mean() >= target
+    higher = scores[scores >= threshold].min() + 1e-9
+    assert (scores >= higher)[labels == 1].mean() < target
+    assert rule == f"sensitivity of at least {target:g}"
+
+
+def test_operating_points_are_one_half_and_the_lowest_thresholds_that_are_specific_enough():
+    labels, scores = random_scores(300, digits=2)
+    half, *specific = operating_points(labels, scores)
+    assert half == {"name": "threshold 0.5", "threshold": 0.5, "chosen_on": None}
+    assert [point["name"] for point in specific] == ["90% specificity", "95% specificity"]
+    for point, specificity in zip(specific, (0.9, 0.95), strict=True):
+        assert point["chosen_on"] == "validation"
+        threshold = point["threshold"]
+        assert (scores < threshold)[labels == 0].mean() >= specificity
+        lower = scores[scores < threshold].max()
+        assert (scores < lower)[labels == 0].mean() < specificity
+
+
+def test_a_specificity_that_only_calling_nothing_reaches_has_a_threshold_above_every_score():
+    points = operating_points(np.array([0, 0, 1]), np.array([1.0, 0.2, 0.5]))
+    assert all(point["threshold"] > 1 for point in points[1:])
+    assert all(np.isfinite(point["threshold"]) for point in points)
 
 
 @pytest.mark.parametrize(

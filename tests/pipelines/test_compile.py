@@ -58,10 +58,17 @@ def of_step(tasks, step):
 
 def test_the_graph_is_ingest_preprocess_a_loop_over_seeds_and_compare(pipeline):
     tasks = pipeline["root"]["dag"]["tasks"]
-    assert {task["taskInfo"]["name"] for task in tasks.values()} == {"Ingest", "Preprocess", "each-seed", "Compare"}
+    assert {task["taskInfo"]["name"] for task in tasks.values()} == {
+        "Ingest",
+        "Preprocess",
+        "each-seed",
+        "Evaluate: floor",
+        "Compare",
+    }
     assert tasks["preprocess"]["dependentTasks"] == ["ingest"]
     assert tasks["for-loop-1"]["dependentTasks"] == ["preprocess"]
-    assert sorted(tasks["compare"]["dependentTasks"]) == ["for-loop-1", "preprocess"]
+    assert tasks["evaluate-floor"]["dependentTasks"] == ["preprocess"], "once a run, not once a seed"
+    assert sorted(tasks["compare"]["dependentTasks"]) == ["evaluate-floor", "for-loop-1", "preprocess"]
     assert tasks["for-loop-1"]["parameterIterator"]["items"]["inputParameter"] == "pipelinechannel--seeds"
     assert "iteratorPolicy" not in tasks["for-loop-1"], "on a cluster, seeds run side by side"
 
@@ -77,7 +84,7 @@ def test_each_regime_is_a_train_task_that_depends_on_preprocess_alone(loop):
 
 def test_compare_takes_evaluations_and_the_summary_and_neither_images_nor_models(pipeline):
     inputs = pipeline["root"]["dag"]["tasks"]["compare"]["inputs"]["artifacts"]
-    assert set(inputs) == {*REGIMES, "dataset_summary"}
+    assert set(inputs) == {*REGIMES, "floor", "dataset_summary"}
     assert all("evaluation" in inputs[regime]["taskOutputArtifact"]["outputArtifactKey"] for regime in REGIMES)
 
 
@@ -122,6 +129,7 @@ def test_steps_run_in_the_image_that_has_what_they_need(pipeline):
         "compare": "r/data:1",
         "train": "r/train:1",
         "evaluate": "r/train:1",
+        "evaluate-floor": "r/train:1",
     }
 
 
@@ -159,6 +167,9 @@ def test_the_pipelines_parameters_have_these_names_and_types(pipeline):
         "learning_rate": "NUMBER_DOUBLE",
         "trainable_layers": "NUMBER_INTEGER",
         "patience": "NUMBER_INTEGER",
+        "target_sensitivity": "NUMBER_DOUBLE",
+        "gpu_hour_price": "NUMBER_DOUBLE",
+        "cpu_hour_price": "NUMBER_DOUBLE",
         "seeds": "LIST",
     }
     assert parameters["seeds"]["defaultValue"] == [1]
@@ -196,7 +207,7 @@ def test_tensorflow_takes_as_many_threads_as_its_pod_has_processors(tmp_path):
 
 def test_every_pod_runs_as_another_user_than_root_with_its_own_tmp_and_a_time_limit(tmp_path):
     of = executors(tmp_path)
-    assert {name.rstrip("-234") for name in of} == set(STEPS)
+    assert {name.rstrip("-234") for name in of} == {*STEPS, "evaluate-floor"}
     for _, pod in of.values():
         assert pod["securityContext"] == {"runAsNonRoot": True}
         assert {"volumeName": "scratch", "mountPath": "/tmp"} in pod["emptyDirMounts"]

@@ -1,0 +1,92 @@
+"""The floor that networks have to beat: a logistic regression on thumbnails, fitted in seconds on a processor."""
+
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+
+from components import console, machine
+from components.artifacts import files
+from components.artifacts.names import FLOOR
+from components.artifacts.prepared_dataset import PreparedDataset, Split
+from components.evaluate.judging import check_target, judge
+
+SIDE = 24
+"""Height and width of a thumbnail in px."""
+
+PENALTY = 1.0
+"""Inverse strength of the penalty on large weights: scikit-learn's default, so that nothing is chosen."""
+
+ITERATIONS = 1000
+
+
+def evaluate_floor(dataset: str | Path, output: str | Path, target_sensitivity: float = 0.0) -> dict[str, Any]:
+    """Fits the floor on the training split and scores it as every regime is scored.
+
+    Args:
+        dataset: folder of the prepared dataset.
+        output: the evaluation's folder, made anew.
+        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+
+    Returns:
+        The content of `evaluation.json`; its regime is `names.FLOOR`.
+
+    Raises:
+        UserError: the dataset is missing, or the sensitivity is none.
+    """
+    started = files.now()
+    check_target(target_sensitivity)
+    data = PreparedDataset.load(dataset)
+    train = data.splits["train"]
+    begun = time.perf_counter()
+    model = _fit(train)
+    seconds = time.perf_counter() - begun
+    console.say(f"evaluate {FLOOR}", f"fitted to {len(train)} thumbnails of {SIDE} x {SIDE} px in {seconds:.1f} s")
+    training = _story(model, data, started, seconds)
+    return judge(lambda images: _scores(model, images), data, training, target_sensitivity, 1, started, output)
+
+
+def thumbnails(images: np.ndarray) -> np.ndarray:
+    """Means over equal areas: uint8 (N, H, W) to float32 (N, SIDE * SIDE) from 0 to 1."""
+    small = np.empty((len(images), SIDE * SIDE), np.float32)
+    for row, image in zip(small, images, strict=True):
+        row[:] = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)).ravel()
+    return small / 255
+
+
+def _fit(train: Split) -> LogisticRegression:
+    model = LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=ITERATIONS)
+    return model.fit(thumbnails(train.images), train.labels)
+
+
+def _scores(model: LogisticRegression, images: np.ndarray) -> np.ndarray:
+    return model.predict_proba(thumbnails(images))[:, 1]
+
+
+def _story(model: LogisticRegression, data: PreparedDataset, started: Any, seconds: float) -> dict[str, Any]:
+    """What `training.json` would say of it."""
+    parameters = model.coef_.size + model.intercept_.size
+    return files.header("trained model", started, {}) | {
+        "regime": FLOOR,
+        "seed": 0,
+        "backbone": None,
+        "recipe": {"thumbnail": SIDE, "penalty": PENALTY, "class_weights": "balanced"},
+        "history": [],
+        "best_epoch": None,
+        "cost": {
+            "train_seconds": seconds,
+            "epochs": int(model.n_iter_[0]),
+            "images_per_second": len(data.splits["train"]) / seconds,
+            "peak_memory_mb": machine.peak_memory_mb(),
+            "peak_gpu_memory_mb": None,
+            "parameters": parameters,
+            "trainable_parameters": parameters,
+            "model_mb": len(pickle.dumps(model)) / 1e6,
+        },
+        "hardware": None,
+        "dataset": {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]},
+    }

@@ -1,0 +1,118 @@
+"""Everything that an evaluation says of a model, given only what the model makes of images. Knows no Keras."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from components import console
+from components.artifacts import evaluation, files
+from components.artifacts.prepared_dataset import PreparedDataset
+from components.console import UserError
+from components.evaluate import calibration, scoring, subgroups
+from components.evaluate.robustness import changes
+
+ROBUSTNESS_IMAGES = 1000
+"""At most so many test images are scored under every change."""
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""Takes images, uint8 (N, H, W), gives their probability of pneumonia, float64 (N,)."""
+
+
+def check_target(target_sensitivity: float) -> None:
+    """Refuses a sensitivity that is none.
+
+    Raises:
+        UserError: it is not from 0 to 1.
+    """
+    if not 0 <= target_sensitivity <= 1:
+        raise UserError(f"target sensitivity is {target_sensitivity:g}, but must be from 0 (Youden's J decides) to 1")
+
+
+def judge(
+    predict: Predict,
+    data: PreparedDataset,
+    training: dict[str, Any],
+    target_sensitivity: float,
+    batch_size: int,
+    started: datetime,
+    output: str | Path,
+) -> dict[str, Any]:
+    """Scores validation and test, and saves the evaluation.
+
+    Thresholds and temperature are chosen on validation; nothing is chosen on test.
+
+    Args:
+        predict: the model; ready, so that its first call takes no longer than others.
+        data: the prepared dataset.
+        training: content of the model's `training.json`.
+        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+        batch_size: images that `predict` takes at a time, for the record.
+        started: when the step began.
+        output: the evaluation's folder, made anew.
+
+    Returns:
+        The content of `evaluation.json`.
+    """
+    validation, test = data.splits["validation"], data.splits["test"]
+    validation_scores = predict(validation.images)
+    begun = time.perf_counter()
+    test_scores = predict(test.images)
+    seconds = time.perf_counter() - begun
+
+    threshold, rule = scoring.choose_threshold(validation.labels, validation_scores, target_sensitivity)
+    results = files.header(evaluation.KIND, started, {"target_sensitivity": target_sensitivity}) | {
+        "regime": training["regime"],
+        "seed": training["seed"],
+        "backbone": training["backbone"],
+        "dataset": {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]},
+        "threshold": {"value": threshold, "chosen_on": "validation", "rule": rule},
+        "operating_points": scoring.operating_points(validation.labels, validation_scores),
+        "calibration": {
+            "temperature": calibration.fit_temperature(validation.labels, validation_scores),
+            "fitted_on": "validation",
+        },
+        "metrics": {
+            "validation": scoring.all_metrics(validation.labels, validation_scores, threshold),
+            "test": scoring.all_metrics(test.labels, test_scores, threshold),
+        },
+        "confusion": scoring.confusion(test.labels, test_scores, threshold),
+        "curves": scoring.curves(test.labels, test_scores),
+        "inference": {
+            "ms_per_image": 1000 * seconds / len(test),
+            "images_per_second": len(test) / seconds,
+            "batch_size": batch_size,
+        },
+        "robustness": _robustness(predict, test.images, test.labels, test_scores),
+        "training": training,
+    }
+    earlier = [data.splits["train"], validation]
+    predictions = pd.concat(
+        [
+            subgroups.described(validation, earlier[:1]).assign(split="validation", score=validation_scores),
+            subgroups.described(test, earlier).assign(split="test", score=test_scores),
+        ]
+    )
+    with files.new_folder(output) as folder:
+        evaluation.save(folder, predictions, results)
+    on_test = results["metrics"]["test"]
+    console.say(
+        f"evaluate {training['regime']}",
+        f"test accuracy {on_test['accuracy']:.3f}, precision {on_test['precision']:.3f}, ROC AUC "
+        f"{on_test['roc_auc']:.4f}, {results['inference']['ms_per_image']:.2g} ms an image",
+    )
+    return results
+
+
+def _robustness(predict: Predict, images: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """ROC AUC on (some of) the test images: as they are, with the scores they have already, and under each change."""
+    rows = np.unique(np.linspace(0, len(images) - 1, ROBUSTNESS_IMAGES).round().astype(int))
+    images, labels = images[rows], labels[rows]
+    found = {"unchanged": scores[rows]}
+    found |= {name: predict(change(images)) for name, change in changes().items()}
+    return {name: float(roc_auc_score(labels, of)) for name, of in found.items()}

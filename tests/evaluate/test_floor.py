@@ -1,0 +1,68 @@
+"""The floor is fitted on training images alone and judged as a regime is."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.artifacts.evaluation import METRICS, Evaluation
+from components.artifacts.names import FLOOR
+from components.evaluate.__main__ import main
+from components.evaluate.floor import SIDE, evaluate_floor, thumbnails
+from tests.train.conftest import write_prepared
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("floor")
+    data = write_prepared(folder / "data")
+    evaluate_floor(data, folder / "evaluation")
+    return data, Evaluation.load(folder / "evaluation")
+
+
+def test_stripes_are_told_from_noise(floor):
+    results = floor[1].results
+    assert results["regime"] == FLOOR
+    assert results["metrics"]["test"]["roc_auc"] > 0.99
+    assert set(results["metrics"]["test"]) == set(METRICS)
+    assert len(results["robustness"]) == 9
+
+
+def test_it_says_what_it_costs(floor):
+    training = floor[1].results["training"]
+    assert training["cost"]["parameters"] == training["cost"]["trainable_parameters"] == SIDE * SIDE + 1
+    assert 0 < training["cost"]["train_seconds"] < 60
+    assert training["cost"]["peak_memory_mb"] > 10
+    assert 0 < training["cost"]["model_mb"] < 0.1
+    assert training["history"] == []
+
+
+def test_it_is_fitted_on_the_training_split_alone(floor, tmp_path):
+    changed = write_prepared(tmp_path / "data")
+    for name in ("validation", "test"):
+        table = pd.read_csv(changed / f"{name}.csv")
+        table["label"] = 1 - table["label"]
+        table.to_csv(changed / f"{name}.csv", index=False)
+    evaluate_floor(changed, tmp_path / "evaluation")
+    again = Evaluation.load(tmp_path / "evaluation").predictions
+    assert again["score"].to_numpy() == pytest.approx(floor[1].predictions["score"].to_numpy())
+
+
+def test_thumbnails_are_means_over_equal_areas():
+    images = np.random.default_rng(0).integers(0, 256, (3, 96, 96), dtype=np.uint8)
+    expected = images.reshape(3, SIDE, 4, SIDE, 4).mean(axis=(2, 4)).reshape(3, -1) / 255
+    # Pillow rounds to whole grey levels, once along each side.
+    assert thumbnails(images) == pytest.approx(expected, abs=1.01 / 255)
+
+
+def test_the_command_line_without_a_model_fits_the_floor(floor, tmp_path, capsys):
+    main([str(floor[0]), "--output", str(tmp_path / "out"), "--target-sensitivity", "0.9"])
+    assert "fitted to 96 thumbnails of 24 x 24 px" in capsys.readouterr().out
+    assert Evaluation.load(tmp_path / "out").results["metrics"]["validation"]["recall"] >= 0.9
+
+
+def test_the_floor_needs_no_keras():
+    code = "import sys, components.evaluate.floor; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
