@@ -42,7 +42,7 @@ def test_results_json_has_the_documented_keys(compared):
         *("schema_version", "kind", "made_by", "run", "dataset", "backbone", "regimes", "comparisons"),
         *("recommendation", "floor", "pareto"),
     }
-    assert set(found["run"]) == {"id", "started", "finished", "seed", "seeds", "versions", "hardware"}
+    assert set(found["run"]) == {"id", "started", "finished", "seed", "seeds", "versions", "hardware", "from_cache"}
     assert set(found["dataset"]) == {"source", "fingerprint", "image_size", "splits"}
     assert found["backbone"] == {"name": "MobileNetV2", "weights": "imagenet"}
     assert list(found["regimes"]) == list(REGIMES)
