@@ -1,8 +1,11 @@
 """What goes into the images, what they are called, and which commands build them."""
 
+import ast
 import re
 import shutil
+import sys
 from fnmatch import fnmatch
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -133,7 +136,28 @@ def test_locks_have_every_package_in_the_tested_version_and_with_hashes(name):
     assert "://" not in text
 
 
-def test_the_data_image_has_no_network_library_of_tensorflow_or_keras():
+def imported(image):
+    """The packages that an image's code imports, also inside functions."""
+    files = [PROJECT / name for name in image.content if name.endswith(".py") and name.startswith("components")]
+    files += [file for name in image.content if (PROJECT / name).is_dir() for file in (PROJECT / name).rglob("*.py")]
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            yield from (name.partition(".")[0] for name in names)
+
+
+@pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES.keys())
+def test_locks_have_every_package_that_the_code_imports(image):
+    lock = next(name for name in image.content if name.endswith(".lock"))
+    locked = set(pinned(PROJECT / lock)) | {"tensorflow-cpu"}
+    packages = metadata.packages_distributions()
+    wanted = {name for name in imported(image) if name not in sys.stdlib_module_names} - {"components", "jax"}
+    missing = {name for name in wanted if not {each.lower().replace("_", "-") for each in packages[name]} & locked}
+    assert not missing, f"add them to {lock.replace('.lock', '.in')} and run make locks"
+
+
+def test_the_data_image_has_no_tensorflow_and_no_keras():
     assert not {"tensorflow", "tensorflow-cpu", "keras"} & set(pinned(PROJECT / "images" / "data.lock"))
 
 
