@@ -49,6 +49,10 @@ def test_the_version_follows_from_what_the_yaml_says_and_not_from_comments_or_la
     first = package.load(write()).version
     assert first.startswith("pneumonia-benchmark-")
     assert package.load(write(text="# made by another machine\n\n")).version == first
+    spec, platform = yaml.safe_load_all(write().read_text())
+    other = write()
+    other.write_text(yaml.safe_dump_all([dict(reversed(spec.items())), platform], sort_keys=False, indent=4))
+    assert package.load(other).version == first
     changed = PARAMETERS | {"epochs": {"parameterType": "NUMBER_INTEGER", "defaultValue": 21.0}}
     assert package.load(write(changed)).version != first
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import kfp
 import pytest
@@ -272,6 +273,21 @@ def test_waiting_outlasts_a_server_that_is_away_for_a_while(server, say):
     said = say("run", "--wait")
     assert said.code == 0
     assert said.out.count("still waiting") == 2
+
+
+def test_it_is_the_last_answer_from_which_a_servers_absence_is_counted(server, say, monkeypatch):
+    clock = [0.0]
+
+    def sleep(_seconds):
+        clock[0] += waiting.AWAY_SECONDS / 2
+        if only(server.runs)["looks"] == 3 and not server.faults:
+            server.fail("GET", "/runs/run-", 503, times=kubeflow.RETRIES + 1)
+
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    server.script = [scene("RUNNING")] * 3 + [scene("SUCCEEDED")]
+    said = say("run", "--wait")
+    assert said.code == 0
+    assert said.out.count("still waiting") == 1
 
 
 def test_waiting_ends_when_the_server_is_away_too_long_and_says_that_the_run_goes_on(server, say, monkeypatch):
@@ -688,6 +704,7 @@ def test_a_certificate_of_an_own_authority_needs_that_authority(certificate, say
         assert refused.code == 2
         assert "no secure connection" in refused.err
         assert "give --ssl-ca-cert FILE" in refused.err
+        assert "trying again" not in refused.out
         assert secure.requests == []
         assert say("list", "--ssl-ca-cert", certificate[0], host=secure.url).code == 0
         assert say("list", "--no-verify-ssl", host=secure.url).code == 0
@@ -706,10 +723,13 @@ def test_a_token_comes_from_the_environment_or_a_file_and_is_never_printed(serve
     file = tmp_path / "token"
     file.write_text("s3cret\n")
     said.append(say("run", "--existing-token-file", file))
+    monkeypatch.setenv("KF_PIPELINES_TOKEN", "of another server")
+    said.append(say("run", "--existing-token-file", file))
+    monkeypatch.delenv("KF_PIPELINES_TOKEN")
     monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(file))
     said.append(say("run"))
     file.write_text("wrong-s3cret")
-    assert [one.code for one in said] == [0, 0, 0]
+    assert [one.code for one in said] == [0, 0, 0, 0]
     said.append(say("run"))
     assert said[-1].code == 2
     assert not any("s3cret" in one.out + one.err for one in said)
