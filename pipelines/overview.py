@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from pipelines.settings import STEPS
+
 HEADER = ("task", "CPU", "memory", "GPU", "retries", "stopped after", "security", "secrets", "cache")
 
 
@@ -25,7 +27,8 @@ def table(path: Path) -> str:
         if executor:
             row = _row(task, containers[executor]["container"], pods.get(executor, {}))
             counted[row] = counted.get(row, 0) + 1
-    rows = [HEADER, *((f"{count} x {row[0]}" if count > 1 else row[0], *row[1:]) for row, count in counted.items())]
+    ordered = sorted(counted.items(), key=lambda item: STEPS.index(item[0][0].lower()))
+    rows = [HEADER, *((f"{count} x {row[0]}" if count > 1 else row[0], *row[1:]) for row, count in ordered)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows

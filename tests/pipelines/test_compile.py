@@ -307,7 +307,7 @@ def test_what_is_asked_of_the_cluster_is_printed_as_a_table(tmp_path, capsys):
     main([*words, "--gpus", "2", "--output", str(tmp_path)])
     _, table = capsys.readouterr().out.split("\n\n")
     rows = {line.split("  ")[0]: line for line in table.splitlines()}
-    assert list(rows) == ["task", "Compare", "Ingest", "Preprocess", "4 x Evaluate", "4 x Train"]
+    assert list(rows) == ["task", "Ingest", "Preprocess", "4 x Train", "5 x Evaluate", "Compare"]
     assert "KAGGLE_KEY from kaggle/key, /gcp from gcp" in rows["Ingest"]
     assert rows["4 x Train"].split()[3:] == [
         "2",

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from components.artifacts.evaluation import METRICS
-from components.artifacts.names import REGIMES
+from components.artifacts.names import FLOOR, REGIMES
 from pipelines import local
 
 PROJECT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def test_the_whole_pipeline_on_a_few_simulated_radiographs(tmp_path):
     assert "INFO" not in done.stdout
     assert "KFP Executor" in (folder / "run.log").read_text()
     table = pd.read_csv(folder / "comparison" / "results.csv")
-    assert list(table["regime"]) == list(REGIMES)
+    assert list(table["regime"]) == [*REGIMES, FLOOR]
 
 
 @pytest.mark.slow
