@@ -42,6 +42,10 @@ def build(settings: Settings):
         target_sensitivity: float = 0.0,
         gpu_hour_price: float = 0.0,
         cpu_hour_price: float = 0.0,
+        max_bad_fraction: float = 0.01,
+        deduplicate: bool = False,
+        resplit: bool = False,
+        report_images: bool = True,
         seeds: List[int] = [1],  # noqa: B006, UP006 (kfp reads List; a default is read, never changed)
     ):
         """Trains one chest X-ray classifier in four ways and compares quality, time and memory.
@@ -64,6 +68,10 @@ def build(settings: Settings):
             target_sensitivity: what thresholds are to reach on validation; 0 leaves them to Youden's J.
             gpu_hour_price: of an hour of training with a GPU, in any currency; 0 for unknown.
             cpu_hour_price: of an hour of training without one.
+            max_bad_fraction: the run fails where more of the files than this cannot be used (0 to 1).
+            deduplicate: leave copies of images out, also re-encoded and resized ones.
+            resplit: ignore the source's splits and make new ones, by patient.
+            report_images: show example images in the report.
             seeds: every regime is trained once for each.
         """
         raw = ingest(
@@ -73,10 +81,19 @@ def build(settings: Settings):
             synthetic_size=synthetic_size,
             synthetic_difficulty=synthetic_difficulty,
             seed=data_seed,
+            max_bad_fraction=max_bad_fraction,
         )
         raw.set_display_name("Ingest").set_caching_options(settings.cache_ingest)
         place(raw, "ingest", settings)
-        prepared = preprocess(raw_dataset=raw.outputs["raw_dataset"], image_size=image_size, seed=data_seed)
+        prepared = preprocess(
+            raw_dataset=raw.outputs["raw_dataset"],
+            image_size=image_size,
+            seed=data_seed,
+            deduplicate=deduplicate,
+            resplit=resplit,
+            report_images=report_images,
+            max_bad_fraction=max_bad_fraction,
+        )
         prepared.set_display_name("Preprocess")
         place(prepared, "preprocess", settings)
         dataset = prepared.outputs["prepared_dataset"]

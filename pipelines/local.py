@@ -18,6 +18,7 @@ from typing import Any
 from components import console
 from components.artifacts import files
 from components.artifacts.names import BACKBONES, REGIMES, SOURCES
+from components.artifacts.raw_dataset import MAX_BAD_FRACTION
 from components.console import UserError
 from images.build import images, reference
 from pipelines import containers
@@ -284,6 +285,16 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--synthetic-difficulty", type=_between(-1e-9, 1), default=0.5, metavar="X", help="0 to 1; default: %(default)s"
     )
+    add(
+        "--max-bad-fraction",
+        type=_between(-1e-9, 1),
+        default=MAX_BAD_FRACTION,
+        metavar="X",
+        help="fail where more of the files than this cannot be used; default: %(default)s",
+    )
+    add("--deduplicate", action="store_true", help="leave copies of images out")
+    add("--resplit", action="store_true", help="ignore the source's splits, make new ones by patient")
+    add("--no-report-images", dest="report_images", action="store_false", help="no example images in the report")
     add("--runner", choices=("subprocess", "docker"), default="subprocess", help="default: %(default)s")
     add("--registry", default="", help="of the images, for --runner docker; default: images on this machine")
     add("--tag", default="", help="of the images; default: version and a hash of what is in each")

@@ -14,7 +14,8 @@ KIND = "prepared dataset"
 class DatasetSummary:
     """A prepared dataset without its images.
 
-    On disk: `dataset.json` (a copy of the prepared dataset's) and `examples.png` (a row of images a class).
+    On disk: `dataset.json` (a copy of the prepared dataset's) and, unless the report is to have no images,
+    `examples.png` (a row of images a class).
 
     Attributes:
         folder: where the artifact lies.
@@ -26,7 +27,7 @@ class DatasetSummary:
 
     @property
     def examples(self) -> Path:
-        """PNG with a row of training images of each class, normal above pneumonia."""
+        """PNG with a row of training images of each class, normal above pneumonia; it may be absent."""
         return self.folder / "examples.png"
 
     @classmethod
@@ -40,7 +41,8 @@ class DatasetSummary:
         return cls(folder, files.read_json(folder / "dataset.json", KIND))
 
 
-def save(folder: Path, dataset_json: Path, examples_png: bytes) -> None:
-    """Fills `folder` with a copy of `dataset_json` and the picture."""
+def save(folder: Path, dataset_json: Path, examples_png: bytes | None) -> None:
+    """Fills `folder` with a copy of `dataset_json` and the picture, if there is one."""
     shutil.copyfile(dataset_json, folder / "dataset.json")
-    (folder / "examples.png").write_bytes(examples_png)
+    if examples_png is not None:
+        (folder / "examples.png").write_bytes(examples_png)

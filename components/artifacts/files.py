@@ -133,6 +133,36 @@ class ArrayWriter:
         np.lib.format.write_array_header_1_0(self._file, description)
 
 
+class ArrayReader:
+    """Reads single items of a .npy file without mapping it: what is read of a mapped file counts as memory.
+
+    Args:
+        path: the .npy file.
+    """
+
+    def __init__(self, path: Path):
+        array = np.load(path, mmap_mode="r")
+        self.shape, self._offset, self._dtype = array.shape, array.offset, array.dtype
+        self._file = path.open("rb")
+
+    def __enter__(self) -> "ArrayReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, positions: Sequence[int]) -> np.ndarray:
+        """The items at some positions, as an array of its own."""
+        items = np.empty((len(positions), *self.shape[1:]), self._dtype)
+        for item, position in zip(items, positions, strict=True):
+            self._file.seek(self._offset + int(position) * item.nbytes)
+            self._file.readinto(item.data.cast("B"))
+        return items
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Writes a UTF-8 text file under a temporary name, then renames it."""
     path = Path(path)

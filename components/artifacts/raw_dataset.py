@@ -1,4 +1,4 @@
-"""The raw dataset: images as they came, a manifest, and what is known of their quality. Written by ingest."""
+"""The raw dataset: images as they came (DICOM as PNG), a manifest, and their quality. Written by ingest."""
 
 import contextlib
 import zipfile
@@ -17,6 +17,11 @@ MANIFEST_COLUMNS = ("image", "label", "split", "patient", "sha256", "width", "he
 ARCHIVE_BYTES = 2 * 1024**3
 """A further zip is begun at this size: clusters move an artifact file by file, and stores take 2 GB in one go."""
 
+MAX_BAD_FRACTION = 0.01
+"""Unless told otherwise a run fails where more of its files than this cannot be used."""
+_NAMED = 10
+"""So many of them are named then."""
+
 
 @dataclass(frozen=True)
 class RawDataset:
@@ -28,7 +33,8 @@ class RawDataset:
         folder: where the artifact lies.
         manifest: one row an image, with the columns `MANIFEST_COLUMNS`: `image` (str, its path in the zip and its
             name from here on), `label` (str, one of `names.CLASSES`), `split` (str, "train", "validation", "test" or
-            "" where the source has none), `patient` (str), `sha256` (str, of the file), `width`, `height` (int, px).
+            "" where the source has none), `patient` (str), `sha256` (str, of the file as it came), `width`, `height`
+            (int, px).
         quality: content of `quality.json`: header, source, counts, duplicates, leakage, every refused file.
     """
 
@@ -119,3 +125,34 @@ def save(folder: Path, manifest: pd.DataFrame, quality: dict[str, Any]) -> None:
     """Writes manifest and quality beside the zips that an `ImageWriter` put into `folder`."""
     manifest.loc[:, list(MANIFEST_COLUMNS)].to_csv(folder / "manifest.csv", index=False)
     files.write_json(folder / "quality.json", quality)
+
+
+def check_fraction(max_bad_fraction: float) -> None:
+    """Checks the setting that `check_refused` takes.
+
+    Raises:
+        UserError: it is no fraction.
+    """
+    if not 0 <= max_bad_fraction <= 1:
+        raise UserError(f"--max-bad-fraction is {max_bad_fraction:g}, but must be from 0 (none) to 1 (all)")
+
+
+def check_refused(refused: list[dict[str, str]], total: int, max_bad_fraction: float) -> None:
+    """Ends the step where too many files are bad for the rest to be trusted.
+
+    Args:
+        refused: every refused file, as `quality.json` lists them.
+        total: how many files there were, these included.
+        max_bad_fraction: so much of them may be refused.
+
+    Raises:
+        UserError: there are more; the first ten are named.
+    """
+    if len(refused) <= max_bad_fraction * total:
+        return
+    named = "; ".join(f"{item['image']} ({item['reason']})" for item in refused[:_NAMED])
+    more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+    raise UserError(
+        f"{len(refused)} of {total} files cannot be used, more than {100 * max_bad_fraction:g}%: {named}{more}: "
+        "mend or remove them, or allow more with --max-bad-fraction"
+    )

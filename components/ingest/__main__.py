@@ -4,6 +4,7 @@ import argparse
 
 from components import console
 from components.artifacts.names import SOURCES
+from components.artifacts.raw_dataset import MAX_BAD_FRACTION
 from components.ingest.ingest import ingest
 
 
@@ -23,6 +24,13 @@ def main() -> None:
     )
     parser.add_argument("--synthetic-difficulty", type=float, default=0.5, help="0 to 1; default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="of the simulation; default: %(default)s")
+    parser.add_argument(
+        "--max-bad-fraction",
+        type=float,
+        default=MAX_BAD_FRACTION,
+        metavar="X",
+        help="fail where more of the files than this cannot be used, 0 to 1; default: %(default)s",
+    )
     with console.plain_errors():
         ingest(**vars(parser.parse_args()))
 

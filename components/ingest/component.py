@@ -15,6 +15,7 @@ def ingest(
     synthetic_size: int = 160,
     synthetic_difficulty: float = 0.5,
     seed: int = 1,
+    max_bad_fraction: float = 0.01,
 ):
     """Brings a dataset in, whatever its source.
 
@@ -26,10 +27,20 @@ def ingest(
         synthetic_size: length of their shorter side in px, about.
         synthetic_difficulty: from 0 (easy) to 1.
         seed: of the simulation.
+        max_bad_fraction: the run fails where more of the files than this cannot be used (0 to 1).
     """
     from components.console import plain_errors
     from components.ingest.ingest import ingest as run
 
     with plain_errors():
-        report = run(raw_dataset.path, source, path, synthetic_images, synthetic_size, synthetic_difficulty, seed)
+        report = run(
+            raw_dataset.path,
+            source,
+            path,
+            synthetic_images,
+            synthetic_size,
+            synthetic_difficulty,
+            seed,
+            max_bad_fraction,
+        )
     raw_dataset.metadata.update(images=report["images"], patients=report["patients"], refused=len(report["refused"]))

@@ -1,26 +1,33 @@
 """Brings a dataset in: from a source to the raw dataset artifact. Read `ingest` from top to bottom."""
 
+import contextlib
 import hashlib
-import io
+import os
 import tempfile
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from PIL import Image
 
 from components import console
 from components.artifacts import files, raw_dataset
 from components.artifacts.names import CLASSES
 from components.console import UserError
 from components.ingest import quality
-from components.ingest.layout import Found, find_images
-from components.ingest.patients import patient_of
+from components.ingest.dicom import is_dicom
+from components.ingest.formats import MAX_BYTES, Picture, inspect
+from components.ingest.layout import Found, find_images, ignored_folders
+from components.ingest.patients import KEY_VARIABLE, fingerprint_for_key, key_of, patient_of, pseudonym
 from components.ingest.sources import open_source
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
-MAX_PIXELS = 100_000_000
-"""Larger images are refused: no radiograph has so many, and decoding one would fill the memory."""
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+CORES = os.cpu_count() or 1
+AHEAD = 2
+"""So many files a core are looked at before their turn to be stored."""
 
 
 def ingest(
@@ -31,6 +38,7 @@ def ingest(
     synthetic_size: int = 160,
     synthetic_difficulty: float = 0.5,
     seed: int = 1,
+    max_bad_fraction: float = raw_dataset.MAX_BAD_FRACTION,
 ) -> dict[str, Any]:
     """Brings a dataset in and describes it.
 
@@ -42,26 +50,32 @@ def ingest(
         synthetic_size: length of their shorter side in px, about.
         synthetic_difficulty: from 0 (easy) to 1.
         seed: of the simulation.
+        max_bad_fraction: the run fails where more of the files than this cannot be used (0 to 1).
 
     Returns:
         The content of `quality.json`.
 
     Raises:
-        UserError: the source cannot be had, or it has no usable images of a class.
+        UserError: the source cannot be had, too many of its files are bad, or it has no usable images of a class.
     """
     started = files.now()
     arguments = {name: value for name, value in locals().items() if name not in ("output", "started")}
+    raw_dataset.check_fraction(max_bad_fraction)
     origin = open_source(source, path, synthetic_images, synthetic_size, seed, synthetic_difficulty)
     with tempfile.TemporaryDirectory(prefix="ingest-") as workspace, files.new_folder(output) as folder:
-        found = find_images(origin.fetch(Path(workspace)))
+        place = origin.fetch(Path(workspace))
+        found, ignored = find_images(place), ignored_folders(place)
         console.say("ingest", f"{len(found)} files found")
-        manifest, refused = _store(found, folder)
+        if ignored:
+            console.say("ingest", f"left out, since they are no class: {', '.join(ignored)}")
+        manifest, unknown, refused = _store(found, folder)
+        raw_dataset.check_refused(refused, len(found), max_bad_fraction)
         _check_classes(manifest, len(refused))
-        unknown = sum(not patient_of(image)[1] for image in manifest["image"])
         report = files.header(raw_dataset.KIND, started, arguments) | {
             "source": {"name": origin.name, "description": origin.description()},
             **quality.describe(manifest),
             "patient_unknown": unknown,
+            "ignored_folders": ignored,
             "refused": refused,
         }
         raw_dataset.save(folder, manifest, report)
@@ -69,32 +83,88 @@ def ingest(
     return report
 
 
-def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    """Copies the images into zips; gives the manifest and the files refused, each with its reason."""
-    rows, refused = [], []
+def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, int, list[dict[str, str]]]:
+    """Stores the images in zips; gives the manifest, for how many the patient is unknown, and the files refused."""
+    rows, refused, unknown, names, fingerprints = [], [], 0, Counter(), []
     progress = console.Progress("ingest", "files read", len(found))
-    with raw_dataset.ImageWriter(folder) as writer:
-        for number, item in enumerate(found):
-            try:
-                content = item.path.read_bytes()
-                width, height = _inspect(item.image, content)
-            except (ValueError, OSError) as error:
-                reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
-                refused.append({"image": _printable(item.image), "reason": reason})
-                continue
-            writer.add(item.image, content)
-            digest = hashlib.sha256(content).hexdigest()
-            patient, _ = patient_of(item.image)
-            rows.append((item.image, item.label, item.split, patient, digest, width, height))
+    with raw_dataset.ImageWriter(folder) as writer, contextlib.closing(_looked_at(found)) as files_read:
+        for number, (item, file) in enumerate(zip(found, files_read, strict=True)):
             progress.reach(number + 1)
-    return pd.DataFrame(rows, columns=list(raw_dataset.MANIFEST_COLUMNS)), refused
+            if not file.picture:
+                refused.append({"image": file.name, "reason": file.reason})
+                continue
+            names[file.name] += 1
+            image = file.name if names[file.name] == 1 else _numbered(file.name, names[file.name])
+            patient, known = (file.picture.patient_id, True) if file.picture.patient_id else patient_of(image)
+            unknown += not known
+            if file.fingerprint:
+                fingerprints.append(file.fingerprint)
+            writer.add(image, file.picture.content)
+            size = file.picture.width, file.picture.height
+            rows.append((image, item.label, item.split, patient, file.sha256, *size, bool(file.picture.patient_id)))
+    manifest = pd.DataFrame(rows, columns=[*raw_dataset.MANIFEST_COLUMNS, "to_hash"])
+    key = os.environ.get(KEY_VARIABLE, "").encode() or key_of(fingerprints)
+    to_hash = manifest.pop("to_hash").astype(bool)
+    manifest.loc[to_hash, "patient"] = [pseudonym(patient, key) for patient in manifest.loc[to_hash, "patient"]]
+    return manifest, unknown, refused
 
 
-def _inspect(image: str, content: bytes) -> tuple[int, int]:
-    """Width and height of an image, from its header alone.
+@dataclass(frozen=True)
+class _File:
+    """One file after a look at it: its name in the dataset, and the picture or the reason why there is none."""
+
+    name: str
+    picture: Picture | None = None
+    reason: str = ""
+    sha256: str = ""
+    fingerprint: bytes = b""
+
+
+def _looked_at(found: list[Found]) -> Iterator[_File]:
+    """Looks at the files on all cores; in order, and only a little ahead of what is taken."""
+    waiting: deque[Future[_File]] = deque()
+    with ThreadPoolExecutor(CORES) as pool:
+        for item in found:
+            waiting.append(pool.submit(_look, item))
+            if len(waiting) > AHEAD * CORES:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _look(item: Found) -> _File:
+    """Reads one file. The name of a DICOM file, which may be a person's, is replaced by its checksum."""
+    name, private = _printable(item.image), item.path.suffix.lower() in DICOM_SUFFIXES
+    try:
+        if item.path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"the file has more than {MAX_BYTES // 10**6} MB")
+        content = item.path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if private := private or is_dicom(content):
+            name = "/".join(filter(None, (item.split, item.label, f"dicom-{digest[:16]}")))
+        else:
+            _check_name(item.image)
+        picture = inspect(content)
+    except (ValueError, OSError) as error:
+        reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+        unread = private and not name.rpartition("/")[2].startswith("dicom-")
+        return _File(f"{item.label}/a DICOM file" if unread else name, reason=reason)
+    if not is_dicom(content):
+        return _File(name, picture, sha256=digest)
+    return _File(f"{name}.png", picture, sha256=digest, fingerprint=fingerprint_for_key(content))
+
+
+def _numbered(name: str, number: int) -> str:
+    """A further name for one that is taken: byte-identical DICOM files have the same."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}-{number}{dot}{suffix}"
+
+
+def _check_name(image: str) -> None:
+    """Refuses names that a zip or a table cannot carry.
 
     Raises:
-        ValueError: it is not an image that can be used; the message says why.
+        ValueError: with the reason.
     """
     try:
         image.encode()
@@ -102,18 +172,6 @@ def _inspect(image: str, content: bytes) -> tuple[int, int]:
         raise ValueError("the file's name is not valid UTF-8") from None
     if {"\r", "\n"} & set(image):
         raise ValueError("the file's name has a line break")
-    if not content:
-        raise ValueError("the file is empty")
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
-            width, height = opened.size
-    except Image.DecompressionBombError:
-        raise ValueError(f"the image has more than {MAX_PIXELS} pixels") from None
-    except (OSError, ValueError, SyntaxError):
-        raise ValueError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"the image has {width} x {height} pixels, more than {MAX_PIXELS}")
-    return width, height
 
 
 def _check_classes(manifest: pd.DataFrame, refused: int) -> None:

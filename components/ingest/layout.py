@@ -52,6 +52,20 @@ def find_images(folder: Path) -> list[Found]:
     return sorted(found, key=lambda item: item.image)
 
 
+def ignored_folders(folder: Path) -> list[str]:
+    """Names the folders beside splits and classes that are neither, so that no images are left out unsaid.
+
+    Returns:
+        Paths below the dataset's root, ordered.
+    """
+    root = _root(folder)
+    splits = [path for path in _folders(root) if path.name.lower() in _SPLITS]
+    ignored = [path for path in _folders(root) if splits and path not in splits]
+    for place in splits or [root]:
+        ignored += [path for path in _folders(place) if path.name.upper() not in CLASSES]
+    return sorted(path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode() for path in ignored)
+
+
 def _root(folder: Path) -> Path:
     """The folder that holds splits or classes: `folder`, or the only one below it, and so on."""
     known = {*_SPLITS, *(label.lower() for label in CLASSES)}

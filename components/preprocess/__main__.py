@@ -3,6 +3,7 @@
 import argparse
 
 from components import console
+from components.artifacts.raw_dataset import MAX_BAD_FRACTION
 from components.preprocess.preprocess import preprocess
 
 
@@ -18,6 +19,18 @@ def main() -> None:
     parser.add_argument("--summary", required=True, help="folder of the dataset summary, made anew")
     parser.add_argument("--image-size", type=int, default=96, help="height and width in px; default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="of the split; default: %(default)s")
+    parser.add_argument("--deduplicate", action="store_true", help="leave copies of images out")
+    parser.add_argument("--resplit", action="store_true", help="ignore the source's splits, make new ones by patient")
+    parser.add_argument(
+        "--no-report-images", dest="report_images", action="store_false", help="no example images in the report"
+    )
+    parser.add_argument(
+        "--max-bad-fraction",
+        type=float,
+        default=MAX_BAD_FRACTION,
+        metavar="X",
+        help="fail where more of the files than this cannot be used, 0 to 1; default: %(default)s",
+    )
     with console.plain_errors():
         preprocess(**vars(parser.parse_args()))
 

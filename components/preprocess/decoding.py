@@ -8,6 +8,10 @@ from PIL import Image, ImageOps
 DESCRIPTION = "grey; the largest centred square, scaled with an antialiasing bicubic filter (aspect ratio kept)"
 """How images are resized, for the report. MedMNIST crops alike (Yang et al. 2023, doi:10.1038/s41597-022-01721-8)."""
 
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
+OUTLIERS = 0.001
+"""Of the pixels wider than 8 bits, at most so many may lie above the brightest grey: markers, dead pixels."""
+
 
 def decode(content: bytes, size: int) -> np.ndarray:
     """Decodes an image, makes it grey, crops the largest centred square and scales it.
@@ -26,7 +30,7 @@ def decode(content: bytes, size: int) -> np.ndarray:
         ValueError: the file cannot be decoded; the message says why.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             # JPEGs are decoded at reduced scale where the square is much smaller (libjpeg's DCT scaling). Then the last
             # row and column may be partly padding: the true size of a film of 1001 px at a quarter is 250.25.
             reduced = image.draft("L", _draft_size(image.size, size))
@@ -51,12 +55,28 @@ def _draft_size(original: tuple[int, int], size: int) -> tuple[int, int]:
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    """One 8-bit channel; 16-bit images keep their upper byte."""
+    """One 8-bit channel, whatever the image has; what is transparent becomes black."""
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, whose range is not known")
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        grey = Image.fromarray((values.clip(0, 65535) >> 8).astype(np.uint8))
-        grey.info = image.info  # tells the orientation
-        return grey
-    return image.convert("L")
+        grey = Image.fromarray(_scaled(np.asarray(image)))
+    elif image.has_transparency_data:
+        picture = image.convert("RGBA")
+        grey = Image.alpha_composite(Image.new("RGBA", image.size, "black"), picture).convert("L")
+    else:
+        return image.convert("L")
+    grey.info = image.info  # tells the orientation
+    return grey
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    """Wide integers as uint8, from black at 0 to white at the top of the range that the image uses.
+
+    Scanners store 10 or 12 bits in 16, so the file's type does not say what white is. White is taken to be the smallest
+    of 255, 511, 1023, ... that at most `OUTLIERS` of the pixels pass; those are cut. So an image of 12 bits comes out
+    like the same image stored in 8 or in 16.
+    """
+    white = 255
+    while (values > white).mean() > OUTLIERS:
+        white = 2 * white + 1
+    return np.round(values.clip(0, white) * np.float32(255 / white)).astype(np.uint8)

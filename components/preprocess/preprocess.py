@@ -1,4 +1,4 @@
-"""From the raw to the prepared dataset: decode, resize, split, store. Read `preprocess` from top to bottom."""
+"""From the raw to the prepared dataset: decode, find copies, split, store. Read `preprocess` from top to bottom."""
 
 import contextlib
 import io
@@ -16,9 +16,9 @@ from PIL import Image
 from components import console, machine
 from components.artifacts import dataset_summary, files, prepared_dataset
 from components.artifacts.names import CLASSES, SPLITS
-from components.artifacts.raw_dataset import ImageReader, RawDataset
+from components.artifacts.raw_dataset import MAX_BAD_FRACTION, ImageReader, RawDataset, check_fraction, check_refused
 from components.console import UserError
-from components.preprocess import decoding, splitting
+from components.preprocess import copies, decoding, splitting
 
 SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
 LARGEST_SEED = 2**32 - 1
@@ -30,10 +30,20 @@ PORTION = 4
 """So many images are decoded by a thread before it hands them over."""
 AHEAD = 2
 """So many portions a core are decoded before their turn to be written."""
+HASHED = 64
+"""So many images are hashed at once."""
 
 
 def preprocess(
-    raw_dataset: str | Path, output: str | Path, summary: str | Path, image_size: int = 96, seed: int = 1
+    raw_dataset: str | Path,
+    output: str | Path,
+    summary: str | Path,
+    image_size: int = 96,
+    seed: int = 1,
+    deduplicate: bool = False,
+    resplit: bool = False,
+    report_images: bool = True,
+    max_bad_fraction: float = MAX_BAD_FRACTION,
 ) -> dict[str, Any]:
     """Prepares a dataset for training.
 
@@ -43,41 +53,68 @@ def preprocess(
         summary: the dataset summary's folder, made anew.
         image_size: height and width of the prepared images in px.
         seed: of the split.
+        deduplicate: leave copies out, also re-encoded and resized ones, as `copies.to_drop` says.
+        resplit: ignore the source's splits and make new ones, by patient.
+        report_images: put example images into the summary, from which the report takes them.
+        max_bad_fraction: the run fails where more of the source's files than this cannot be used (0 to 1), those that
+            ingest refused included.
 
     Returns:
         The content of `dataset.json`.
 
     Raises:
-        UserError: an argument or the raw dataset is unusable, or a split has no image of a class.
+        UserError: an argument or the raw dataset is unusable, too many images cannot be decoded, or a split has no
+            image of a class.
     """
     started = files.now()
-    _check(raw_dataset, output, summary, image_size, seed)
+    given = locals()
+    arguments = {name: given[name] for name in given if name not in ("raw_dataset", "output", "summary", "started")}
+    _check(raw_dataset, output, summary, image_size, seed, max_bad_fraction)
     raw = RawDataset.load(raw_dataset)
-    splits, rule = splitting.split(raw.manifest, seed)
     with files.new_folder(output) as folder:
-        refused = _decode_all(raw, splits, image_size, folder)
+        decoded = folder / "decoded.npy"
+        manifest, refused = _decode_all(raw, image_size, decoded)
+        refused = raw.quality["refused"] + refused
+        check_refused(refused, len(manifest) + len(refused), max_bad_fraction)
+        found = _find_copies(decoded)
+        dropped = copies.to_drop(found, manifest) if deduplicate else np.zeros(len(manifest), bool)
+        whom = manifest.assign(patient=copies.linked_patients(found, manifest)) if resplit else manifest
+        splits, rule = splitting.split(whom[~dropped], seed, resplit)
+        splits = splits.reindex(manifest.index, fill_value="")
+        _store(decoded, manifest, splits, folder)
+        decoded.unlink()
         counts = {name: _counts(folder, name) for name in SPLITS}
         quality = {name: value for name, value in raw.quality.items() if name not in _HEADER}
-        quality["refused"] = quality["refused"] + refused
-        info = files.header(prepared_dataset.KIND, started, {"image_size": image_size, "seed": seed}) | {
+        quality["refused"] = refused
+        quality["copies"] = copies.describe(found, manifest, splits.to_numpy()) | {"dropped": int(dropped.sum())}
+        info = files.header(prepared_dataset.KIND, started, arguments) | {
             "source": raw.quality["source"],
             "ingest": raw.quality["made_by"],
             "image_size": image_size,
             "resize": decoding.DESCRIPTION,
             "split_rule": rule,
+            "deduplicated": deduplicate,
+            "resplit": resplit,
             "splits": counts,
             "fingerprint": prepared_dataset.fingerprint(folder),
             "quality": quality,
         }
         files.write_json(folder / "dataset.json", info)
         with files.new_folder(summary) as small:
-            dataset_summary.save(small, folder / "dataset.json", _examples(folder))
-    numbers = ", ".join(f"{name} {count['images']}" for name, count in counts.items())
-    console.say("preprocess", f"{numbers} images of {image_size} px, {len(refused)} could not be decoded")
+            dataset_summary.save(small, folder / "dataset.json", _examples(folder) if report_images else None)
+    _say(info, len(refused) - len(raw.quality["refused"]))
     return info
 
 
-def _check(raw_dataset: str | Path, output: str | Path, summary: str | Path, image_size: int, seed: int) -> None:
+def _check(
+    raw_dataset: str | Path,
+    output: str | Path,
+    summary: str | Path,
+    image_size: int,
+    seed: int,
+    max_bad_fraction: float,
+) -> None:
+    check_fraction(max_bad_fraction)
     if not SMALLEST_SIZE <= image_size <= LARGEST_SIZE:
         raise UserError(f"image size is {image_size}, but must be from {SMALLEST_SIZE} to {LARGEST_SIZE} px")
     if not 0 <= seed <= LARGEST_SEED:
@@ -93,26 +130,68 @@ def _check(raw_dataset: str | Path, output: str | Path, summary: str | Path, ima
 _HEADER = ("schema_version", "kind", "made_by", "source")
 
 
-def _decode_all(raw: RawDataset, splits: pd.Series, size: int, folder: Path) -> list[dict[str, str]]:
-    """Stores the images and the index of every split; gives what cannot be decoded, each with its reason."""
-    refused = []
-    progress, done = console.Progress("preprocess", "images decoded", len(raw.manifest)), 0
-    rows_of = {name: raw.manifest[splits == name] for name in SPLITS}
-    images = [image for rows in rows_of.values() for image in rows["image"]]
-    with raw.open_images() as reader, contextlib.closing(_decoded(reader, images, size)) as decoded:
-        for name, rows in rows_of.items():
-            good = np.ones(len(rows), dtype=bool)
-            with files.ArrayWriter(folder / f"{name}.npy", np.uint8, (len(rows), size, size)) as array:
-                for row, pixels in enumerate(itertools.islice(decoded, len(rows))):
-                    if isinstance(pixels, str):
-                        good[row] = False
-                        refused.append({"image": images[done], "reason": pixels})
-                    else:
-                        array.add(pixels)
-                    done += 1
-                    progress.reach(done)
-            _save_index(folder, name, rows[good])
-    return refused
+def _decode_all(raw: RawDataset, size: int, file: Path) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Decodes every image into `file`; gives the manifest of those, and what cannot be decoded with its reason."""
+    refused: list[dict[str, str]] = []
+    good = np.ones(len(raw.manifest), dtype=bool)
+    images = raw.manifest["image"].tolist()
+    progress = console.Progress("preprocess", "images decoded", len(images))
+    with (
+        raw.open_images() as reader,
+        contextlib.closing(_decoded(reader, images, size)) as decoded,
+        files.ArrayWriter(file, np.uint8, (len(images), size, size)) as array,
+    ):
+        for row, pixels in enumerate(decoded):
+            if isinstance(pixels, str):
+                good[row] = False
+                refused.append({"image": images[row], "reason": pixels})
+            else:
+                array.add(pixels)
+            progress.reach(row + 1)
+    manifest = raw.manifest[good].reset_index(drop=True)
+    _check_classes(raw.manifest, manifest)
+    return manifest, refused
+
+
+def _check_classes(before: pd.DataFrame, after: pd.DataFrame) -> None:
+    """Finds a split of the source that has lost a class; another split would be made without a word."""
+    for split, label in itertools.product(("train", "test", ""), CLASSES):
+        had, has = (((rows["split"] == split) & (rows["label"] == label)).any() for rows in (before, after))
+        if had and not has:
+            place = f"{split} split" if split else "dataset"
+            raise UserError(f"the {place} has no image of the class {label} that can be decoded: add some")
+
+
+def _find_copies(decoded: Path) -> list[np.ndarray]:
+    """Groups of positions of images that are copies of each other."""
+    with files.ArrayReader(decoded) as array:
+        portions = (range(start, min(start + HASHED, len(array))) for start in range(0, len(array), HASHED))
+        hashes = np.concatenate([np.empty(0, np.uint64), *(copies.hashes(array.read(part)) for part in portions)])
+        near = copies.near_pairs(hashes)
+        return copies.groups(copies.confirmed(near, array.read), len(array))
+
+
+def _store(decoded: Path, manifest: pd.DataFrame, splits: pd.Series, folder: Path) -> None:
+    """Writes array and index of every split."""
+    with files.ArrayReader(decoded) as array:
+        for name in SPLITS:
+            rows = manifest[splits == name]
+            _save_index(folder, name, rows)
+            shape = (len(rows), *array.shape[1:])
+            with files.ArrayWriter(folder / f"{name}.npy", np.uint8, shape) as split:
+                for row in rows.index:
+                    split.add(array.read([row])[0])
+
+
+def _say(info: dict[str, Any], not_decoded: int) -> None:
+    """Prints what was made."""
+    numbers = ", ".join(f"{name} {count['images']}" for name, count in info["splits"].items())
+    console.say("preprocess", f"{numbers} images of {info['image_size']} px, {not_decoded} could not be decoded")
+    found = info["quality"]["copies"]
+    if found["groups"]:
+        across = f", {found['across_splits']} groups across splits" if found["across_splits"] else ""
+        done = f"{found['dropped']} left out" if info["deduplicated"] else "none left out (--deduplicate does it)"
+        console.say("preprocess", f"{found['images']} images are copies of each other{across}; {done}")
 
 
 def _decoded(reader: ImageReader, images: list[str], size: int) -> Iterator[np.ndarray | str]:

@@ -12,7 +12,7 @@ SMALL_VALIDATION = 100
 """A source's own validation split of at most so many images joins train: too few to choose anything on."""
 
 
-def split(manifest: pd.DataFrame, seed: int) -> tuple[pd.Series, str]:
+def split(manifest: pd.DataFrame, seed: int, resplit: bool = False) -> tuple[pd.Series, str]:
     """Gives every image its split.
 
     The source's own test split is kept, and so is its validation split where it is large enough. What is missing is
@@ -21,6 +21,7 @@ def split(manifest: pd.DataFrame, seed: int) -> tuple[pd.Series, str]:
     Args:
         manifest: a raw dataset's, with the columns "label", "split" and "patient".
         seed: of the choice of patients.
+        resplit: take no notice of the source's splits.
 
     Returns:
         "train", "validation" or "test" for each row of the manifest, and a sentence that says how.
@@ -28,8 +29,8 @@ def split(manifest: pd.DataFrame, seed: int) -> tuple[pd.Series, str]:
     Raises:
         UserError: too few patients of a class.
     """
-    splits = manifest["split"].where(manifest["split"] != "", "train").copy()
-    rule = []
+    splits = manifest["split"].where((manifest["split"] != "") & (not resplit), "train").copy()
+    rule = ["The source's splits are ignored."] if resplit else []
     own = splits == "validation"
     both = set(manifest.loc[own, "label"]) == set(CLASSES)
     kept = both and own.sum() > SMALL_VALIDATION
@@ -39,17 +40,32 @@ def split(manifest: pd.DataFrame, seed: int) -> tuple[pd.Series, str]:
         rule.append("The source's test split is kept.")
     else:
         elsewhere = manifest["patient"].isin(manifest.loc[splits == "validation", "patient"])
-        splits[_take(manifest, (splits == "train") & ~elsewhere, TEST_FRACTION, seed, "test")] = "test"
-        rule.append(f"The source has no test split: {TEST_FRACTION:.0%} of the patients are set aside for it.")
+        candidates = (splits == "train") & ~elsewhere
+        splits[_take(manifest, candidates, TEST_FRACTION, seed, "test")] = "test"
+        share = _share(manifest[candidates], splits == "test")
+        why = "For the test split," if resplit else "The source has no test split:"
+        rule.append(f"{why} {share} are set aside{'' if resplit else ' for it'}.")
     if kept:
         rule.append("The source's validation split is kept.")
     else:
         if own.any():
             why = "too few to choose anything on" if both else "of one class only"
             rule.append(f"The source's {own.sum()} validation images are {why} and join train.")
-        splits[_take(manifest, splits == "train", VALIDATION_FRACTION, seed, "validation")] = "validation"
-        rule.append(f"{VALIDATION_FRACTION:.0%} of the training patients are set aside for validation.")
+        candidates = splits == "train"
+        splits[_take(manifest, candidates, VALIDATION_FRACTION, seed, "validation")] = "validation"
+        share = _share(manifest[candidates], splits == "validation")
+        rule.append(f"For validation, {share} are set aside from train.")
     return splits, " ".join(rule)
+
+
+def _share(candidates: pd.DataFrame, taken: pd.Series) -> str:
+    """How much of the candidates was taken, as it came out: whole patients seldom make a round share."""
+    some = candidates[taken.loc[candidates.index]]
+    patients, of = some["patient"].nunique(), candidates["patient"].nunique()
+    return (
+        f"{patients} of {of} patients ({patients / of:.1%}) with {len(some)} of {len(candidates)} images "
+        f"({len(some) / len(candidates):.1%})"
+    )
 
 
 def _take(manifest: pd.DataFrame, candidates: pd.Series, fraction: float, seed: int, name: str) -> pd.Index:

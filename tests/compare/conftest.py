@@ -148,6 +148,11 @@ def write_summary(folder, *, source="kaggle", description="Chest X-ray images of
                 **{"groups": 30, "images": 60, "across_splits": 2, "across_classes": 0},
                 "examples": [["a.jpeg", "b.jpeg"]],
             },
+            "copies": {
+                **{"groups": 3, "images": 6, "re_encoded": 2, "across_splits": 1, "across_classes": 0},
+                **{"across_patients": 1, "dropped": 0, "examples": [["a.jpeg", "b.jpeg"], ["c.jpeg", "d.png"]]},
+            },
+            "ignored_folders": ["train/COVID"],
             "patients_in_several_splits": {"count": 12, "examples": ["person1", "person2"]},
             "patient_unknown": 4,
         }

@@ -109,6 +109,9 @@ def test_the_report_tells_data_recipe_and_origin(page):
     words = text_of(page)
     for expected in (
         *("Byte-identical images: 60, in 30 groups", "Patients in more than one split of the source: 12"),
+        *("Copies of the same picture, by their pixels: 6, in 3 groups", "2 re-encoded or resized, 1 across splits"),
+        *("0 across classes, 1 across patients", "None was left out", "A picture in more than one split"),
+        "Folders that are no class, left out: train/COVID",
         *("train/broken.jpeg", "the file ends too early", "Images that do not tell whom they show: 4"),
         *("1 file was refused", "4,185", "1,075 (25.7%)", "batch size", "shift 0.05, flip yes", "0.001"),
         *("run-7", "ab12" * 16, "A processor, 2 cores, 16 GB, no GPU", "regime custom_cnn"),
@@ -125,7 +128,13 @@ def test_hostile_names_stay_text(write):
         refused=[{"image": HOSTILE, "reason": HOSTILE}],
         duplicates={"groups": 1, "images": 2, "across_splits": 0, "across_classes": 0, "examples": [[HOSTILE, "b"]]},
         patients_in_several_splits={"count": 1, "examples": [HOSTILE]},
+        ignored_folders=[HOSTILE],
+        copies={
+            **{"groups": 1, "images": 2, "re_encoded": 0, "across_splits": 0, "across_classes": 0},
+            **{"across_patients": 0, "dropped": 1, "examples": [[HOSTILE, "b"]]},
+        },
     )
+    assert "1 image was left out" in page
     tags = Tags(page).found
     assert "script" not in {tag for tag, _ in tags}
     assert not any("onerror" in attributes for _, attributes in tags)

@@ -1,11 +1,14 @@
 import hashlib
+import io
 import json
 import os
+import re
 import struct
 import sys
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -58,7 +61,7 @@ def test_the_report_says_what_was_read_and_how(tmp_path, source, write_image, ca
     assert (report["kind"], report["schema_version"]) == ("raw dataset", 1)
     assert report["made_by"]["arguments"] == {
         **{"source": "directory", "path": str(source), "seed": 5},
-        **{"synthetic_images": 1200, "synthetic_size": 160, "synthetic_difficulty": 0.5},
+        **{"synthetic_images": 1200, "synthetic_size": 160, "synthetic_difficulty": 0.5, "max_bad_fraction": 0.01},
     }
     assert report["source"] == {"name": "directory", "description": "the folder chest_xray"}
     assert (report["images"], report["patients"], report["patient_unknown"], report["refused"]) == (14, 7, 1, [])
@@ -83,8 +86,8 @@ def write_gif(path: Path) -> None:
     ("write", "reason"),
     [
         (Path.touch, "the file is empty"),
-        (write_text, "not an image in one of the formats JPEG, PNG, BMP, TIFF"),
-        (write_gif, "not an image in one of the formats JPEG, PNG, BMP, TIFF"),
+        (write_text, "not an image in one of the formats JPEG, PNG, BMP, TIFF, DICOM"),
+        (write_gif, "not an image in one of the formats JPEG, PNG, BMP, TIFF, DICOM"),
         (lambda path: path.write_bytes(png_header(30_000, 30_000)), "the image has more than 100000000 pixels"),
         (
             lambda path: path.write_bytes(png_header(10_000, 10_001)),
@@ -97,7 +100,7 @@ def write_gif(path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_an_unusable_file_is_set_aside_with_its_reason(tmp_path, source, write, reason):
     write(source / "train" / "PNEUMONIA" / "bad.jpeg")
-    report = ingest(tmp_path / "raw", "directory", str(source))
+    report = ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.1)
     assert report["refused"] == [{"image": "train/PNEUMONIA/bad.jpeg", "reason": reason}]
     assert report["images"] == 12
     raw = RawDataset.load(tmp_path / "raw")
@@ -120,7 +123,7 @@ def test_a_file_with_an_impossible_name_is_set_aside(tmp_path, source, name, sho
         (good.parent / os.fsdecode(name)).write_bytes(good.read_bytes())
     except OSError:
         pytest.skip("the file system has no such names")
-    report = ingest(tmp_path / "raw", "directory", str(source))
+    report = ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.1)
     assert report["refused"] == [{"image": f"train/NORMAL/{shown}", "reason": reason}]
     assert json.loads((tmp_path / "raw" / "quality.json").read_text())["refused"] == report["refused"]
 
@@ -145,7 +148,7 @@ def test_a_split_without_a_class_ends_the_run_and_leaves_nothing(tmp_path, sourc
     for path in (source / spoilt).iterdir():
         path.write_bytes(b"")
     with pytest.raises(UserError, match=message):
-        ingest(tmp_path / "raw", "directory", str(source))
+        ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=1)
     assert [path.name for path in tmp_path.iterdir()] == ["chest_xray"]
 
 
@@ -154,7 +157,7 @@ def test_a_dataset_without_a_class_ends_the_run(tmp_path, write_image):
     (tmp_path / "data" / "PNEUMONIA").mkdir()
     (tmp_path / "data" / "PNEUMONIA" / "b.png").touch()
     with pytest.raises(UserError, match=r"the dataset has no usable images of the class PNEUMONIA \(1 files were refu"):
-        ingest(tmp_path / "raw", "directory", str(tmp_path / "data"))
+        ingest(tmp_path / "raw", "directory", str(tmp_path / "data"), max_bad_fraction=1)
 
 
 def test_without_any_usable_image_the_run_ends(tmp_path):
@@ -162,7 +165,7 @@ def test_without_any_usable_image_the_run_ends(tmp_path):
         (tmp_path / "data" / label).mkdir(parents=True)
         (tmp_path / "data" / label / "a.png").touch()
     with pytest.raises(UserError, match=r"no usable images of the class NORMAL \(2 files were refused\): add some"):
-        ingest(tmp_path / "raw", "directory", str(tmp_path / "data"))
+        ingest(tmp_path / "raw", "directory", str(tmp_path / "data"), max_bad_fraction=1)
 
 
 def test_a_validation_split_may_lack_a_class(tmp_path, source):
@@ -191,3 +194,109 @@ def test_the_command_line_tells_a_mistake_in_one_line(tmp_path, monkeypatch, cap
         main()
     error = "pneumonia-benchmark: error: the source directory needs a folder: give it with --path\n"
     assert capsys.readouterr().err == error
+
+
+def write_hospital(folder: Path, write_dicom, count: int = 3) -> dict[str, bytes]:
+    """DICOM files in class folders, two of each patient, named after people; gives them by their path."""
+    contents = {}
+    for number in range(4 * count):
+        label = ("NORMAL", "PNEUMONIA")[number % 2]
+        pixels = np.random.default_rng(number).integers(4096, size=(20, 30)).astype(np.uint16)
+        path = folder / label / "Doe" / f"Doe^Jane {number}.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tags = {"WindowCenter": 2048, "WindowWidth": 4096}
+        path.write_bytes(write_dicom(pixels, PatientID=f"47{number // 4}{number % 2}", **tags))
+        contents[str(path)] = path.read_bytes()
+    return contents
+
+
+def test_of_a_dicom_file_nothing_but_pixels_and_a_hashed_patient_is_carried_on(tmp_path, write_dicom):
+    contents = write_hospital(tmp_path / "hospital", write_dicom)
+    (tmp_path / "hospital" / "NORMAL" / "Doe" / "Roe^Jim").write_bytes(next(iter(contents.values()))[:-900])
+    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "hospital"), max_bad_fraction=0.1)
+    raw = RawDataset.load(tmp_path / "raw")
+    for path in raw.folder.iterdir():
+        assert not re.search(rb"Doe|Roe|DICM|\b47\d\d\b", path.read_bytes().replace(b'"hospital"', b""))
+    digests = {hashlib.sha256(content).hexdigest() for content in contents.values()}
+    assert set(raw.manifest["sha256"]) == digests
+    assert set(raw.manifest["image"].str.extract(r"/dicom-(\w{16})\.png$")[0]) == {digest[:16] for digest in digests}
+    assert raw.manifest.groupby("patient").size().tolist() == [2] * 6
+    assert raw.manifest["patient"].str.fullmatch("patient-[0-9a-f]{16}").all()
+    assert report["patient_unknown"] == 0
+    (refused,) = report["refused"]
+    assert re.fullmatch("NORMAL/dicom-[0-9a-f]{16}", refused["image"])
+    with raw.open_images() as reader:
+        for row in raw.manifest.itertuples():
+            with Image.open(io.BytesIO(reader.read(row.image))) as image:
+                assert (image.format, image.mode, image.size) == ("PNG", "L", (row.width, row.height))
+
+
+def test_hashed_patients_are_equal_for_equal_data_or_keys_and_for_nothing_else(tmp_path, write_dicom, monkeypatch):
+    monkeypatch.delenv("PNEUMONIA_BENCHMARK_PATIENT_KEY", raising=False)
+    write_hospital(tmp_path / "one", write_dicom)
+    write_hospital(tmp_path / "other", write_dicom, count=4)
+
+    def patients(name: str) -> set[str]:
+        ingest(tmp_path / "raw", "directory", str(tmp_path / name))
+        return set(RawDataset.load(tmp_path / "raw").manifest["patient"])
+
+    assert patients("one") == patients("one")
+    assert not patients("one") & patients("other")
+    monkeypatch.setenv("PNEUMONIA_BENCHMARK_PATIENT_KEY", "secret")
+    assert patients("one") < patients("other")
+
+
+def test_equal_dicom_files_both_stay_under_names_of_their_own(tmp_path, write_dicom):
+    contents = write_hospital(tmp_path / "hospital", write_dicom)
+    path, content = next(iter(contents.items()))
+    Path(path).with_name("copy.dcm").write_bytes(content)
+    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "hospital"))
+    manifest = RawDataset.load(tmp_path / "raw").manifest
+    assert report["duplicates"]["groups"] == 1
+    assert manifest["image"].is_unique
+    assert manifest["image"].str.endswith("-2.png").sum() == 1
+
+
+def test_what_a_file_is_called_does_not_matter_only_what_is_in_it(tmp_path, source, write_dicom):
+    image = source / "train" / "NORMAL" / "IM-0001-0001.jpeg"
+    image.rename(image.with_suffix(".dcm.txt"))
+    dicom = write_dicom(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    (source / "train" / "NORMAL" / "scan.jpeg").write_bytes(dicom)
+    assert ingest(tmp_path / "raw", "directory", str(source))["images"] == 13
+
+
+def test_more_bad_files_than_allowed_fail_the_run_with_the_first_ten_named(tmp_path, source):
+    for number in range(12):
+        (source / "train" / "NORMAL" / f"bad{number:02}.jpeg").touch()
+    with pytest.raises(UserError) as raised:
+        ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.49)
+    message = str(raised.value)
+    assert message.startswith(
+        "12 of 24 files cannot be used, more than 49%: train/NORMAL/bad00.jpeg (the file is empty); "
+    )
+    assert "bad09" in message
+    assert "bad10" not in message
+    assert message.endswith("; and 2 more: mend or remove them, or allow more with --max-bad-fraction")
+    assert not (tmp_path / "raw").exists()
+    assert len(ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.5)["refused"]) == 12
+
+
+@pytest.mark.parametrize("fraction", [-0.01, 1.01, float("nan")])
+def test_a_fraction_of_bad_files_is_from_none_to_all(tmp_path, source, fraction):
+    with pytest.raises(UserError, match=r"--max-bad-fraction is .*, but must be from 0 \(none\) to 1 \(all\)"):
+        ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=fraction)
+
+
+def test_a_huge_file_is_refused_unread(tmp_path, source):
+    with (source / "train" / "NORMAL" / "huge.jpeg").open("wb") as file:
+        file.truncate(500_000_001)  # sparse: takes no room on the disk
+    report = ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.1)
+    assert report["refused"] == [{"image": "train/NORMAL/huge.jpeg", "reason": "the file has more than 500 MB"}]
+
+
+def test_folders_that_are_no_class_are_listed(tmp_path, source, write_image, capsys):
+    write_image(source / "train" / "COVID" / "a.jpeg")
+    write_image(source / "extra" / "NORMAL" / "b.jpeg")
+    report = ingest(tmp_path / "raw", "directory", str(source))
+    assert (report["images"], report["ignored_folders"]) == (12, ["extra", "train/COVID"])
+    assert "ingest: left out, since they are no class: extra, train/COVID\n" in capsys.readouterr().out

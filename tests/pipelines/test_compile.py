@@ -170,6 +170,10 @@ def test_the_pipelines_parameters_have_these_names_and_types(pipeline):
         "target_sensitivity": "NUMBER_DOUBLE",
         "gpu_hour_price": "NUMBER_DOUBLE",
         "cpu_hour_price": "NUMBER_DOUBLE",
+        "max_bad_fraction": "NUMBER_DOUBLE",
+        "deduplicate": "BOOLEAN",
+        "resplit": "BOOLEAN",
+        "report_images": "BOOLEAN",
         "seeds": "LIST",
     }
     assert parameters["seeds"]["defaultValue"] == [1]

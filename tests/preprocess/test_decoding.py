@@ -48,7 +48,7 @@ def test_the_cameras_orientation_is_obeyed(orientation, turns):
     exif[0x0112] = orientation
     for kind in ("PNG", "TIFF"):
         assert (decode(encode(pixels, kind, exif=exif), 32) == np.rot90(pixels, turns)).all()
-    assert (decode(encode(pixels * np.uint16(256), exif=exif), 32) == np.rot90(pixels, turns)).all()
+    assert (decode(encode(pixels * np.uint16(257), exif=exif), 32) == np.rot90(pixels, turns)).all()
     large = Image.fromarray(pixels).resize((250, 330), Image.Resampling.BICUBIC)
     upright, turned = decode(encode(large, "JPEG"), 48), decode(encode(large, "JPEG", exif=exif), 48)
     assert np.abs(turned - np.rot90(upright, turns).astype(int)).max() <= 1
@@ -89,20 +89,64 @@ def test_colours_become_their_brightness():
 @pytest.mark.parametrize(
     ("pixels", "kind", "expected"),
     [
-        (np.uint16(0x80FF), "PNG", 0x80),
-        (np.uint16(0xFFFF), "TIFF", 0xFF),
-        (np.int32(0x1234), "TIFF", 0x12),
-        (np.int32(70_000), "TIFF", 0xFF),
+        (np.uint16(200), "PNG", 200),
+        (np.uint16(2048), "PNG", 128),
+        (np.uint16(0xFFFF), "TIFF", 255),
+        (np.int32(4095), "TIFF", 255),
+        (np.int32(70_000), "TIFF", 136),
         (np.int32(-5), "TIFF", 0),
     ],
 )
-def test_wider_pixels_keep_their_upper_byte(pixels, kind, expected):
+def test_the_range_that_the_pixels_use_tells_what_white_is(pixels, kind, expected):
     assert (decode(encode(np.full((32, 32), pixels), kind), 32) == expected).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("bits", [9, 10, 12, 14, 16])
+def test_an_image_of_many_bits_comes_out_like_the_same_image_in_8_bits(bits, kind):
+    pixels = np.random.default_rng(0).integers(256, size=(40, 40), dtype=np.uint8)
+    wide = np.round(pixels * ((2**bits - 1) / 255)).astype(np.uint16)
+    difference = decode(encode(wide, kind), 32).astype(int) - decode(encode(pixels), 32)
+    assert np.abs(difference).max() <= 1
+
+
+def test_a_few_bright_pixels_do_not_make_an_image_dark():
+    wide = np.tile(np.arange(4096, dtype=np.uint16), (1, 1)).reshape(64, 64)
+    marked = wide.copy()
+    marked[0, :4] = 65_535
+    assert np.abs(decode(encode(marked), 32).astype(int) - decode(encode(wide), 32))[4:].max() == 0
+    marked[:, 0] = 65_535
+    assert decode(encode(marked), 32)[4:, 4:].max() < 20
 
 
 def test_a_16_bit_ramp_keeps_its_order():
     ramp = np.tile(np.arange(64, dtype=np.uint16) * 1024, (64, 1))
-    assert (np.diff(decode(encode(ramp), 64).astype(int)) == 4).all()
+    assert set(np.diff(decode(encode(ramp), 64).astype(int)).ravel()) == {3, 4}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_is_black(mode):
+    image = Image.new("LA", (40, 40), (200, 0))
+    image.paste((200, 255), (0, 0, 40, 20))
+    settings = {}
+    if mode == "P":
+        image, settings = Image.new("P", (40, 40), 1), {"transparency": 1}
+        image.putpalette([0, 0, 0, 200, 200, 200, 200, 200, 200])
+        image.paste(2, (0, 0, 40, 20))
+    result = decode(encode(image if mode == "P" else image.convert(mode), **settings), 40)
+    assert (result[:19] == 200).all()
+    assert (result[21:] == 0).all()
+
+
+def test_the_same_picture_comes_out_equal_from_every_lossless_format():
+    pixels = np.random.default_rng(0).integers(256, size=(50, 40), dtype=np.uint8)
+    results = [
+        decode(encode(Image.fromarray(pixels).convert(mode), kind), 32)
+        for mode in ("L", "RGB")
+        for kind in ("PNG", "BMP", "TIFF")
+    ]
+    results.append(decode(encode(pixels * np.uint16(257)), 32))
+    assert all((result == results[0]).all() for result in results)
 
 
 JPEG = encode(np.random.default_rng(0).integers(256, size=(80, 90), dtype=np.uint8), "JPEG")

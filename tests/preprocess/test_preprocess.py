@@ -29,7 +29,7 @@ def write_raw(base, write_kaggle, **settings) -> SimpleNamespace:
     content = (base / "source" / TRUNCATED).read_bytes()
     (base / "source" / TRUNCATED).write_bytes(content[:-40])
     (base / "source" / "train" / "NORMAL" / "empty.jpeg").touch()
-    ingest(base / "raw", "directory", str(base / "source"))
+    ingest(base / "raw", "directory", str(base / "source"), max_bad_fraction=0.1)
     return SimpleNamespace(raw=base / "raw", names=names, output=base / "prepared", summary=base / "summary")
 
 
@@ -37,7 +37,7 @@ def write_raw(base, write_kaggle, **settings) -> SimpleNamespace:
 def made(tmp_path_factory, write_kaggle):
     """One prepared dataset: its folders, and what `preprocess` gave."""
     made = write_raw(tmp_path_factory.mktemp("made"), write_kaggle)
-    made.info = preprocess(made.raw, made.output, made.summary, image_size=32, seed=3)
+    made.info = preprocess(made.raw, made.output, made.summary, image_size=32, seed=3, max_bad_fraction=0.1)
     made.data = PreparedDataset.load(made.output)
     return made
 
@@ -90,7 +90,10 @@ def test_the_description_says_what_is_there_and_how_it_was_made(made):
     info = json.loads((made.output / "dataset.json").read_text())
     assert info == made.info == made.data.info
     assert (info["kind"], info["image_size"]) == ("prepared dataset", 32)
-    assert info["made_by"]["arguments"] == {"image_size": 32, "seed": 3}
+    assert info["made_by"]["arguments"] == {
+        **{"image_size": 32, "seed": 3, "max_bad_fraction": 0.1},
+        **{"deduplicate": False, "resplit": False, "report_images": True},
+    }
     assert info["ingest"]["arguments"]["source"] == "directory"
     assert info["source"] == {"name": "directory", "description": "the folder source"}
     assert info["split_rule"].startswith(
@@ -108,7 +111,8 @@ def test_the_description_says_what_is_there_and_how_it_was_made(made):
     }
     assert info["splits"]["test"] == {"images": 8, "patients": 4, "pneumonia": 4}
     assert set(info["quality"]) == {
-        *("images", "patients", "counts", "duplicates", "patients_in_several_splits", "patient_unknown", "refused")
+        *("images", "patients", "counts", "duplicates", "copies", "patients_in_several_splits", "patient_unknown"),
+        *("refused", "ignored_folders"),
     }
 
 
@@ -132,13 +136,16 @@ def test_the_summary_has_the_description_and_a_row_of_examples_a_class(made):
 
 def test_the_fingerprint_does_not_depend_on_what_was_created_first(made, tmp_path, write_kaggle):
     other = write_raw(tmp_path, write_kaggle, backwards=True)
-    assert preprocess(other.raw, other.output, other.summary, 32, seed=3)["fingerprint"] == made.info["fingerprint"]
+    assert (
+        preprocess(other.raw, other.output, other.summary, 32, seed=3, max_bad_fraction=1)["fingerprint"]
+        == made.info["fingerprint"]
+    )
 
 
 def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(module, "PORTION", 5)
     monkeypatch.setattr(module.console.time, "monotonic", itertools.count(0, 100).__next__)
-    info = preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", 32, seed=3)
+    info = preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", 32, seed=3, max_bad_fraction=1)
     assert info["fingerprint"] == made.info["fingerprint"]
     lines = [line.removeprefix("pneumonia-benchmark: preprocess: ") for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "1 of 40 images decoded"
@@ -150,7 +157,7 @@ def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_
 @pytest.mark.parametrize(("size", "seed"), [(1024, 0), (32, 2**32 - 1)])
 def test_size_and_seed_may_be_at_their_limits(made, tmp_path, size, seed):
     shown = min(size, 192)  # the examples stay small, whatever the images
-    preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", size, seed)
+    preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", size, seed, max_bad_fraction=1)
     splits = PreparedDataset.load(tmp_path / "prepared").splits
     with Image.open(tmp_path / "summary" / "examples.png") as picture:
         assert picture.size == (8 * shown, 2 * shown)
@@ -192,23 +199,23 @@ def test_an_impossible_request_is_refused_before_any_work(tmp_path, settings, me
 def test_a_split_that_loses_a_class_ends_the_run_and_leaves_nothing(fresh, beginning, message):
     spoil(fresh.raw, beginning)
     with pytest.raises(UserError, match=message):
-        preprocess(fresh.raw, fresh.output, fresh.summary, 32)
+        preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=1)
     assert sorted(path.name for path in fresh.raw.parent.iterdir()) == ["raw", "source"]
 
 
 def test_a_raw_dataset_without_its_zip_is_refused(fresh):
     (fresh.raw / "images.zip").unlink()
     with pytest.raises(UserError, match="is in no zip of the raw dataset, so a zip is missing or damaged: run ingest"):
-        preprocess(fresh.raw, fresh.output, fresh.summary, 32)
+        preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=1)
 
 
-@pytest.mark.parametrize("room", [0, 32 * 32 * 10])
-def test_a_disk_without_room_is_found_before_it_is_full(fresh, monkeypatch, room):
+@pytest.mark.parametrize(("room", "file"), [(0, "decoded.npy"), (32 * 32 * 10, "decoded.npy")])
+def test_a_disk_without_room_is_found_before_it_is_full(fresh, monkeypatch, room, file):
     with files.new_folder(fresh.summary) as older:
         files.write_json(older / "dataset.json", {"schema_version": 1})
     monkeypatch.setattr("components.artifacts.files.shutil.disk_usage", lambda _: SimpleNamespace(free=room))
-    with pytest.raises(OSError, match=r"train.npy") as raised:
-        preprocess(fresh.raw, fresh.output, fresh.summary, 32)
+    with pytest.raises(OSError, match=file) as raised:
+        preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=1)
     assert raised.value.errno == errno.ENOSPC
     assert not fresh.output.exists()
     assert [path.name for path in fresh.summary.iterdir()] == ["dataset.json"]
@@ -216,9 +223,13 @@ def test_a_disk_without_room_is_found_before_it_is_full(fresh, monkeypatch, room
 
 def test_the_command_line_prepares_a_dataset(fresh, monkeypatch, capsys):
     words = ["preprocess", str(fresh.raw), "--output", str(fresh.output), "--summary", str(fresh.summary)]
+    words += ["--max-bad-fraction", "0.1"]
     monkeypatch.setattr(sys, "argv", [*words, "--image-size", "33", "--seed", "5"])
     main()
-    assert PreparedDataset.load(fresh.output).info["made_by"]["arguments"] == {"image_size": 33, "seed": 5}
+    assert PreparedDataset.load(fresh.output).info["made_by"]["arguments"] == {
+        **{"image_size": 33, "seed": 5, "max_bad_fraction": 0.1},
+        **{"deduplicate": False, "resplit": False, "report_images": True},
+    }
     monkeypatch.setattr(sys, "argv", [*words, "--image-size", "5"])
     with pytest.raises(SystemExit, match="2"):
         main()
@@ -239,3 +250,103 @@ def test_more_images_take_no_more_memory(tmp_path, write_image):
         peaks.append(measure.run(words).peak_memory_mb)
     few, many = peaks
     assert many - few < 30  # the arrays have 13 and 131 MB
+
+
+def structure(seed: int) -> Image.Image:
+    """A picture that survives another encoding, unlike that of any other seed."""
+    noise = np.random.default_rng(seed).integers(256, size=(20, 20)).astype(np.uint8)
+    return Image.fromarray(noise).resize((200, 200), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A raw dataset with copies: within train, of a test image in train, and with both labels."""
+    base = tmp_path_factory.mktemp("copied")
+    number = 0
+    for split, patients in (("train", 12), ("test", 4)):
+        for label, name in (("NORMAL", "IM-{0:04}-0001.png"), ("PNEUMONIA", "person{0}_virus_1.png")):
+            (base / "source" / split / label).mkdir(parents=True)
+            for _ in range(patients):
+                number += 1
+                structure(number).save(base / "source" / split / label / name.format(number))
+    train, test = base / "source" / "train", base / "source" / "test"
+    structure(1).save(train / "NORMAL" / "IM-0001-0002.jpeg", quality=60)
+    structure(2).resize((120, 120)).save(train / "PNEUMONIA" / "person902_virus_1.jpeg")
+    structure(25).save(train / "NORMAL" / "IM-0900-0001.jpeg", quality=40)
+    (test / "NORMAL" / "IM-0900-0002.png").write_bytes((test / "NORMAL" / "IM-0026-0001.png").read_bytes())
+    ingest(base / "raw", "directory", str(base / "source"))
+    return base / "raw"
+
+
+def indices(folder) -> dict[str, set[str]]:
+    return {name: set(split.index["image"]) for name, split in PreparedDataset.load(folder).splits.items()}
+
+
+def test_copies_are_counted_and_left_where_they_are(tmp_path, copied, capsys):
+    info = preprocess(copied, tmp_path / "prepared", tmp_path / "summary", 64)
+    found = info["quality"]["copies"]
+    assert (found["groups"], found["images"], found["re_encoded"], found["dropped"]) == (4, 8, 3, 0)
+    assert (found["across_classes"], found["across_patients"]) == (1, 3)
+    assert found["across_splits"] >= 1
+    assert ["test/NORMAL/IM-0025-0001.png", "train/NORMAL/IM-0900-0001.jpeg"] in found["examples"]
+    assert info["quality"]["duplicates"]["groups"] == 1
+    assert sum(map(len, indices(tmp_path / "prepared").values())) == 36
+    assert "8 images are copies of each other" in capsys.readouterr().out
+
+
+def test_deduplicate_keeps_one_of_each_and_the_test_split_whole(tmp_path, copied):
+    info = preprocess(copied, tmp_path / "prepared", tmp_path / "summary", 64, deduplicate=True)
+    kept = indices(tmp_path / "prepared")
+    everything = set(RawDataset.load(copied).manifest["image"])
+    assert everything - set.union(*kept.values()) == {
+        "train/NORMAL/IM-0001-0002.jpeg",
+        "train/NORMAL/IM-0002-0001.png",  # its copy has the other label
+        "train/PNEUMONIA/person902_virus_1.jpeg",
+        "train/NORMAL/IM-0900-0001.jpeg",  # the test split has it
+        "test/NORMAL/IM-0900-0002.png",
+    }
+    assert info["quality"]["copies"]["dropped"] == 5
+    assert info["quality"]["copies"]["across_splits"] == 0
+    assert (info["deduplicated"], info["resplit"]) == (True, False)
+    plain = preprocess(copied, tmp_path / "plain", tmp_path / "summary", 64)
+    assert info["fingerprint"] != plain["fingerprint"]
+
+
+def test_resplit_makes_new_splits_in_which_no_picture_is_on_both_sides(tmp_path, copied):
+    for seed in range(3):
+        info = preprocess(copied, tmp_path / "prepared", tmp_path / "summary", 64, seed, resplit=True)
+        kept = indices(tmp_path / "prepared")
+        assert any(image.startswith("train") for image in kept["test"])
+        assert any(image.startswith("test") for image in kept["train"])
+        patients = [
+            set(split.index["patient"]) for split in PreparedDataset.load(tmp_path / "prepared").splits.values()
+        ]
+        assert sum(map(len, patients)) == len(set.union(*patients))
+        assert info["quality"]["copies"]["across_splits"] == 0
+        assert info["split_rule"].startswith("The source's splits are ignored. For the test split, ")
+    assert (info["deduplicated"], info["resplit"]) == (False, True)
+
+
+def test_the_summary_has_no_images_where_the_report_is_to_have_none(tmp_path, copied):
+    preprocess(copied, tmp_path / "prepared", tmp_path / "summary", 64, report_images=False)
+    assert [path.name for path in (tmp_path / "summary").iterdir()] == ["dataset.json"]
+    assert not DatasetSummary.load(tmp_path / "summary").examples.exists()
+
+
+def test_files_that_ingest_refused_count_as_bad_too(fresh):
+    # One of 41 files was empty, one cannot be decoded.
+    with pytest.raises(
+        UserError, match=r"2 of 41 files cannot be used, more than 4%: train/NORMAL/empty.jpeg \(the fi"
+    ):
+        preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=0.04)
+    assert not fresh.output.exists()
+    assert len(preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=0.05)["quality"]["refused"]) == 2
+
+
+def test_the_command_line_takes_its_switches(tmp_path, copied, monkeypatch):
+    words = ["preprocess", str(copied), "--output", str(tmp_path / "prepared"), "--summary", str(tmp_path / "summary")]
+    words += ["--deduplicate", "--resplit", "--no-report-images"]
+    monkeypatch.setattr(sys, "argv", words)
+    main()
+    arguments = PreparedDataset.load(tmp_path / "prepared").info["made_by"]["arguments"]
+    assert (arguments["deduplicate"], arguments["resplit"], arguments["report_images"]) == (True, True, False)

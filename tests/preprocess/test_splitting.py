@@ -29,6 +29,17 @@ def patients(table: pd.DataFrame, splits: pd.Series, name: str) -> set[str]:
     return set(table.loc[splits == name, "patient"])
 
 
+def share(table: pd.DataFrame, splits: pd.Series, taken: str, rest: tuple[str, ...]) -> str:
+    """What the rule has to say of a part taken from patients whose others are in `rest`."""
+    of = splits.isin([taken, *rest])
+    patients, all_patients = (table.loc[rows, "patient"].nunique() for rows in (splits == taken, of))
+    images, all_images = (splits == taken).sum(), of.sum()
+    return (
+        f"{patients} of {all_patients} patients ({patients / all_patients:.1%}) with {images} of {all_images} images "
+        f"({images / all_images:.1%})"
+    )
+
+
 TRAIN_AND_TEST = manifest(*both("train", 60, 140), *both("test", 20, 30))
 UNSPLIT = manifest(*both("", 60, 140))
 
@@ -51,7 +62,10 @@ def test_splits_share_no_patient_and_have_the_classes_in_proportion(table, seed)
 def test_the_sources_test_split_is_kept():
     splits, rule = split(TRAIN_AND_TEST, 1)
     assert ((splits == "test") == (TRAIN_AND_TEST["split"] == "test")).all()
-    assert rule == ("The source's test split is kept. 15% of the training patients are set aside for validation.")
+    assert rule == (
+        "The source's test split is kept. "
+        f"For validation, {share(TRAIN_AND_TEST, splits, 'validation', ('train',))} are set aside from train."
+    )
 
 
 def test_a_source_without_a_test_split_gives_a_fifth_of_its_patients():
@@ -60,9 +74,19 @@ def test_a_source_without_a_test_split_gives_a_fifth_of_its_patients():
     pneumonia = UNSPLIT["label"] == "PNEUMONIA"
     assert pneumonia[splits == "test"].mean() == pytest.approx(pneumonia.mean(), abs=0.05)
     assert rule == (
-        "The source has no test split: 20% of the patients are set aside for it. "
-        "15% of the training patients are set aside for validation."
+        f"The source has no test split: {share(UNSPLIT, splits, 'test', ('train', 'validation'))} "
+        f"are set aside for it. "
+        f"For validation, {share(UNSPLIT, splits, 'validation', ('train',))} are set aside from train."
     )
+
+
+def test_a_fresh_split_takes_no_notice_of_the_sources():
+    splits, rule = split(TRAIN_AND_TEST, 1, resplit=True)
+    unsplit, _ = split(TRAIN_AND_TEST.assign(split=""), 1)
+    assert splits.equals(unsplit)
+    groups = [patients(TRAIN_AND_TEST, splits, name) for name in ("train", "validation", "test")]
+    assert sum(map(len, groups)) == len(set.union(*groups))
+    assert rule.startswith("The source's splits are ignored. For the test split, ")
 
 
 @pytest.mark.parametrize(
@@ -82,11 +106,13 @@ def test_only_a_large_validation_split_of_both_classes_is_kept(normal, pneumonia
     assert sentence in rule
     if "kept" in sentence:
         assert (splits == table["split"]).all()
-        assert "15%" not in rule
+        assert "For validation" not in rule
     else:
         assert (splits[own] == "train").sum() > 0.7 * own.sum()
         assert (splits == "validation").sum() == pytest.approx((splits != "test").sum() * 0.15, rel=0.1)
-        assert rule.endswith("15% of the training patients are set aside for validation.")
+        assert rule.endswith(
+            f"For validation, {share(table, splits, 'validation', ('train',))} are set aside from train."
+        )
 
 
 @pytest.mark.parametrize("own", [16, 120], ids=["validation joins train", "validation is kept"])

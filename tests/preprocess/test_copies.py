@@ -1,0 +1,163 @@
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageFilter
+from scipy.fft import dctn
+
+from components.ingest.synthetic import write_radiographs
+from components.preprocess import copies
+from components.preprocess.decoding import decode
+
+SIZE = 96
+
+
+def pattern(seed: int, size: int = 300) -> Image.Image:
+    """A picture with structures of several sizes, unlike that of any other seed."""
+    rng = np.random.default_rng(seed)
+    pixels = np.full((size, size), 128.0)
+    for cells, weight in ((4, 40), (12, 25), (40, 15)):
+        noise = Image.fromarray(rng.normal(0, weight, (cells, cells)).astype(np.float32))
+        pixels += np.asarray(noise.resize((size, size), Image.Resampling.BICUBIC))
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def encode(image: Image.Image, kind: str = "JPEG", **settings) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+def variants(image: Image.Image) -> list[bytes]:
+    """The picture as others may have saved it."""
+    width, height = image.size
+    again = [encode(image, quality=quality) for quality in (30, 50, 75, 95)]
+    scaled = [image.resize((round(width * by), round(height * by)), 1) for by in (0.43, 0.5, 0.75, 1.5)]
+    return [*again, *(encode(other, quality=75) for other in scaled), encode(image, "PNG"), encode(image, "TIFF")]
+
+
+def prepared(contents: list[bytes], size: int = SIZE) -> np.ndarray:
+    return np.stack([decode(content, size) for content in contents])
+
+
+def found(images: np.ndarray) -> list[list[int]]:
+    pairs = copies.confirmed(copies.near_pairs(copies.hashes(images)), lambda positions: images[positions])
+    return [group.tolist() for group in copies.groups(pairs, len(images))]
+
+
+@pytest.mark.parametrize("size", [32, 96, 224])
+def test_reencoded_and_resized_copies_are_found_and_other_pictures_are_not(size):
+    contents = [content for seed in range(6) for content in variants(pattern(seed))]
+    contents += [encode(pattern(seed)) for seed in range(6, 60)]
+    each = len(variants(pattern(0)))
+    assert found(prepared(contents, size)) == [list(range(i * each, (i + 1) * each)) for i in range(6)]
+
+
+def test_pictures_that_look_alike_from_afar_are_no_copies():
+    rng = np.random.default_rng(0)
+    coarse = np.asarray(pattern(1).filter(ImageFilter.GaussianBlur(20)), float)
+    noise = [np.asarray(pattern(seed).resize((300, 300)), float) for seed in (2, 3)]
+    one, other = ((coarse + 0.15 * (part - 128) + rng.normal(0, 1, part.shape)).clip(0, 255) for part in noise)
+    images = np.stack([decode(encode(Image.fromarray(part.astype(np.uint8)), "PNG"), SIZE) for part in (one, other)])
+    assert len(copies.near_pairs(copies.hashes(images), 10)) == 1
+    assert copies.similarity(images[:1], images[1:])[0] < 0.5
+
+
+def test_images_without_any_detail_are_copies_only_if_equal():
+    flat = np.stack([np.full((SIZE, SIZE), value, np.uint8) for value in (0, 0, 90, 255)])
+    assert found(flat) == [[0, 1]]
+
+
+def test_the_hash_is_the_signs_of_the_lowest_frequencies():
+    images = np.random.default_rng(0).integers(256, size=(5, 48, 48), dtype=np.uint8)
+    for image, value in zip(images, copies.hashes(images), strict=True):
+        frequencies = dctn(image.astype(float), norm="ortho")[:8, :8].ravel()
+        # Our cosines are not orthonormal: the first row and column weigh more, by the square root of two.
+        weights = np.outer(*[np.r_[np.sqrt(2), np.ones(7)]] * 2).ravel()
+        bits = frequencies * weights > np.median((frequencies * weights)[1:])
+        bits[0] = False
+        assert np.unpackbits(np.array([value]).view(np.uint8)).astype(bool).tolist() == bits.tolist()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 700, 5000])
+def test_near_pairs_are_those_that_a_plain_search_finds(count):
+    rng = np.random.default_rng(count)
+    hashes = rng.integers(2**64, size=count, dtype=np.uint64)
+    for bits in range(6):  # some with so many bits flipped
+        if count >= 700:
+            flips = rng.choice(64, bits, replace=False)
+            hashes[count - 1 - bits] = hashes[bits * 3] ^ np.bitwise_or.reduce(
+                np.uint64(1) << flips.astype(np.uint64), initial=np.uint64(0)
+            )
+    expected = []
+    for row in range(count):
+        near = np.flatnonzero(np.bitwise_count(hashes[row] ^ hashes[row + 1 :]) <= 4) + row + 1
+        expected += [[row, int(column)] for column in near]
+    assert copies.near_pairs(hashes).tolist() == expected
+    assert len(expected) == (5 if count >= 700 else 0)
+
+
+def test_groups_gather_what_is_linked_through_others():
+    pairs = np.array([[7, 9], [1, 4], [4, 8]])
+    assert [group.tolist() for group in copies.groups(pairs, 10)] == [[1, 4, 8], [7, 9]]
+    assert copies.groups(np.empty((0, 2), np.int64), 10) == []
+
+
+MANIFEST = pd.DataFrame(
+    [
+        ("a", "NORMAL", "train", "p1", "1"),
+        ("b", "NORMAL", "test", "p2", "2"),
+        ("c", "NORMAL", "validation", "p1", "1"),
+        ("d", "NORMAL", "train", "p3", "3"),
+        ("e", "NORMAL", "train", "p3", "3"),
+        ("f", "NORMAL", "train", "p4", "4"),
+        ("g", "PNEUMONIA", "test", "p5", "5"),
+        ("h", "NORMAL", "train", "p6", "6"),
+    ],
+    columns=["image", "label", "split", "patient", "sha256"],
+)
+GROUPS = [np.array([0, 1, 2]), np.array([3, 4]), np.array([5, 6])]
+
+
+def test_the_test_splits_copy_stays_and_where_classes_disagree_none_does():
+    assert MANIFEST["image"][copies.to_drop(GROUPS, MANIFEST)].tolist() == ["a", "c", "e", "f", "g"]
+    assert MANIFEST["image"][copies.to_drop([np.array([0, 2])], MANIFEST)].tolist() == ["a"]
+    assert not copies.to_drop([], MANIFEST).any()
+
+
+def test_copies_are_counted_by_what_they_mean():
+    assert copies.describe(GROUPS, MANIFEST, MANIFEST["split"].to_numpy()) == {
+        **{"groups": 3, "images": 7, "re_encoded": 2},
+        **{"across_splits": 2, "across_classes": 1, "across_patients": 2},
+        "examples": [["a", "b", "c"], ["f", "g"], ["d", "e"]],
+    }
+    left = np.where(copies.to_drop(GROUPS, MANIFEST), "", MANIFEST["split"])
+    assert copies.describe(GROUPS, MANIFEST, left)["across_splits"] == 0
+
+
+def test_patients_who_share_a_picture_are_linked():
+    assert copies.linked_patients(GROUPS, MANIFEST).tolist() == ["p1", "p1", "p1", "p3", "p3", "p4", "p4", "p6"]
+    assert copies.linked_patients([], MANIFEST).tolist() == MANIFEST["patient"].tolist()
+
+
+def test_simulated_radiographs_are_no_copies_of_each_other(tmp_path):
+    write_radiographs(tmp_path, 60, 96, seed=1, difficulty=0.5)
+    contents = [path.read_bytes() for path in sorted(tmp_path.rglob("*.jp*g"))]
+    assert len(contents) == 60
+    assert found(prepared(contents)) == []
+
+
+@pytest.mark.skipif("PNEUMONIA_BENCHMARK_DATA" not in os.environ, reason="PNEUMONIA_BENCHMARK_DATA names no folder")
+def test_copies_of_real_radiographs_are_found_and_other_patients_are_not():
+    folder = Path(os.environ["PNEUMONIA_BENCHMARK_DATA"], "data", "chest_xray_fullres")
+    if not (paths := sorted(folder.glob("*/*.jpeg"))[::10]):
+        pytest.skip(f"{folder} holds no images")
+    contents = []
+    for path in paths:
+        with Image.open(path) as image:
+            contents += [path.read_bytes(), *variants(image.convert("L"))]
+    each = len(contents) // len(paths)
+    assert found(prepared(contents)) == [list(range(i * each, (i + 1) * each)) for i in range(len(paths))]
