@@ -83,9 +83,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m images.kind.fetch_report",
         description="Fetches the newest comparison out of the object store of a Kubeflow in kind.",
-        epilog="example: python -m images.kind.fetch_report --store http://127.0.0.1:8889",
+        epilog="example: python -m images.kind.fetch_report --store http://127.0.0.1:8081",
     )
-    parser.add_argument("--store", default="http://127.0.0.1:8889", help="the store's address; default: %(default)s")
+    parser.add_argument("--store", default="http://127.0.0.1:8081", help="the store's address; default: %(default)s")
     parser.add_argument("--context", default="kind-pneumonia-benchmark", help="of kubectl; default: %(default)s")
     parser.add_argument("--output", type=Path, default=Path("runs/kind"), help="folder; default: %(default)s")
     arguments = parser.parse_args()

@@ -6,7 +6,7 @@
 #   images/kind/kind.sh down    removes the cluster
 #
 # Every command can be given again after it failed. DRY_RUN=1 prints the commands instead of running them.
-# Settings, by environment: CLUSTER, KFP_VERSION, DOCKER, PYTHON, PORT (of Kubeflow's API on this machine).
+# Settings, by environment: CLUSTER, KFP_VERSION, DOCKER, PYTHON, PORT (of Kubeflow on this machine).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -14,7 +14,7 @@ CLUSTER="${CLUSTER:-pneumonia-benchmark}"
 KFP_VERSION="${KFP_VERSION:-2.17.0}"
 DOCKER="${DOCKER:-docker}"
 PYTHON="${PYTHON:-.venv/bin/python}"
-PORT="${PORT:-8888}"
+PORT="${PORT:-8080}"
 STORE_PORT=$((PORT + 1))
 OUTPUT=runs/kind
 CONTEXT="kind-$CLUSTER"
@@ -97,7 +97,7 @@ run() {
   check
   need_cluster
   trap 'jobs -p | xargs -r kill 2>/dev/null || true' EXIT
-  forward ml-pipeline "$PORT:8888"
+  forward ml-pipeline-ui "$PORT:80"
   # The images are in the cluster already; four trainings of one processor each fit on a small machine.
   do_ "$PYTHON" compile.py --gpus 0 --pull-policy Never --cpu 500m train=1 --cpu-limit 2 --memory 1G train=2G evaluate=2G \
     --output build/kind
@@ -105,6 +105,7 @@ run() {
     --wait --set weights=none --set synthetic_images=400 --set epochs=4 "$@"
   forward minio-service "$STORE_PORT:9000"
   do_ "$PYTHON" -m images.kind.fetch_report --store "http://127.0.0.1:$STORE_PORT" --context "$CONTEXT" --output "$OUTPUT"
+  say "to look at Kubeflow's pages: kubectl --context $CONTEXT --namespace kubeflow port-forward service/ml-pipeline-ui $PORT:80, then http://127.0.0.1:$PORT"
 }
 
 down() {

@@ -116,12 +116,12 @@ def test_a_dry_run_prints_commands_and_calls_nothing(kind, command):
 def test_a_run_compiles_for_cpus_submits_waits_and_fetches(kind):
     _, output, _ = kind("run", "--set", "epochs=9", DRY_RUN="1")
     forward_api, compile_, submit, forward_store, fetch = [line for line in output.splitlines() if line.startswith("+")]
-    assert forward_api.endswith("port-forward service/ml-pipeline 8888:8888 &")
+    assert forward_api.endswith("port-forward service/ml-pipeline-ui 8080:80 &")
     assert "compile.py --gpus 0 --pull-policy Never" in compile_
     assert "--wait" in submit
     assert submit.endswith("--set epochs=9")
-    assert forward_store.endswith("service/minio-service 8889:9000 &")
-    assert "fetch_report --store http://127.0.0.1:8889" in fetch
+    assert forward_store.endswith("service/minio-service 8081:9000 &")
+    assert "fetch_report --store http://127.0.0.1:8081" in fetch
 
 
 def test_no_or_another_command_prints_the_help(kind):
