@@ -98,6 +98,8 @@ def build(settings: Settings):
         place(prepared, "preprocess", settings)
         dataset = prepared.outputs["prepared_dataset"]
 
+        elsewhere = _second_dataset(settings, image_size, data_seed) if settings.external_test else {}
+
         evaluations = {}
         with dsl.ParallelFor(items=seeds, name="each-seed", parallelism=settings.parallelism or None) as seed:
             for regime in settings.regimes:
@@ -116,14 +118,17 @@ def build(settings: Settings):
                 model.set_display_name(f"Train: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
                 place(model, "train", settings)
                 scored = evaluate(
-                    prepared_dataset=dataset, model=model.outputs["model"], target_sensitivity=target_sensitivity
+                    prepared_dataset=dataset,
+                    model=model.outputs["model"],
+                    target_sensitivity=target_sensitivity,
+                    **elsewhere,
                 )
                 # Never from the cache: of a collected list, a backend cannot fetch cached beside fresh ones.
                 scored.set_display_name(f"Evaluate: {REGIME_TITLES[regime]}").set_caching_options(False)
                 place(scored, "evaluate", settings)
                 evaluations[regime] = dsl.Collected(scored.outputs["evaluation"])
 
-        floor = evaluate_floor(prepared_dataset=dataset, target_sensitivity=target_sensitivity)
+        floor = evaluate_floor(prepared_dataset=dataset, target_sensitivity=target_sensitivity, **elsewhere)
         floor.set_display_name("Evaluate: floor").set_caching_options(False)
         place(floor, "evaluate", settings)
 
@@ -140,3 +145,14 @@ def build(settings: Settings):
         place(comparison, "compare", settings)
 
     return pneumonia_benchmark
+
+
+def _second_dataset(settings: Settings, image_size, data_seed) -> dict:
+    """Tasks that bring in the data set from another hospital; what evaluate takes of them."""
+    raw = ingest(source="directory", path=settings.external_test, seed=data_seed)
+    raw.set_display_name("Ingest: elsewhere").set_caching_options(settings.cache_ingest)
+    place(raw, "ingest", settings)
+    prepared = preprocess(raw_dataset=raw.outputs["raw_dataset"], image_size=image_size, seed=data_seed)
+    prepared.set_display_name("Preprocess: elsewhere")
+    place(prepared, "preprocess", settings)
+    return {"external_dataset": prepared.outputs["prepared_dataset"]}

@@ -26,7 +26,7 @@ from pipelines.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 LATEST = "latest"
-_NOT_PARAMETERS = ("output", "regimes", "verbose", "seed", "runner", "registry", "tag", "gpus")
+_NOT_PARAMETERS = ("output", "regimes", "verbose", "seed", "runner", "registry", "tag", "gpus", "external_test")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -113,14 +113,18 @@ def _processes(steps: Path) -> Any:  # noqa: ARG001 (processes see all folders)
 
 def _containers(arguments: argparse.Namespace) -> Callable[[Path], Any]:
     """Makes kfp's runner for containers that see the data and the weights."""
-    inputs = [str(Path(given).resolve()) for given in (arguments.path, arguments.weights) if Path(given).exists()]
+    given = (arguments.path, arguments.weights, arguments.external_test)
+    inputs = [str(Path(path).resolve()) for path in given if path and Path(path).exists()]
     return lambda steps: containers.runner(steps, inputs, arguments.gpus)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     data, train = (reference(image, arguments.registry, arguments.tag) for image in images(gpu=arguments.gpus > 0))
+    external = str(Path(arguments.external_test).resolve()) if arguments.external_test else ""
     # One training after another: side by side, they would falsify each other's times.
-    return Settings(regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, parallelism=1)
+    return Settings(
+        regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, parallelism=1, external_test=external
+    )
 
 
 class _Output(io.TextIOBase):
@@ -165,6 +169,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError("--source directory needs a folder: give it with --path")
     if arguments.path and not Path(arguments.path).exists():
         raise UserError(f"there is no folder {arguments.path}: check --path")
+    if arguments.external_test and not Path(arguments.external_test).exists():
+        raise UserError(f"there is no folder {arguments.external_test}: check --external-test")
     if arguments.weights not in ("imagenet", "none") and not Path(arguments.weights).is_file():
         raise UserError(f"there is no weights file {arguments.weights}: give --weights a path, 'imagenet' or 'none'")
 
@@ -252,6 +258,9 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--source", choices=SOURCES, default="synthetic", help="where the images come from; default: %(default)s")
     add("--path", default="", help="folder with {train,val,test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA}")
+    add(
+        "--external-test", default="", metavar="PATH", help="a second folder, from another hospital, to score models on"
+    )
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
     add("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
     add("--weights", default="imagenet", help="imagenet, none (random) or a Keras weights file; default: %(default)s")

@@ -101,6 +101,7 @@ class Settings:
         cache_training: likewise for train.
         parallelism: how many seeds run at once; 0 sets no limit.
         run_id: the run's name in the report; None takes Kubeflow's own.
+        external_test: folder of a second data set that every model is scored on; "" for none.
     """
 
     regimes: Sequence[str] = REGIMES
@@ -122,6 +123,7 @@ class Settings:
     cache_training: bool = False
     parallelism: int = 0
     run_id: str | None = None
+    external_test: str = ""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +161,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument_group("data, credentials, security").add_argument
     add("--volume", metavar="CLAIM=PATH", **many, help="volume claims with data or weights, for ingest and train")
+    add("--external-test", metavar="PATH", **one, help="folder of a second data set, on a volume, to score models on")
     add("--secret", metavar="VARIABLE=SECRET/KEY", **many, help="environment variables of ingest, from secrets")
     add("--secret-file", metavar="SECRET=PATH", **many, help="secrets as folders of files, for ingest")
     add("--env", metavar="VARIABLE=VALUE", **many, help="of ingest; nothing secret, since it stands in the YAML")
@@ -218,6 +221,7 @@ def _read(options: "_Options") -> Settings:
         variables=options.pairs("env", _VARIABLE, ".*", "VARIABLE=VALUE"),
         cache_ingest=options.flag("cache_ingest"),
         cache_training=options.flag("cache_training"),
+        external_test=options.one("external_test", "", r"/\S*", "a folder's path, from / on"),
         parallelism=int(options.one("parallel_seeds", "0", _WHOLE, "a whole number, 0 for all at once")),
     )
 

@@ -41,14 +41,15 @@ class Evaluation:
     Attributes:
         folder: where the artifact lies.
         predictions: one row an image of the validation and the test split, with the columns `PREDICTION_COLUMNS`:
-            `split` ("validation" or "test"), `image` (str), `patient` (str), `label` (int, 1 pneumonia), `score`
-            (float, the model's probability of pneumonia), `subtype` (str, "bacteria", "virus" or "" where the name
-            tells none), `patient_seen` (int, 1 where a patient of this name was seen in training or validation).
+            `split` ("validation", "test", or "external" for a second data set), `image` (str), `patient` (str),
+            `label` (int, 1 pneumonia), `score` (float, the model's probability of pneumonia), `subtype` (str,
+            "bacteria", "virus" or "" where the name tells none), `patient_seen` (int, 1 where a patient of this name
+            was seen in training or validation).
         results: content of `evaluation.json`: header, regime, seed, backbone, threshold {"value", "chosen_on", "rule"},
             operating_points (further thresholds), calibration {"temperature", "fitted_on"}, metrics {"validation":
             {name: value}, "test": {...}}, confusion {"tn", "fp", "fn", "tp"} (test), curves, inference
-            {"ms_per_image", "images_per_second", "batch_size"}, robustness (ROC AUC a change of the test images), and
-            `training`, the model's whole `training.json`.
+            {"ms_per_image", "images_per_second", "batch_size"}, robustness (ROC AUC a change of the test images),
+            external (the second data set, or None), and `training`, the model's whole `training.json`.
     """
 
     folder: Path

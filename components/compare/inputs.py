@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +24,29 @@ class Model:
         seed: of its training.
         scores: float64 (N,), probability of pneumonia of each test image, in the order of `Inputs.labels`.
         threshold: a score from here on means pneumonia.
+        external_scores: float64 (E,), likewise of each image of the second data set; None without one.
     """
 
     evaluation: Evaluation
     seed: int
     scores: np.ndarray
     threshold: float
+    external_scores: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class External:
+    """A second data set, on which nothing was trained or chosen.
+
+    Attributes:
+        info: "source", "fingerprint", "images", "patients", "pneumonia".
+        labels: int64 (E,), 0 normal, 1 pneumonia.
+        patients: (E,), whom each image shows.
+    """
+
+    info: dict[str, Any]
+    labels: np.ndarray
+    patients: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,7 @@ class Inputs:
         regimes: the models of each regime, by seed; regimes in the order of `REGIMES`.
         floor: what every regime has to beat, if it was evaluated.
         subgroups: {name: (N,) bool}, the images of each subgroup that this test set has.
+        external: a second data set, if the models were scored on one.
     """
 
     dataset: DatasetSummary
@@ -50,6 +69,7 @@ class Inputs:
     regimes: dict[str, list[Model]]
     floor: Model | None
     subgroups: dict[str, np.ndarray]
+    external: External | None
 
     @property
     def models(self) -> list[Model]:
@@ -73,19 +93,26 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
     loaded = sorted((Evaluation.load(folder) for folder in evaluations), key=_order)
     _check_unique(loaded)
     tables = [_test_table(evaluation, dataset) for evaluation in loaded]
+    second = [_table(evaluation, "external") for evaluation in loaded]
     reference = tables[0]
     regimes: dict[str, list[Model]] = {}
     floor = None
-    for evaluation, table in zip(loaded, tables, strict=True):
+    for evaluation, table, other in zip(loaded, tables, second, strict=True):
         _check_same_images(loaded[0], reference, evaluation, table)
+        _check_same_images(loaded[0], second[0], evaluation, other)
         if evaluation.results["regime"] == FLOOR:
-            floor = _model(evaluation, table)
+            floor = _model(evaluation, table, other)
         else:
-            regimes.setdefault(evaluation.results["regime"], []).append(_model(evaluation, table))
+            regimes.setdefault(evaluation.results["regime"], []).append(_model(evaluation, table, other))
     if not regimes:
         raise UserError(f"{loaded[0].folder} is of the floor, which is no regime: pass an evaluation of a regime too")
-    labels, patients = reference["label"].to_numpy(np.int64), reference["patient"].to_numpy(str)
-    return Inputs(dataset, labels, patients, regimes, floor, _subgroups(reference))
+    external = None if second[0].empty else External(loaded[0].results["external"], *_truth(second[0]))
+    return Inputs(dataset, *_truth(reference), regimes, floor, _subgroups(reference), external)
+
+
+def _truth(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and patients."""
+    return table["label"].to_numpy(np.int64), table["patient"].to_numpy(str)
 
 
 def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -124,12 +151,18 @@ def _test_table(evaluation: Evaluation, dataset: DatasetSummary) -> pd.DataFrame
             f"{evaluation.folder} was scored on another dataset (fingerprint {fingerprint[:12]}) than "
             f"{dataset.folder} ({dataset.info['fingerprint'][:12]}): evaluate the model on this dataset"
         )
-    table = evaluation.split("test").sort_values("image", kind="stable", ignore_index=True)
+    table = _table(evaluation, "test")
     if table["label"].nunique() < 2:
         raise UserError(
             f"the test split in {evaluation.folder} does not have both normal and pneumonia images: "
             "prepare the dataset with a test split that has both"
         )
+    return table
+
+
+def _table(evaluation: Evaluation, split: str) -> pd.DataFrame:
+    """The predictions of a split by image name, once they are known to be numbers."""
+    table = evaluation.split(split).sort_values("image", kind="stable", ignore_index=True)
     table["score"] = pd.to_numeric(table["score"], errors="coerce")
     if not np.isfinite(table["score"]).all():
         raise UserError(
@@ -148,11 +181,21 @@ def _check_same_images(first: Evaluation, reference: pd.DataFrame, other: Evalua
         )
 
 
-def _model(evaluation: Evaluation, table: pd.DataFrame) -> Model:
+def _model(evaluation: Evaluation, table: pd.DataFrame, second: pd.DataFrame) -> Model:
+    external = None if second.empty else _scores(second)
+    return Model(
+        evaluation,
+        int(evaluation.results["seed"]),
+        _scores(table),
+        float(evaluation.results["threshold"]["value"]),
+        external,
+    )
+
+
+def _scores(table: pd.DataFrame) -> np.ndarray:
     # Models give float32 and the file keeps nine digits: the way over float32 brings the exact score back, so that
     # an image whose score is the threshold itself stays on its side.
-    scores = table["score"].to_numpy(np.float32).astype(np.float64)
-    return Model(evaluation, int(evaluation.results["seed"]), scores, float(evaluation.results["threshold"]["value"]))
+    return table["score"].to_numpy(np.float32).astype(np.float64)
 
 
 def from_cache(inputs: Inputs, run_started: str) -> list[str]:

@@ -88,6 +88,7 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         machines=several_machines(inputs),
         replicates=statistics.REPLICATES,
         subgroups=list(inputs.subgroups),
+        external=external_subject(results) if "external" in results else "",
         several_seeds=any("per_seed" in regime for regime in results["regimes"].values()),
         margin=recommendation.MARGIN,
         listed_files=LISTED_FILES,
@@ -102,6 +103,8 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
             "metrics": metrics_table(results),
             "seeds": seeds_table(results),
             "floor": differences_table(results.get("floor", {"comparisons": []}), FIRST_METRICS),
+            "external": external_table(results),
+            "external_differences": differences_table(results.get("external", {"comparisons": []}), FIRST_METRICS),
             "points": points_table(results),
             "calibration": calibration_table(results),
             "subgroups": subgroups_table(results, inputs),
@@ -154,6 +157,24 @@ def metrics_table(results: dict[str, Any]) -> Table:
     ]
     rows.append(["Threshold", *(tables.decimal(regime["threshold"]["value"]) for regime in regimes.values())])
     return ["Metric", *(REGIME_TITLES[name] for name in regimes)], rows
+
+
+def external_table(results: dict[str, Any]) -> Table:
+    """The same models on the test images and on the second data set."""
+    metrics = ("roc_auc", "accuracy", "recall", "specificity")
+    headers = ["Regime", "ROC AUC on the test images", *(f"{METRIC_NAMES[metric]}, elsewhere" for metric in metrics)]
+    if "external" not in results:
+        return headers, []
+    elsewhere = tables.all_rows(results["external"])
+    rows = [
+        [
+            REGIME_TITLES[name],
+            tables.metric_cell(regime["metrics"]["roc_auc"]),
+            *(tables.metric_cell(elsewhere[name]["metrics"][metric]) for metric in metrics),
+        ]
+        for name, regime in tables.all_rows(results).items()
+    ]
+    return headers, rows
 
 
 def points_table(results: dict[str, Any]) -> Table:
@@ -347,7 +368,30 @@ def markdown(results: dict[str, Any], inputs: Inputs) -> str:
             tables.markdown_table(*tables.main_table(results)),
             f"Test split: {test['images']:,} images of {test['patients']:,} patients. In brackets: 95% intervals"
             f"{', which know how patients and how trainings vary' if len(results['run']['seeds']) > 1 else ''}.",
+            *_external_markdown(results),
             "\n".join(f"- {note}" for note in notes(results, inputs)),
             "Not for clinical use.\n",
         ]
+    )
+
+
+def _external_markdown(results: dict[str, Any]) -> list[str]:
+    if "external" not in results:
+        return []
+    headers, rows = external_table(results)
+    text = tables.markdown_text(external_subject(results))
+    return [f"Elsewhere: {text}", tables.markdown_table(headers, [[*map(_as_cell, row)] for row in rows])]
+
+
+def _as_cell(content: str | Cell) -> Cell:
+    return content if isinstance(content, Cell) else Cell(content)
+
+
+def external_subject(results: dict[str, Any]) -> str:
+    """What the second data set is, in a line."""
+    found = results["external"]["dataset"]
+    return (
+        f"{found['source']['description']}: {tables.count(found['images'])} images of "
+        f"{tables.count(found['patients'])} patients, {tables.percent(found['pneumonia'], found['images'])} pneumonia. "
+        "Nothing was trained or chosen on them; thresholds are those of the first data set."
     )

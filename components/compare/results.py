@@ -16,8 +16,8 @@ from components.compare.uncertainty import Figure
 READ_OFF_SPECIFICITIES = (0.9, 0.95)
 """At these the test images' own ROC curve is read off."""
 
-FLOOR_METRICS = ("roc_auc", "accuracy")
-"""In these every regime is compared with the floor."""
+FIRST_METRICS = ("roc_auc", "accuracy")
+"""In these the regimes are also compared with the floor, and with each other on a second data set."""
 
 
 def build(inputs: Inputs, run_id: str, gpu_hour_price: float = 0.0, cpu_hour_price: float = 0.0) -> dict[str, Any]:
@@ -49,11 +49,35 @@ def build(inputs: Inputs, run_id: str, gpu_hour_price: float = 0.0, cpu_hour_pri
     results["comparisons"] = comparisons.compare_all(list(combinations(inputs.regimes, 2)), *judged)
     if inputs.floor:
         pairs = [(name, FLOOR) for name in inputs.regimes]
-        against = comparisons.compare_all(pairs, *judged, metrics=FLOOR_METRICS)
+        against = comparisons.compare_all(pairs, *judged, metrics=FIRST_METRICS)
         results["floor"] = described[FLOOR] | {"comparisons": against}
+    if inputs.external:
+        results["external"] = _external(inputs, groups, seeds)
     results["pareto"] = cost.pareto(results["regimes"])
     results["recommendation"] = recommendation.recommend(results)
     return results
+
+
+def _external(inputs: Inputs, groups: dict[str, list[Model]], seeds: dict[str, list[int]]) -> dict[str, Any]:
+    """The same models on the second data set, with the thresholds of the first one's validation split."""
+    labels, patients = inputs.external.labels, inputs.external.patients
+    models = [Scored(model.external_scores, model.threshold) for own in groups.values() for model in own]
+    figures = evidence.gather(labels, patients, models)
+    described = {
+        name: {
+            "metrics": {
+                metric: _entry(figures[metric], seeds[name], BOUNDS.get(metric, (0.0, 1.0))) for metric in METRICS
+            }
+        }
+        for name in groups
+    }
+    pairs = list(combinations(inputs.regimes, 2))
+    found = {
+        "dataset": inputs.external.info,
+        "regimes": {name: described[name] for name in inputs.regimes},
+        "comparisons": comparisons.compare_all(pairs, figures, seeds, models, labels, patients, metrics=FIRST_METRICS),
+    }
+    return found | ({"floor": described[FLOOR]} if inputs.floor else {})
 
 
 def positions(groups: dict[str, list[Model]]) -> dict[str, list[int]]:

@@ -27,6 +27,12 @@ def main(words: Sequence[str] | None = None) -> None:
         metavar="X",
         help="the threshold is the highest that reaches it on validation; default: Youden's J decides",
     )
+    parser.add_argument(
+        "--external-test",
+        dest="external",
+        metavar="DATASET",
+        help="folder of a second prepared dataset, from another hospital; all of its images are scored too",
+    )
     arguments = parser.parse_args(words)
     model, given = arguments.model, {name: value for name, value in vars(arguments).items() if name != "model"}
     with console.plain_errors():

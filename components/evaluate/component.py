@@ -1,5 +1,7 @@
 """Evaluate as a step of a Kubeflow pipeline."""
 
+from typing import Optional
+
 from kfp import dsl
 from kfp.dsl import Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
@@ -14,6 +16,7 @@ def evaluate(
     metrics: Output[Metrics],
     classification: Output[ClassificationMetrics],
     target_sensitivity: float = 0.0,
+    external_dataset: Optional[Input[Dataset]] = None,  # noqa: UP045
 ):
     """Scores one trained model on validation and test.
 
@@ -24,14 +27,16 @@ def evaluate(
         metrics: the test metrics, for Kubeflow's table.
         classification: confusion matrix and ROC curve on test, for Kubeflow's plots.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+        external_dataset: a second dataset, from another hospital; all of its images are scored too.
     """
     from components.artifacts.names import CLASSES
     from components.console import plain_errors
     from components.evaluate.evaluate import evaluate as run
     from components.evaluate.scoring import for_kubeflow
 
+    external = external_dataset.path if external_dataset else None
     with plain_errors():
-        results = run(prepared_dataset.path, model.path, evaluation.path, target_sensitivity)
+        results = run(prepared_dataset.path, model.path, evaluation.path, target_sensitivity, external)
     for name, value in results["metrics"]["test"].items():
         metrics.log_metric(name, round(value, 4))
     metrics.log_metric("train_seconds", round(results["training"]["cost"]["train_seconds"], 1))
@@ -46,6 +51,7 @@ def evaluate_floor(
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     target_sensitivity: float = 0.0,
+    external_dataset: Optional[Input[Dataset]] = None,  # noqa: UP045
 ):
     """Fits a logistic regression on thumbnails and scores it: the floor that networks have to beat.
 
@@ -54,11 +60,13 @@ def evaluate_floor(
         evaluation: predictions, threshold, metrics, curves, speed, robustness, as of a trained model.
         metrics: the test metrics, for Kubeflow's table.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+        external_dataset: a second dataset, from another hospital; all of its images are scored too.
     """
     from components.console import plain_errors
     from components.evaluate.floor import evaluate_floor as run
 
+    external = external_dataset.path if external_dataset else None
     with plain_errors():
-        results = run(prepared_dataset.path, evaluation.path, target_sensitivity)
+        results = run(prepared_dataset.path, evaluation.path, target_sensitivity, external)
     for name, value in results["metrics"]["test"].items():
         metrics.log_metric(name, round(value, 4))

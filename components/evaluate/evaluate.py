@@ -10,14 +10,18 @@ from components.artifacts import files
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
-from components.evaluate.judging import check_target, judge
+from components.evaluate.judging import check_target, judge, load_external
 
 BATCH_SIZE = 64
 """Images a step: on a CPU within a tenth of the fastest for MobileNetV2 at 96 px, and small in memory."""
 
 
 def evaluate(
-    dataset: str | Path, model: str | Path, output: str | Path, target_sensitivity: float = 0.0
+    dataset: str | Path,
+    model: str | Path,
+    output: str | Path,
+    target_sensitivity: float = 0.0,
+    external: str | Path | None = None,
 ) -> dict[str, Any]:
     """Scores a model on the validation and the test split.
 
@@ -28,6 +32,7 @@ def evaluate(
         model: folder of the trained model.
         output: the evaluation's folder, made anew.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+        external: folder of a second prepared dataset, all of whose images are scored too.
 
     Returns:
         The content of `evaluation.json`.
@@ -38,6 +43,7 @@ def evaluate(
     started = files.now()
     check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
+    second = load_external(external, data)
     trained = TrainedModel.load(model)
     training = trained.training
     if training["dataset"]["image_size"] != data.info["image_size"]:
@@ -48,7 +54,14 @@ def evaluate(
     network = keras.models.load_model(trained.model_file, compile=False)
     _scores(network, data.splits["test"].images[:BATCH_SIZE])  # compiles, so that it does not count as inference time
     return judge(
-        lambda images: _scores(network, images), data, training, target_sensitivity, BATCH_SIZE, started, output
+        lambda images: _scores(network, images),
+        data,
+        training,
+        target_sensitivity,
+        BATCH_SIZE,
+        started,
+        output,
+        second,
     )
 
 

@@ -13,7 +13,7 @@ from components import console, machine
 from components.artifacts import files
 from components.artifacts.names import FLOOR
 from components.artifacts.prepared_dataset import PreparedDataset, Split
-from components.evaluate.judging import check_target, judge
+from components.evaluate.judging import check_target, judge, load_external
 
 SIDE = 24
 """Height and width of a thumbnail in px."""
@@ -24,13 +24,16 @@ PENALTY = 1.0
 ITERATIONS = 1000
 
 
-def evaluate_floor(dataset: str | Path, output: str | Path, target_sensitivity: float = 0.0) -> dict[str, Any]:
+def evaluate_floor(
+    dataset: str | Path, output: str | Path, target_sensitivity: float = 0.0, external: str | Path | None = None
+) -> dict[str, Any]:
     """Fits the floor on the training split and scores it as every regime is scored.
 
     Args:
         dataset: folder of the prepared dataset.
         output: the evaluation's folder, made anew.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+        external: folder of a second prepared dataset, all of whose images are scored too.
 
     Returns:
         The content of `evaluation.json`; its regime is `names.FLOOR`.
@@ -41,13 +44,14 @@ def evaluate_floor(dataset: str | Path, output: str | Path, target_sensitivity: 
     started = files.now()
     check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
+    second = load_external(external, data)
     train = data.splits["train"]
     begun = time.perf_counter()
     model = _fit(train)
     seconds = time.perf_counter() - begun
     console.say(f"evaluate {FLOOR}", f"fitted to {len(train)} thumbnails of {SIDE} x {SIDE} px in {seconds:.1f} s")
     training = _story(model, data, started, seconds)
-    return judge(lambda images: _scores(model, images), data, training, target_sensitivity, 1, started, output)
+    return judge(lambda images: _scores(model, images), data, training, target_sensitivity, 1, started, output, second)
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:

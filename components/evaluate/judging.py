@@ -42,10 +42,11 @@ def judge(
     batch_size: int,
     started: datetime,
     output: str | Path,
+    external: PreparedDataset | None = None,
 ) -> dict[str, Any]:
-    """Scores validation and test, and saves the evaluation.
+    """Scores validation and test, and every image of a second data set, and saves the evaluation.
 
-    Thresholds and temperature are chosen on validation; nothing is chosen on test.
+    Thresholds and temperature are chosen on validation; nothing is chosen on test or on the second data set.
 
     Args:
         predict: the model; ready, so that its first call takes no longer than others.
@@ -55,6 +56,7 @@ def judge(
         batch_size: images that `predict` takes at a time, for the record.
         started: when the step began.
         output: the evaluation's folder, made anew.
+        external: a data set of other patients; None for none.
 
     Returns:
         The content of `evaluation.json`.
@@ -89,15 +91,21 @@ def judge(
             "batch_size": batch_size,
         },
         "robustness": _robustness(predict, test.images, test.labels, test_scores),
+        "external": None if external is None else _described(external),
         "training": training,
     }
     earlier = [data.splits["train"], validation]
-    predictions = pd.concat(
-        [
-            subgroups.described(validation, earlier[:1]).assign(split="validation", score=validation_scores),
-            subgroups.described(test, earlier).assign(split="test", score=test_scores),
+    tables = [
+        subgroups.described(validation, earlier[:1]).assign(split="validation", score=validation_scores),
+        subgroups.described(test, earlier).assign(split="test", score=test_scores),
+    ]
+    if external is not None:
+        # Its patients are other people, even where names are the same.
+        tables += [
+            subgroups.described(split, []).assign(split="external", score=predict(split.images))
+            for split in external.splits.values()
         ]
-    )
+    predictions = pd.concat(tables)
     with files.new_folder(output) as folder:
         evaluation.save(folder, predictions, results)
     on_test = results["metrics"]["test"]
@@ -107,6 +115,35 @@ def judge(
         f"{on_test['roc_auc']:.4f}, {results['inference']['ms_per_image']:.2g} ms an image",
     )
     return results
+
+
+def load_external(folder: str | Path | None, data: PreparedDataset) -> PreparedDataset | None:
+    """Reads the second data set, if one is given.
+
+    Raises:
+        UserError: it is missing, its images have another size, or it is the data set itself.
+    """
+    if folder is None:
+        return None
+    external = PreparedDataset.load(folder)
+    sizes = external.info["image_size"], data.info["image_size"]
+    if sizes[0] != sizes[1]:
+        raise UserError(f"{folder} has images of {sizes[0]} px, but the data set of {sizes[1]} px: prepare both alike")
+    if external.info["fingerprint"] == data.info["fingerprint"]:
+        raise UserError(f"{folder} is the data set that the models were trained on: give images of another hospital")
+    return external
+
+
+def _described(external: PreparedDataset) -> dict[str, Any]:
+    """What a reader has to know of the second data set; all of its splits are one."""
+    index = pd.concat([split.index for split in external.splits.values()])
+    return {
+        "source": external.info["source"],
+        "fingerprint": external.info["fingerprint"],
+        "images": len(index),
+        "patients": int(index["patient"].nunique()),
+        "pneumonia": int(index["label"].sum()),
+    }
 
 
 def _robustness(predict: Predict, images: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:

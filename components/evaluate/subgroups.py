@@ -28,7 +28,7 @@ def described(split: Split, earlier: list[Split]) -> pd.DataFrame:
         The index with `subtype` (see `subtype_of`) and `patient_seen` (1 where a patient of this name is in an earlier
         split, else 0).
     """
-    seen = set().union(*(other.index["patient"] for other in earlier))
+    seen: set[str] = set().union(*(other.index["patient"] for other in earlier))
     return split.index.assign(
         subtype=[subtype_of(image) for image in split.index["image"]],
         patient_seen=np.array([patient in seen for patient in split.index["patient"]], dtype=int),

@@ -49,13 +49,22 @@ def make_scores(index, separation, seed):
     return (1 / (1 + np.exp(-1.6 * logit))).to_numpy(np.float32)
 
 
-def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, **training):
-    """Saves one plausible evaluation; `training` holds settings of `make_training`."""
+def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, external=None, **training):
+    """Saves one plausible evaluation; `training` holds settings of `make_training`, `external` a second index."""
     facts = REGIME_FACTS[regime]
     index = make_index() if index is None else index
     if scores is None:
         scores = make_scores(index, facts.separation, list(REGIME_FACTS).index(regime) + 10 * seed)
     table = index.assign(score=np.asarray(scores))
+    curves, second = make_curves(table), None
+    if external is not None:
+        second = {
+            **{"source": {"name": "directory", "description": "Another <b>hospital</b>"}, "fingerprint": "ef" * 32},
+            **{"images": len(external), "patients": external["patient"].nunique()},
+            "pneumonia": int(external["label"].sum()),
+        }
+        elsewhere = make_scores(external, 0.6 * facts.separation, list(REGIME_FACTS).index(regime) + 10 * seed)
+        table = pd.concat([table, external.assign(split="external", score=elsewhere)])
     training = make_training(regime, facts, seed, **training)
     results = files.header(evaluation.KIND, STARTED, {}) | {
         "regime": regime,
@@ -70,9 +79,10 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, **train
         "calibration": {"temperature": 1.4, "fitted_on": "validation"},
         "metrics": {},
         "confusion": {},
-        "curves": make_curves(table),
+        "curves": curves,
         "inference": {"ms_per_image": facts.memory / 400, "images_per_second": 4e5 / facts.memory, "batch_size": 32},
         "robustness": {"unchanged": 0.99, "gamma 0.7": 0.978 + 1e-5 * facts.seconds, "noise": 0.93},
+        "external": second,
         "training": training,
     }
     with files.new_folder(folder) as new:

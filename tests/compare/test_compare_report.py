@@ -246,3 +246,40 @@ def test_what_came_from_a_cache_is_said_and_nothing_where_the_start_is_unknown(w
     assert "cache: the training of Full fine-tuning" in (tmp_path / "out" / "report.html").read_text()
     found["run"]["from_cache"] = ["dataset"]
     assert "The prepared dataset was taken from an earlier run by Kubeflow's cache." in notes(found, given)
+
+
+def test_a_second_data_set_stands_beside_the_first(write):
+    other = write.index(images=150, patients=100)
+    folders = [write.evaluation(name, external=other) for name in ("custom_cnn", "full_fine_tuning")]
+    page, markdown = render(write, folders)
+    given = inputs.load(folders, write.summary())
+    found = results.build(given, "")["external"]["regimes"]["custom_cnn"]["metrics"]["roc_auc"]
+    assert "On images from elsewhere" in page
+    assert "150 images of 100 patients" in text_of(page)
+    assert str(tables.metric_cell(found)) in text_of(page)
+    assert str(tables.metric_cell(found)) in markdown
+    assert "<b>hospital" not in page + markdown
+    assert "On images from elsewhere" not in render(write, [write.evaluation("custom_cnn", "plain")])[0]
+
+
+def test_the_report_tells_floor_thresholds_calibration_subgroups_and_prices(page, compared):
+    words = text_of(page)
+    for expected in (
+        *("Against the floor", "Logistic regression (floor)", "At other thresholds", "90% specificity", "Youden's J"),
+        *("Scores as probabilities", "1.400", "Subgroups", "viral pneumonia against normal", "of other patients"),
+        *("Differences in the other metrics", "DeLong over patients", "McNemar, exact, over patients"),
+        *("Time to validation AUC 0.95", "Not beaten, cheapest first", "read off the test curve"),
+    ):
+        assert expected in words.replace("&#39;", "'"), expected
+    fit = compared.results["regimes"]["custom_cnn"]["calibration"]["after"]["ece"]
+    assert str(tables.metric_cell(fit)) in words
+
+
+def test_seeds_tables_have_their_standard_deviation(write):
+    folders = [write.evaluation("custom_cnn", seed=seed) for seed in (0, 1)]
+    given = inputs.load([*folders, write.evaluation("full_fine_tuning")], write.summary())
+    found = results.build(given, "")
+    rows = report.seeds_table(found)[1]
+    assert [row[1] for row in rows] == ["0", "1", "standard deviation"]
+    assert rows[2][2] == tables.decimal(found["regimes"]["custom_cnn"]["metrics"]["roc_auc"]["sd_seeds"])
+    assert "speak of patients only: Full fine-tuning" in " ".join(notes(found, given))

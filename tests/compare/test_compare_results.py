@@ -361,3 +361,26 @@ def test_prices_are_for_the_machine_that_trained(write):
 def test_a_price_that_is_none_is_refused(write, tmp_path):
     with pytest.raises(UserError, match="price of a GPU hour is -1"):
         compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", gpu_hour_price=-1)
+
+
+def test_a_second_data_set_is_judged_with_the_thresholds_of_the_first(write):
+    other = write.index(images=150, patients=100)
+    folders = [write.evaluation(name, external=other) for name in ("custom_cnn", "full_fine_tuning", FLOOR)]
+    found = build(write, folders)["external"]
+    assert found["dataset"]["images"] == 150
+    assert list(found["regimes"]) == ["custom_cnn", "full_fine_tuning"]
+    table = Evaluation.load(folders[0]).split("external")
+    metrics = found["regimes"]["custom_cnn"]["metrics"]
+    assert set(metrics) == set(METRICS)
+    assert metrics["roc_auc"]["value"] == pytest.approx(roc_auc_score(table["label"], table["score"]))
+    assert metrics["accuracy"]["value"] == pytest.approx(((table["score"] >= 0.5) == table["label"]).mean())
+    assert [pair["metric"] for pair in found["comparisons"]] == ["roc_auc", "accuracy"]
+    assert set(found["floor"]["metrics"]) == set(METRICS)
+    first = build(write, [write.evaluation("custom_cnn", "plain")])
+    assert "external" not in first
+
+
+def test_models_that_saw_different_second_data_sets_are_not_compared(write):
+    folders = [write.evaluation("custom_cnn", external=write.index()), write.evaluation("full_fine_tuning")]
+    with pytest.raises(UserError, match="different test images"):
+        inputs.load(folders, write.summary())

@@ -9,6 +9,7 @@ import pytest
 
 from components.artifacts.evaluation import METRICS, Evaluation
 from components.artifacts.names import FLOOR
+from components.console import UserError
 from components.evaluate.__main__ import main
 from components.evaluate.floor import SIDE, evaluate_floor, thumbnails
 from tests.train.conftest import write_prepared
@@ -66,3 +67,29 @@ def test_the_command_line_without_a_model_fits_the_floor(floor, tmp_path, capsys
 def test_the_floor_needs_no_keras():
     code = "import sys, components.evaluate.floor; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_image_of_a_second_data_set_is_scored_and_decides_nothing(floor, tmp_path):
+    counts = (("train", 20), ("validation", 10), ("test", 30))
+    other = write_prepared(tmp_path / "other", counts)
+    results = evaluate_floor(floor[0], tmp_path / "out", external=other)
+    found = Evaluation.load(tmp_path / "out")
+    elsewhere = found.split("external")
+    assert len(elsewhere) == results["external"]["images"] == 60
+    assert results["external"]["pneumonia"] == elsewhere["label"].sum() == 30
+    assert not elsewhere["patient_seen"].any(), "equal names in another hospital are other people"
+    assert results["threshold"] == floor[1].results["threshold"]
+    assert results["metrics"] == floor[1].results["metrics"]
+    assert floor[1].results["external"] is None
+
+
+def test_the_data_set_itself_is_no_second_one(floor, tmp_path):
+    with pytest.raises(UserError, match="trained on: give images of another hospital"):
+        evaluate_floor(floor[0], tmp_path / "out", external=floor[0])
+
+
+def test_a_second_data_set_of_another_image_size_is_refused(floor, tmp_path):
+    other = write_prepared(tmp_path / "other", size=64)
+    with pytest.raises(UserError, match="images of 64 px, but the data set of 32 px"):
+        evaluate_floor(floor[0], tmp_path / "out", external=other)
+    assert not (tmp_path / "out").exists()

@@ -88,6 +88,20 @@ def test_compare_takes_evaluations_and_the_summary_and_neither_images_nor_models
     assert all("evaluation" in inputs[regime]["taskOutputArtifact"]["outputArtifactKey"] for regime in REGIMES)
 
 
+def test_a_second_data_set_reaches_every_evaluation_and_no_training(tmp_path):
+    main(["--external-test", "/data/elsewhere", "--output", str(tmp_path)])
+    found = read(tmp_path / "pneumonia_benchmark.yaml")
+    tasks = found["root"]["dag"]["tasks"]
+    assert tasks["ingest-2"]["inputs"]["parameters"]["path"]["runtimeValue"]["constant"] == "/data/elsewhere"
+    assert tasks["preprocess-2"]["dependentTasks"] == ["ingest-2"]
+    assert "external_dataset" in tasks["evaluate-floor"]["inputs"]["artifacts"]
+    inside = found["components"]["comp-for-loop-1"]["dag"]["tasks"]
+    for task in of_step(inside, "Evaluate").values():
+        assert "external_dataset" in task["inputs"]["artifacts"]
+    for task in of_step(inside, "Train").values():
+        assert set(task["inputs"]["artifacts"]) == {"prepared_dataset"}
+
+
 def test_train_tasks_ask_for_one_gpu_cpu_and_memory(pipeline, loop):
     for task in of_step(loop, "Train").values():
         resources = executor_of(pipeline, task)["resources"]

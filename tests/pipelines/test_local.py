@@ -107,6 +107,8 @@ def test_the_whole_pipeline_on_real_radiographs(tmp_path):
         (["--regimes", "magic"], "invalid choice: 'magic'"),
         (["--source", "directory"], "give it with --path"),
         (["--source", "directory", "--path", "nowhere"], "there is no folder nowhere"),
+        (["--external-test", "nowhere"], "there is no folder nowhere: check --external-test"),
+        (["--target-sensitivity", "1.5"], "'1.5' is not a number"),
         (["--weights", "missing.h5"], "there is no weights file missing.h5"),
     ],
 )
