@@ -234,7 +234,7 @@ def calibration(results: dict[str, Any], _: Inputs) -> Drawn:
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=f"{title} (calibration error)")
         axes.set_xlabel("Score (probability of pneumonia)")
         axes.set_box_aspect(1)
-        axes.legend(loc="upper left", fontsize=8.5)
+        axes.legend(loc="best", fontsize=8.5)
     figure.axes[0].set_ylabel("Share of images with pneumonia")
     for name, row in tables.all_rows(results).items():
         fit = row["calibration"]

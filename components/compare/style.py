@@ -19,6 +19,7 @@ CSS_PIXELS = 100
 """Width of an inch of a figure in the report."""
 
 INK, MUTED, FAINT = "#1c2430", "#5b6675", "#d5dae1"
+MOST_TICKS = 8
 LOG_SPREAD = 6
 """The time axis is logarithmic from this ratio of the longest to the shortest time on."""
 
@@ -90,10 +91,19 @@ def time_axis(axes: Axes, seconds: list[float]) -> None:
     else:
         axes.set_xscale("log")
         axes.set_xlim(low / 1.8, high * 1.8)
-        ticks = [tick for tick in _NICE_SECONDS if low / 1.8 <= tick <= high * 1.8]
+        ticks = _apart([tick for tick in _NICE_SECONDS if low / 1.8 <= tick <= high * 1.8])
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short_time(value)))
+
+
+def _apart(ticks: list[float]) -> list[float]:
+    """Those ticks of a logarithmic axis whose labels have room."""
+    kept: list[float] = []
+    for tick in ticks:
+        if not kept or tick >= kept[-1] * (ticks[-1] / ticks[0]) ** (1 / MOST_TICKS):
+            kept.append(tick)
+    return kept
 
 
 def _short_time(seconds: float) -> str:
