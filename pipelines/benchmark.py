@@ -98,7 +98,7 @@ def build(settings: Settings):
         place(prepared, "preprocess", settings)
         dataset = prepared.outputs["prepared_dataset"]
 
-        elsewhere = _second_dataset(settings, image_size, data_seed) if settings.external_test else {}
+        elsewhere = _second_dataset(settings, image_size, data_seed, max_bad_fraction) if settings.external_test else {}
 
         evaluations = {}
         with dsl.ParallelFor(items=seeds, name="each-seed", parallelism=settings.parallelism or None) as seed:
@@ -147,12 +147,18 @@ def build(settings: Settings):
     return pneumonia_benchmark
 
 
-def _second_dataset(settings: Settings, image_size, data_seed) -> dict:
+def _second_dataset(settings: Settings, image_size, data_seed, max_bad_fraction) -> dict:
     """Tasks that bring in the data set from another hospital; what evaluate takes of them."""
-    raw = ingest(source="directory", path=settings.external_test, seed=data_seed)
+    raw = ingest(source="directory", path=settings.external_test, seed=data_seed, max_bad_fraction=max_bad_fraction)
     raw.set_display_name("Ingest: elsewhere").set_caching_options(settings.cache_ingest)
     place(raw, "ingest", settings)
-    prepared = preprocess(raw_dataset=raw.outputs["raw_dataset"], image_size=image_size, seed=data_seed)
+    prepared = preprocess(
+        raw_dataset=raw.outputs["raw_dataset"],
+        image_size=image_size,
+        seed=data_seed,
+        max_bad_fraction=max_bad_fraction,
+        report_images=False,
+    )
     prepared.set_display_name("Preprocess: elsewhere")
     place(prepared, "preprocess", settings)
     return {"external_dataset": prepared.outputs["prepared_dataset"]}
