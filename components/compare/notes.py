@@ -84,9 +84,9 @@ def _unknown_patients(inputs: Inputs) -> str:
 
 def _no_mistakes(results: dict[str, Any]) -> str:
     entries = (entry for regime in results["regimes"].values() for entry in regime["metrics"].values())
-    if not any(entry["ci95"][0] == entry["ci95"][1] for entry in entries):
+    if not any(entry["value"] in (0, 1) for entry in entries):
         return ""
     return (
-        "An interval without width means that every resampled test set gave the same figure, most often because the "
-        "model made no mistake of that kind on these images; it does not mean that it never will."
+        "Where a model made no mistake of a kind on these images, nothing shows how that varies: the interval is the "
+        "exact bound for as many patients as the rarer class has."
     )

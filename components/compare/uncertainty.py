@@ -74,7 +74,9 @@ class Figure:
         common = max(0.0, resampled - inside)
         variance = max(resampled, common + sum(part for part, _ in spread))
         doubt = common**2 / self.degrees_of_freedom + sum(part**2 / (size - 1) for part, size in spread)
-        return Estimate(float(weights @ self.values), variance, variance**2 / doubt if doubt else np.inf)
+        return Estimate(
+            float(weights @ self.values), variance, variance**2 / doubt if doubt else self.degrees_of_freedom
+        )
 
     def _interaction(self, rows: Sequence[int]) -> float:
         """Var(E) / S of one regime."""
@@ -92,7 +94,7 @@ def interval(estimate: Estimate, lowest: float = 0.0, highest: float = 1.0) -> l
 
     It is built on the logit scale: near a bound, where good models are, figures vary less and not symmetrically
     (Agresti and Coull 1998, doi:10.1080/00031305.1998.10480550; for ROC AUC Qin and Hotilovac 2008,
-    doi:10.1177/0962280207087173). A figure at its very bound has no width there.
+    doi:10.1177/0962280207087173). At its very bound, where nothing was seen to vary, see `unseen`.
 
     Args:
         estimate: of one regime.
@@ -101,7 +103,8 @@ def interval(estimate: Estimate, lowest: float = 0.0, highest: float = 1.0) -> l
     """
     share = (estimate.value - lowest) / (highest - lowest)
     if not 0 < share < 1:
-        return [estimate.value, estimate.value]
+        reach = (highest - lowest) * unseen(estimate)
+        return [max(lowest, estimate.value - reach), min(highest, estimate.value + reach)]
     half_width = _half_width(estimate) / (highest - lowest) / (share * (1 - share))
     ends = special.expit(special.logit(share) + np.array([-half_width, half_width]))
     return (lowest + (highest - lowest) * ends).tolist()
@@ -109,8 +112,17 @@ def interval(estimate: Estimate, lowest: float = 0.0, highest: float = 1.0) -> l
 
 def difference_interval(estimate: Estimate, span: float = 1.0) -> list[float]:
     """The 95% interval of a difference of two figures that are at most `span` apart."""
-    half_width = _half_width(estimate)
+    half_width = _half_width(estimate) if estimate.variance else span * unseen(estimate)
     return [max(-span, estimate.value - half_width), min(span, estimate.value + half_width)]
+
+
+def unseen(estimate: Estimate) -> float:
+    """How frequent, at most, a mistake may be that none of the patients showed.
+
+    The exact bound (Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404) for as many patients as the rarer class has.
+    It holds for ROC AUC too: pair each of them with a patient of the other class, and all pairs are ranked rightly.
+    """
+    return float(1 - ((1 - CONFIDENCE) / 2) ** (1 / (estimate.degrees_of_freedom + 1)))
 
 
 def p_value(estimate: Estimate) -> float:

@@ -69,6 +69,15 @@ def test_in_the_middle_an_interval_is_the_usual_one():
     assert uncertainty.interval(Estimate(0.5, 0.0001, 80)) == pytest.approx([0.5 - half, 0.5 + half], abs=2e-4)
 
 
-def test_a_flawless_figure_has_no_width_and_a_difference_stays_possible():
-    assert uncertainty.interval(Estimate(1.0, 0.0, np.inf)) == [1.0, 1.0]
+@pytest.mark.parametrize("patients", [1, 20, 200])
+def test_a_flawless_figure_has_the_exact_interval_of_as_many_patients(patients):
+    figure = Figure(np.array([1.0, 0.0, 1.0]), np.zeros((3, 3)), patients - 1 if patients > 1 else 1)
+    exact = stats.binomtest(max(patients, 2), max(patients, 2)).proportion_ci(0.95, "exact")
+    assert uncertainty.interval(figure.mean([0])) == pytest.approx(list(exact))
+    assert uncertainty.interval(figure.mean([1])) == pytest.approx([0, 1 - exact.low])
+    low, high = uncertainty.difference_interval(figure.difference([0], [2]))
+    assert (low, high) == (pytest.approx(exact.low - 1), pytest.approx(1 - exact.low))
+
+
+def test_a_difference_stays_possible():
     assert uncertainty.difference_interval(Estimate(0.9, 0.04, 3)) == [pytest.approx(0.9 - 3.182 * 0.2, abs=1e-3), 1.0]
