@@ -77,6 +77,23 @@ def test_several_seeds_train_every_regime_once_each(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_second_data_set_is_scored_beside_the_first(tmp_path):
+    elsewhere = write_images(tmp_path / "elsewhere", count=12)
+    small = ("--synthetic-images", 80, "--synthetic-size", 48, "--image-size", 32, "--epochs", 1, "--batch-size", 8)
+    options = ("--target-sensitivity", 0.9, "--cpu-hour-price", 0.5, "--external-test", elsewhere)
+    done = run(*small, *options, "--regimes", "custom_cnn", "--output", tmp_path / "runs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = check_results(tmp_path / "runs" / "latest", ["custom_cnn"])
+    assert results["external"]["dataset"]["images"] == 24
+    assert set(results["external"]["regimes"]["custom_cnn"]["metrics"]) == set(METRICS)
+    assert set(results["floor"]["metrics"]) == set(results["external"]["floor"]["metrics"]) == set(METRICS)
+    regime = results["regimes"]["custom_cnn"]
+    assert regime["threshold"]["rule"] == "sensitivity of at least 0.9"
+    assert regime["cost"]["training_price"] == pytest.approx(regime["cost"]["train_seconds"] * 0.5 / 3600)
+    assert "On images from elsewhere" in (tmp_path / "runs" / "latest" / "comparison" / "report.html").read_text()
+
+
+@pytest.mark.slow
 def test_the_whole_pipeline_on_real_radiographs(tmp_path):
     shared = os.environ.get("PNEUMONIA_BENCHMARK_DATA")
     if not shared:
