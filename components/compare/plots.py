@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from components.artifacts.names import FLOOR, REGIME_TITLES
-from components.compare import style, tables
+from components.compare import recommendation, style, tables
 from components.compare.inputs import Inputs
 from components.compare.style import LOOKS
 
@@ -21,6 +21,25 @@ METRIC_TITLES = {
     "specificity": "Specificity",
     "f1": "F1",
     "roc_auc": "ROC AUC",
+}
+
+FIRST_METRICS = ("roc_auc", "accuracy")
+"""Differences in these are drawn."""
+
+SUBGROUP_TITLES = {
+    "all": "all test images",
+    "bacteria": "bacterial pneumonia",
+    "virus": "viral pneumonia",
+    "patient seen in training": "patient also in training",
+    "patient new": "patient new",
+}
+
+COST_TITLES = {
+    "train_seconds": "Training time",
+    "peak_memory_mb": "Peak memory (MB)",
+    "model_mb": "Model size (MB)",
+    "inference_ms_per_image": "Time per image (ms)",
+    "training_price": "Price of training",
 }
 
 
@@ -71,19 +90,18 @@ Drawn = tuple[Figure, str, str, str] | None
 
 def quality_against_time(results: dict[str, Any], _: Inputs) -> Drawn:
     """Accuracy and ROC AUC against training time: the answer at a glance."""
-    figure = Figure(figsize=(10, 4.3))
-    seconds = {name: regime["cost"]["train_seconds"] for name, regime in tables.all_rows(results).items()}
-    for axes, metric in zip(figure.subplots(1, 2), ("accuracy", "roc_auc"), strict=True):
+    rows = tables.all_rows(results)
+    figure = Figure(figsize=(5.4, 4.9))
+    seconds = {name: regime["cost"]["train_seconds"] for name, regime in rows.items()}
+    panels = figure.subplots(2, 1, sharex=True)
+    for axes, metric in zip(panels, ("accuracy", "roc_auc"), strict=True):
         style.time_axis(axes, list(seconds.values()))
-        points = []
-        for name, regime in tables.all_rows(results).items():
-            entry = regime["metrics"][metric]
-            _interval(axes, seconds[name], entry, name, vertical=True)
-            points.append((seconds[name], entry["value"], tuple(entry["ci95"]), REGIME_TITLES[name]))
-        axes.set_ylabel(f"{METRIC_TITLES[metric]} on the test images")
+        for name, regime in rows.items():
+            _interval(axes, seconds[name], regime["metrics"][metric], name, vertical=True)
+        axes.set_ylabel(f"{METRIC_TITLES[metric]} on test")
         axes.grid(axis="y")
-        axes.set_xlabel("Training time")
-        style.label_points(axes, points)
+    _legend_above(figure, list(rows), columns=3)
+    panels[-1].set_xlabel("Training time")
     return (
         figure,
         "What quality costs in training time",
@@ -93,12 +111,15 @@ def quality_against_time(results: dict[str, Any], _: Inputs) -> Drawn:
     )
 
 
-def _interval(axes: Axes, position: float, entry: dict[str, Any], name: str, vertical: bool = False) -> None:
+def _interval(
+    axes: Axes, position: float, entry: dict[str, Any], name: str, vertical: bool = False, size: int = 8
+) -> None:
     """A regime's marker with its 95% interval as a bar."""
     value, (low, high) = entry["value"], entry["ci95"]
     look = LOOKS[name]
     bar = [[value - low], [high - value]]
-    options = {"fmt": look.marker, "color": look.colour, "markersize": 8, "capsize": 4, "markeredgecolor": "white"}
+    options = {"fmt": look.marker, "color": look.colour, "markersize": size, "capsize": size / 2, "linewidth": 1.6}
+    options |= {"markeredgecolor": "white" if look.marker != "X" else look.colour}
     if vertical:
         axes.errorbar([position], [value], yerr=bar, **options)
     else:
@@ -113,6 +134,41 @@ def _in_words(results: dict[str, Any], metrics: tuple[str, ...], with_time: bool
             figures.append(f"trained in {tables.duration(regime['cost']['train_seconds'])}")
         parts.append(f"{REGIME_TITLES[name]}: {', '.join(figures)}")
     return "; ".join(parts) + "."
+
+
+def differences(results: dict[str, Any], _: Inputs) -> Drawn:
+    """Every paired difference in ROC AUC and accuracy with its interval, beside the line of no difference."""
+    pairs = {metric: [pair for pair in results["comparisons"] if pair["metric"] == metric] for metric in FIRST_METRICS}
+    if not results["comparisons"]:
+        return None
+    names = [f"{REGIME_TITLES[pair['a']]} − {REGIME_TITLES[pair['b']]}" for pair in pairs[FIRST_METRICS[0]]]
+    figure = Figure(figsize=(10, 1.3 + 0.42 * len(names)))
+    for axes, (metric, found) in zip(figure.subplots(1, 2, sharey=True), pairs.items(), strict=True):
+        axes.axvline(0, color=style.MUTED, linewidth=1.2)
+        for row, pair in enumerate(found):
+            shown = recommendation.verdict(pair) != recommendation.NO_DIFFERENCE
+            low, high = pair["ci95"]
+            bar = [[pair["difference"] - low], [high - pair["difference"]]]
+            face = style.INK if shown else "white"
+            options = {"fmt": "o", "color": style.INK, "markerfacecolor": face, "markersize": 7, "capsize": 4}
+            axes.errorbar([pair["difference"]], [row], xerr=bar, linewidth=1.5, **options)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.grid(axis="x")
+        axes.locator_params(axis="x", nbins=6)
+        axes.set_xlabel(f"Difference in {METRIC_TITLES[metric] if metric == 'roc_auc' else 'accuracy'}")
+    words = (
+        f"{names[row]}: {tables.signed(pair['difference'])} in ROC AUC ({tables.signed_span(pair['ci95'])}), "
+        f"{recommendation.verdict(pair)}"
+        for row, pair in enumerate(pairs["roc_auc"])
+    )
+    return (
+        figure,
+        "Every two regimes on the same patients",
+        "Right of the line the first of the two is higher, left of it the second. Bars are 95% intervals. A filled "
+        "mark is a difference (before the correction for the number of pairs); a hollow one, that none was shown.",
+        "; ".join(words) + ".",
+    )
 
 
 def metrics(results: dict[str, Any], _: Inputs) -> Drawn:
@@ -217,46 +273,95 @@ def confusion(results: dict[str, Any], _: Inputs) -> Drawn:
 
 
 def calibration(results: dict[str, Any], _: Inputs) -> Drawn:
-    """Share of pneumonia against score, before and after temperature scaling."""
-    figure = Figure(figsize=(10, 4.8))
+    """Share of pneumonia against score, before and after temperature scaling, a panel a model."""
+    rows = tables.all_rows(results)
+    figure = Figure(figsize=(0.6 + 2.35 * len(rows), 3.5))
     words = []
-    for axes, stage, title in zip(
-        figure.subplots(1, 2, sharey=True), ("before", "after"), ("As scored", "After temperature scaling"), strict=True
-    ):
+    grid = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
+    for axes, (name, row) in zip(grid, rows.items(), strict=True):
         axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=":")
-        for name, row in tables.all_rows(results).items():
-            points, look = row["calibration"][stage]["reliability"], LOOKS[name]
-            x, y, images = ([point[key] for point in points] for key in ("score", "pneumonia", "images"))
-            axes.plot(x, y, color=look.colour, linestyle=look.line, linewidth=1.2, alpha=0.7)
-            size = 12 + 110 * np.sqrt(np.array(images) / sum(images))
-            label = f"{REGIME_TITLES[name]}  {tables.decimal(row['calibration'][stage]['ece']['value'])}"
-            axes.scatter(x, y, size, color=look.colour, marker=look.marker, edgecolor="white", label=label, zorder=3)
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=f"{title} (calibration error)")
-        axes.set_xlabel("Score (probability of pneumonia)")
+        fit, look = row["calibration"], LOOKS[name]
+        _reliability(axes, fit["before"]["reliability"], style.MUTED, "--", "o", "white")
+        _reliability(axes, fit["after"]["reliability"], look.colour, "-", look.marker, look.colour)
+        before, after = (tables.decimal(fit[stage]["ece"]["value"]) for stage in ("before", "after"))
+        axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), title=f"{_wrapped(name)}\nerror {before} → {after}")
         axes.set_box_aspect(1)
-        axes.legend(loc="best", fontsize=8.5)
-    figure.axes[0].set_ylabel("Share of images with pneumonia")
-    for name, row in tables.all_rows(results).items():
-        fit = row["calibration"]
-        errors = " and ".join(f"{tables.decimal(fit[stage]['ece']['value'])} {stage}" for stage in ("before", "after"))
+        errors = f"{before} before and {after} after"
         words.append(f"{REGIME_TITLES[name]}: calibration error {errors} scaling by {fit['temperature']:.2f}")
+    grid[0].set_ylabel("Share with pneumonia")
+    figure.supxlabel("Score (probability of pneumonia)", fontsize=10)
     return (
         figure,
         "Whether scores are probabilities",
         "On the dotted line, of the images with a score of 0.8 eight in ten show pneumonia; below it the model is too "
-        "sure of pneumonia, above it not sure enough. Larger marks stand for more images. The temperature was fitted "
-        "on the validation images.",
+        "sure of pneumonia, above it not sure enough. Hollow and dashed: as scored; filled: after temperature scaling, "
+        "fitted on the validation images. Larger marks stand for more images. Error: the mean distance from the line.",
         "; ".join(words) + ".",
     )
 
 
-def learning_curves(_: dict[str, Any], inputs: Inputs) -> Drawn:
-    """Validation AUC and losses while training went on, for the first seed of each regime."""
+def _reliability(axes: Axes, points: list[dict[str, float]], colour: str, line: str, marker: str, face: str) -> None:
+    """One line of a reliability diagram; the area of a mark grows with its images."""
+    x, y, images = (np.array([point[key] for point in points]) for key in ("score", "pneumonia", "images"))
+    axes.plot(x, y, color=colour, linestyle=line, linewidth=1.2)
+    axes.scatter(
+        x, y, 10 + 90 * np.sqrt(images / images.sum()), facecolor=face, edgecolor=colour, marker=marker, zorder=3
+    )
+
+
+def _wrapped(name: str) -> str:
+    """A regime's title for a narrow panel."""
+    return REGIME_TITLES[name].replace(" (", "\n(") if name == FLOOR else REGIME_TITLES[name]
+
+
+def subgroups(results: dict[str, Any], inputs: Inputs) -> Drawn:
+    """ROC AUC and recall on parts of the test images, beside all of them."""
+    if not inputs.subgroups:
+        return None
+    regimes = tables.all_rows(results)
+    groups = ["all", *inputs.subgroups]
+    figure = Figure(figsize=(10, 1.6 + 0.75 * len(groups)))
+    words = []
+    for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("roc_auc", "recall"), strict=True):
+        for place, (name, regime) in enumerate(regimes.items()):
+            for row, group in enumerate(groups):
+                known = regime["metrics"] if group == "all" else regime["subgroups"][group]["metrics"]
+                if metric in known:
+                    _interval(axes, row + 0.15 * (place - (len(regimes) - 1) / 2), known[metric], name, size=6)
+        axes.set_yticks(range(len(groups)), [SUBGROUP_TITLES[group] for group in groups])
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.set_xlabel(f"{METRIC_TITLES[metric]}, with 95% interval")
+        axes.grid(axis="x")
+    for name, regime in regimes.items():
+        parts = (
+            f"{SUBGROUP_TITLES[group]} {tables.decimal(regime['subgroups'][group]['metrics']['roc_auc']['value'])}"
+            for group in inputs.subgroups
+            if "roc_auc" in regime["subgroups"][group]["metrics"]
+        )
+        words.append(f"{REGIME_TITLES[name]}: ROC AUC {', '.join(parts)}")
+    _legend_above(figure, list(regimes))
+    return (
+        figure,
+        "Parts of the test images",
+        "The smaller the part, the wider the interval. A kind of pneumonia is set against all normal images.",
+        "; ".join(words) + ".",
+    )
+
+
+def _legend_above(figure: Figure, names: list[str], columns: int = 5) -> None:
+    """One legend for all panels, above them."""
+    style.legend_above(figure, names, [REGIME_TITLES[name] for name in names], columns)
+
+
+def learning_curves(results: dict[str, Any], inputs: Inputs) -> Drawn:
+    """Validation AUC and losses while training went on; seeds after the first of a regime are drawn thinly."""
     figure = Figure(figsize=(1 + 2.8 * len(inputs.regimes), 4.8))
     grid = figure.subplots(2, len(inputs.regimes), sharey="row", sharex="col", squeeze=False)
     words = []
     for column, (name, models) in enumerate(inputs.regimes.items()):
         training = models[0].evaluation.results["training"]
+        for model in models[1:]:
+            _further_history(grid[:, column], model.evaluation.results["training"]["history"], name)
         best = _one_history(grid[:, column], training, name)
         grid[0, column].set_title(REGIME_TITLES[name])
         auc = tables.decimal(best["validation_auc"])
@@ -270,7 +375,7 @@ def learning_curves(_: dict[str, Any], inputs: Inputs) -> Drawn:
         "How training went",
         "The marker is the epoch whose weights were kept; grey ground is the warm-up of the head. Each regime has a "
         "time scale of its own. Where validation loss rises while training loss falls, the model learns its training "
-        "images by heart.",
+        "images by heart." + (" Thin lines are further seeds." if len(results["run"]["seeds"]) > 1 else ""),
         "; ".join(words) + ".",
     )
 
@@ -298,6 +403,14 @@ def _one_history(column: np.ndarray, training: dict[str, Any], name: str) -> dic
     if warm_up:
         auc.text(0, 0.97, " warm-up", transform=auc.get_xaxis_transform(), fontsize=8, color=style.MUTED, va="top")
     return best
+
+
+def _further_history(column: np.ndarray, history: list[dict[str, Any]], name: str) -> None:
+    """Draws the validation curves of a further seed."""
+    for axes, key in zip(column, ("validation_auc", "validation_loss"), strict=True):
+        axes.plot(
+            _series(history, "seconds"), _series(history, key), color=LOOKS[name].colour, linewidth=0.8, alpha=0.7
+        )
 
 
 def _best_entry(training: dict[str, Any]) -> dict[str, Any]:
@@ -345,6 +458,46 @@ def cost(results: dict[str, Any], _: Inputs) -> Drawn:
     )
 
 
+def pareto(results: dict[str, Any], _: Inputs) -> Drawn:
+    """ROC AUC against every cost, with a line through the regimes that no other beats."""
+    regimes = results["regimes"]
+    if len(regimes) < 2:
+        return None
+    fronts = {cost: front for cost, front in results["pareto"].items() if cost in COST_TITLES}
+    columns = 2 if len(fronts) in (2, 4) else 3
+    figure = Figure(figsize=(10, 0.6 + 2.7 * -(-len(fronts) // columns)))
+    grid = figure.subplots(-(-len(fronts) // columns), columns, sharey=True, squeeze=False)
+    for axes in grid.flat[len(fronts) :]:
+        axes.set_axis_off()
+    for axes, (cost, front) in zip(grid.flat, fronts.items(), strict=False):
+        at = {name: regime["cost"][cost] for name, regime in regimes.items()}
+        if cost == "train_seconds":
+            style.time_axis(axes, list(at.values()))
+        else:
+            axes.set_xlim(0, 1.12 * max(at.values()))
+            axes.locator_params(axis="x", nbins=5)
+        quality = [regimes[name]["metrics"]["roc_auc"]["value"] for name in front]
+        axes.step([at[name] for name in front], quality, where="post", color=style.MUTED, linewidth=1, linestyle=":")
+        for name, regime in regimes.items():
+            _interval(axes, at[name], regime["metrics"]["roc_auc"], name, vertical=True)
+        axes.set_xlabel(COST_TITLES[cost])
+        axes.grid(axis="y")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("ROC AUC on test")
+    _legend_above(figure, list(regimes))
+    words = (
+        f"{COST_TITLES[cost]}: not beaten are {', '.join(REGIME_TITLES[name] for name in front)}"
+        for cost, front in fronts.items()
+    )
+    return (
+        figure,
+        "Quality against every cost",
+        "The dotted line joins the regimes that no other beats (the Pareto front): to be better than these costs more. "
+        "Bars are 95% intervals; regimes whose bars overlap may well change places.",
+        "; ".join(words) + ".",
+    )
+
+
 def robustness(results: dict[str, Any], _: Inputs) -> Drawn:
     """ROC AUC when the test images are changed, as another machine might."""
     regimes = {name: row["robustness"] for name, row in tables.all_rows(results).items() if row["robustness"]}
@@ -358,12 +511,17 @@ def robustness(results: dict[str, Any], _: Inputs) -> Drawn:
         rows = [row + shift for row, change in enumerate(changes) if values.get(change) is not None]
         known = [values[change] for change in changes if values.get(change) is not None]
         look = LOOKS[name]
-        axes.plot(known, rows, color=look.colour, marker=look.marker, linestyle="", label=REGIME_TITLES[name])
+        axes.plot(known, rows, color=look.colour, marker=look.marker, linestyle="", markersize=7)
+        if values.get("unchanged") is not None:
+            axes.axvline(
+                values["unchanged"], color=look.colour, linestyle=look.line, linewidth=0.9, alpha=0.6, zorder=0
+            )
+    for row in range(1, len(changes), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=style.FAINT, alpha=0.35, linewidth=0)
     axes.set_yticks(range(len(changes)), changes)
     axes.set_ylim(len(changes) - 0.5, -0.5)
-    axes.grid(axis="x")
     axes.set_xlabel("ROC AUC on the changed test images")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(regimes))
+    _legend_above(figure, list(regimes))
     words = (
         f"{REGIME_TITLES[name]}: " + ", ".join(f"{change} {tables.decimal(value)}" for change, value in values.items())
         for name, values in regimes.items()
@@ -372,19 +530,23 @@ def robustness(results: dict[str, Any], _: Inputs) -> Drawn:
         figure,
         "What changed images do",
         "The same test images brightened, darkened, blurred and the like, as another machine might deliver them. "
-        "The further a mark falls to the left of “unchanged”, the more the regime leans on how images look.",
+        "Thin lines repeat “unchanged”: the further a mark falls to the left of its line, the more the regime leans "
+        "on how images look.",
         "; ".join(words) + ".",
     )
 
 
 PLOTS: dict[str, Callable[[dict[str, Any], Inputs], Drawn]] = {
     "quality_against_time": quality_against_time,
+    "differences": differences,
     "metrics": metrics,
     "roc_and_pr": roc_and_pr,
     "confusion": confusion,
     "calibration": calibration,
-    "learning_curves": learning_curves,
-    "cost": cost,
+    "subgroups": subgroups,
     "robustness": robustness,
+    "learning_curves": learning_curves,
+    "pareto": pareto,
+    "cost": cost,
 }
 """Every plot, under the name of its file, in the order of the report."""

@@ -16,6 +16,9 @@ margin (non-inferiority), not where a loss merely could not be shown.
 SIGNIFICANCE = 0.05
 """A difference whose p-value, corrected for the number of pairs, is above this is not called certain."""
 
+NO_DIFFERENCE = "No difference shown"
+"""Said of two regimes of which the test patients do not tell which is better; it does not say that they are equal."""
+
 
 def recommend(results: dict[str, Any]) -> dict[str, Any]:
     """Names the best regime, the fastest and the smallest of those about as good, and the reasons.
@@ -77,7 +80,7 @@ def verdict(pair: dict[str, Any]) -> str:
     """
     low, high = pair["ci95"]
     if low <= 0 <= high or pair["p_value"] > SIGNIFICANCE:
-        return "No difference shown"
+        return NO_DIFFERENCE
     higher = REGIME_TITLES[pair["a"] if low > 0 else pair["b"]]
     if pair["p_value_holm"] > SIGNIFICANCE:
         return f"{higher} higher, but not once corrected for the number of pairs"

@@ -8,9 +8,9 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from matplotlib.transforms import Bbox
 
 from components.artifacts.names import FLOOR
 
@@ -113,54 +113,10 @@ def _short_time(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def label_points(axes: Axes, points: list[tuple[float, float, tuple[float, float], str]]) -> None:
-    """Writes each point's name beside it or at an end of its bar, where it covers no other name, marker, bar or frame.
-
-    Args:
-        axes: with its points, limits and scales set.
-        points: x, y, the ends of the bar through it, and the name.
-    """
-    figure = axes.figure
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    taken = [_box_around(axes, x, y, y) for x, y, _, _ in points]
-    taken += [_box_around(axes, x, low, high) for x, _, (low, high), _ in points]
-    frame = axes.get_window_extent()
-    for x, y, (low, high), name in points:
-        best, fewest = None, np.inf
-        places = [(y, *side) for side in _SIDES]
-        places += [(high, (0, 9), "center", "bottom"), (low, (0, -9), "center", "top")]
-        for height, offset, across, up in places:
-            text = axes.annotate(name, (x, height), offset, textcoords="offset points", ha=across, va=up, fontsize=9.5)
-            box = text.get_window_extent(canvas.get_renderer())
-            outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
-            clashes = box.count_overlaps(taken) + 2 * outside
-            if clashes < fewest:
-                if best:
-                    best.remove()
-                best, fewest = text, clashes
-            else:
-                text.remove()
-        taken.append(best.get_window_extent(canvas.get_renderer()))
-
-
-_SIDES = (
-    ((9, 0), "left", "center"),
-    ((-9, 0), "right", "center"),
-    ((9, 12), "left", "center"),
-    ((-9, 12), "right", "center"),
-    ((9, -12), "left", "center"),
-    ((-9, -12), "right", "center"),
-    ((9, -26), "left", "center"),
-    ((-9, -26), "right", "center"),
-)
-
-
-def _box_around(axes: Axes, x: float, low: float, high: float) -> Bbox:
-    """The pixels of a marker or bar at x, from low to high."""
-    across, bottom = axes.transData.transform((x, low))
-    top = axes.transData.transform((x, high))[1]
-    return Bbox.from_extents(across - 8, bottom - 8, across + 8, top + 8)
+def legend_above(figure: Figure, names: list[str], titles: list[str], columns: int) -> None:
+    """One legend for all panels of a figure, above them: the marker of each regime."""
+    marks = [Line2D([], [], color=LOOKS[name].colour, marker=LOOKS[name].marker, linestyle="") for name in names]
+    figure.legend(marks, titles, loc="outside upper center", ncols=columns, handletextpad=0.2, columnspacing=1.4)
 
 
 def heat(axes: Axes, counts: np.ndarray) -> None:

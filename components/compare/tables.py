@@ -1,6 +1,7 @@
 """How numbers and tables look, written once for the report, the Markdown summary and the terminal."""
 
 import html
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -117,6 +118,11 @@ def typeset(text: object) -> str:
     text = re.sub(r"(?<=\d) (?=(?:ms|s|min|h|MB|[KMG])\b)", "\N{NO-BREAK SPACE}", str(text))
     text = re.sub(r"\b(min|h) (?=\d)", "\\1\N{NO-BREAK SPACE}", text)
     return re.sub(r"(?<=\d)–(?=\d)", "\N{WORD JOINER}–\N{WORD JOINER}", text)
+
+
+def grouped(rows: list[list[Any]]) -> list[tuple[Any, list[list[Any]]]]:
+    """Neighbouring rows with the same first cell together: that cell, and the rows without it."""
+    return [(first, [row[1:] for row in group]) for first, group in itertools.groupby(rows, key=lambda row: row[0])]
 
 
 def all_rows(results: dict[str, Any]) -> dict[str, Any]:

@@ -147,6 +147,7 @@ def write_summary(folder, *, source="kaggle", description="Chest X-ray images of
     counts = ("images", "patients", "pneumonia")
     content = files.header(prepared_dataset.KIND, STARTED, {"image_size": 96, "seed": 0}) | {
         "source": {"name": source, "description": description},
+        "ingest": {"arguments": {"source": "directory", "path": "/data/chest x-rays", "seed": 3}},
         "image_size": 96,
         "resize": "Shorter side cropped in the middle, then averaged down.",
         "split_rule": "The source's test split is kept; validation is carved out of train by patient.",

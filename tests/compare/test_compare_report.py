@@ -1,6 +1,7 @@
 """The report, the summary and the plots: complete, self-contained, safe, and true to the numbers."""
 
 import base64
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -9,19 +10,19 @@ import pytest
 from matplotlib import pyplot
 
 from components.artifacts import files
-from components.artifacts.evaluation import Evaluation
+from components.artifacts.evaluation import METRICS, Evaluation
 from components.artifacts.names import REGIME_TITLES
-from components.compare import inputs, report, results, tables
+from components.compare import inputs, report, report_tables, results, tables
 from components.compare.compare import compare
 from components.compare.notes import notes
 
 HOSTILE = "<script>alert('x')</script>\"><img src=//evil.example/x onerror=alert(1)>|](http://evil.example)"
 
-MADE_BY = {"made_by": {"versions": {"pneumonia-benchmark": "0"}, "finished": "now"}}
+MADE_BY = {"made_by": {"arguments": {}, "versions": {"pneumonia-benchmark": "0"}, "finished": "now"}}
 
 PLOTS = {
-    *("quality_against_time", "metrics", "roc_and_pr", "confusion", "calibration", "learning_curves", "cost"),
-    "robustness",
+    *("quality_against_time", "differences", "metrics", "roc_and_pr", "confusion", "calibration", "subgroups"),
+    *("robustness", "learning_curves", "pareto", "cost"),
 }
 
 
@@ -57,24 +58,55 @@ def render(write, evaluations, **summary):
 
 def test_the_report_has_every_section(page):
     headings = re.findall(r"<h2 id=\"(\w+)\">", page)
-    assert headings == ["evidence", "plots", "data", "recipe", "cost", "reproduce", "limits"]
-    assert page.count("<h1>") == 1
+    assert headings == ["evidence", "data", "cost", "recipe", "reproduce", "card"]
     assert '<html lang="en">' in page
+
+
+def test_headings_descend_one_level_at_a_time_from_a_single_first(page):
+    levels = [int(tag[1]) for tag, _ in Tags(page).found if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_keyboard_and_screen_reader_find_their_way(page):
+    tags = Tags(page).found
+    found = [tag for tag, _ in tags]
+    assert [found.count(landmark) for landmark in ("header", "main", "nav", "footer")] == [1, 1, 1, 1]
+    links = [attributes for tag, attributes in tags if tag == "a"]
+    assert links[0]["class"] == "skip"
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    named = [attributes[key] for _, attributes in tags for key in ("aria-labelledby",) if key in attributes]
+    assert {link["href"][1:] for link in links if link["href"].startswith("#")} | set(named) <= set(ids)
+    boxes = [attributes for _, attributes in tags if attributes.get("class", "").split()[:1] in (["scroll"], ["card"])]
+    for box in boxes:
+        if "examples" not in box["class"]:
+            assert box["tabindex"] == "0"
+            assert box["role"] in ("region", "group")
 
 
 def test_the_report_asks_nothing_of_anyone_and_runs_no_script(page):
     tags = Tags(page).found
     assert not {"script", "link", "iframe", "object", "form", "base"} & {tag for tag, _ in tags}
-    for _, attributes in tags:
+    for tag, attributes in tags:
         assert attributes.get("src", "data:").startswith("data:image/png;base64,") or "src" not in attributes
-        assert attributes.get("href", "#").startswith("#")
+        assert attributes.get("href", "#").startswith(("#", "https://doi.org/"))
+        assert "href" not in attributes or tag == "a"
         assert not any(name.startswith("on") or name == "srcset" for name in attributes)
     assert "url(" not in page
     assert "@import" not in page
 
 
+def test_the_report_looks_after_phones_paper_and_the_dark(page):
+    style = page[page.index("<style>") : page.index("</style>")]
+    for query in ("prefers-color-scheme: dark", "max-width: 34rem", "@media print"):
+        assert query in style
+    assert 'name="viewport" content="width=device-width' in page
+
+
 def test_the_report_is_small_enough_to_mail(page):
-    assert len(page.encode()) < 3_000_000
+    assert len(page.encode()) < 2_000_000
 
 
 def test_the_first_screen_has_the_answer_the_table_and_the_key_picture(page, compared):
@@ -102,7 +134,39 @@ def test_every_picture_of_the_report_is_one_of_the_files_and_is_described(page, 
 def test_tables_have_captions_and_scopes(page):
     tags = Tags(page).found
     assert len([tag for tag, _ in tags if tag == "table"]) == len([tag for tag, _ in tags if tag == "caption"]) >= 6
-    assert all(attributes.get("scope") in ("row", "col") for tag, attributes in tags if tag == "th")
+    scopes = [attributes.get("scope") for tag, attributes in tags if tag == "th"]
+    assert set(scopes) == {"row", "col", "rowgroup"}
+
+
+def test_rows_of_a_kind_stand_together_under_one_heading(page):
+    body = page[page.index('id="point-table"') :]
+    table = body[: body.index("</table>")]
+    assert re.findall(r'scope="rowgroup" rowspan="(\d)"', table) == ["3"] * 5
+    assert table.count('<th scope="row">') == 15
+
+
+def test_the_floor_stands_apart_from_the_regimes(page):
+    body = page[page.index('id="main-table"') :]
+    regimes, floor = body[: body.index("</table>")].split('<tbody class="apart">')
+    assert "Logistic regression (floor)" in floor
+    assert "Logistic regression (floor)" not in regimes
+    assert floor.count("<tr>") == 1
+
+
+def test_other_metrics_differences_are_starred_only_where_certain(write):
+    given = inputs.load(write.evaluations(), write.summary())
+    found = results.build(given, "")
+    headers, rows = report_tables.further_differences_table(found)
+    pairs = {(pair["a"], pair["b"]): None for pair in found["comparisons"]}
+    assert headers[1:] == [f"{REGIME_TITLES[a]} − {REGIME_TITLES[b]}" for a, b in pairs]
+    stars = {cell.value.endswith("*") for row in rows for cell in row[1:]}
+    assert stars == {True, False}
+    for row, metric in zip(rows, [name for name in METRICS if name not in ("roc_auc", "accuracy")], strict=True):
+        for cell, (a, b) in zip(row[1:], pairs, strict=True):
+            (pair,) = (p for p in found["comparisons"] if (p["metric"], p["a"], p["b"]) == (metric, a, b))
+            low, high = pair["ci95"]
+            certain = not low <= 0 <= high and pair["p_value"] <= 0.05 and pair["p_value_holm"] <= 0.05
+            assert cell.value.endswith(" *") == certain
 
 
 def test_the_report_tells_data_recipe_and_origin(page):
@@ -114,7 +178,7 @@ def test_the_report_tells_data_recipe_and_origin(page):
         "Folders that are no class, left out: train/COVID",
         *("train/broken.jpeg", "the file ends too early", "Images that do not tell whom they show: 4"),
         *("1 file was refused", "4,185", "1,075 (25.7%)", "batch size", "shift 0.05, flip yes", "0.001"),
-        *("run-7", "ab12" * 16, "A processor, 2 cores, 16 GB, no GPU", "regime custom_cnn"),
+        *("run-7", "ab12" * 16, "A processor, 2 cores, 16 GB, no GPU", "numpy", "python -m pipelines.local --source"),
         *("Not for clinical use", "one hospital in Guangzhou", "paired", "No difference shown"),
     ):
         assert expected in words, expected
@@ -156,7 +220,7 @@ def test_a_hostile_run_id_stays_text(write):
     [
         ("synthetic", "The images are simulated."),
         ("pneumoniamnist", "The images are of children aged one to five"),
-        ("directory", "If the images are those of Kermany et al."),
+        ("directory", "Nothing is known of these images but"),
     ],
 )
 def test_limits_speak_of_the_data_that_were_used(write, source, words):
@@ -221,6 +285,24 @@ def test_one_flawless_regime_with_two_seeds_and_no_robustness_can_be_drawn(write
     assert "robustness" not in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_one_regime_alone_has_neither_differences_nor_fronts_nor_subgroups_nor_a_floor(write, tmp_path):
+    index = write.index(images=60, patients=60).assign(subtype="", patient_seen=0)
+    compare([write.evaluation("custom_cnn", index=index)], write.summary(), tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for absent in ("Differences between regimes", "Subgroups", "Against the floor", 'class="apart"'):
+        assert absent not in page
+    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == PLOTS - {"differences", "pareto", "subgroups"}
+
+
+def test_a_data_set_without_example_images_has_no_picture_of_them(write):
+    summary = write.summary()
+    (summary / "examples.png").unlink()
+    given = inputs.load([write.evaluation("custom_cnn")], summary)
+    page = report.html(MADE_BY | results.build(given, ""), given, {})
+    assert "Examples of the training images" not in page
+    assert "<img" not in page
+
+
 def test_drawing_leaves_matplotlib_as_it_was(compared):
     assert compared.settings_after == compared.settings_before
     assert pyplot.get_fignums() == []
@@ -265,7 +347,7 @@ def test_a_second_data_set_stands_beside_the_first(write):
 def test_the_report_tells_floor_thresholds_calibration_subgroups_and_prices(page, compared):
     words = text_of(page)
     for expected in (
-        *("Against the floor", "Logistic regression (floor)", "At other thresholds", "90% specificity", "Youden's J"),
+        *("Against the floor", "Logistic regression (floor)", "Every threshold", "90% specificity", "Youden's J"),
         *("Scores as probabilities", "1.400", "Subgroups", "viral pneumonia against normal", "of other patients"),
         *("Differences in the other metrics", "DeLong over patients", "McNemar, exact, over patients"),
         *("Time to validation AUC 0.95", "Not beaten, cheapest first", "read off the test curve"),
@@ -279,7 +361,7 @@ def test_seeds_tables_have_their_standard_deviation(write):
     folders = [write.evaluation("custom_cnn", seed=seed) for seed in (0, 1)]
     given = inputs.load([*folders, write.evaluation("full_fine_tuning")], write.summary())
     found = results.build(given, "")
-    rows = report.seeds_table(found)[1]
+    rows = report_tables.seeds_table(found)[1]
     assert [row[1] for row in rows] == ["0", "1", "standard deviation"]
     assert rows[2][2] == tables.decimal(found["regimes"]["custom_cnn"]["metrics"]["roc_auc"]["sd_seeds"])
     assert "speak of patients only: Full fine-tuning" in " ".join(notes(found, given))

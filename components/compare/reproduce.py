@@ -1,0 +1,51 @@
+"""The command that repeats a run, put together from what each artifact says made it."""
+
+import shlex
+from typing import Any
+
+from components.compare.inputs import Inputs
+
+OPTIONS = (
+    *("source", "path", "synthetic_images", "synthetic_size", "synthetic_difficulty", "max_bad_fraction"),
+    *("deduplicate", "resplit", "image_size", "backbone", "weights", "epochs", "patience", "batch_size"),
+    *("learning_rate", "trainable_layers", "target_sensitivity", "gpu_hour_price", "cpu_hour_price"),
+)
+"""Arguments of the steps that are options of `python -m pipelines.local` under the same name."""
+
+OF_OTHER_SOURCES = {"synthetic_images": "synthetic", "synthetic_size": "synthetic", "synthetic_difficulty": "synthetic"}
+"""Options that only one source heeds."""
+
+
+def command(inputs: Inputs, results: dict[str, Any]) -> str:
+    """The command line of a local run with the same data, settings and seeds; empty where it cannot be told.
+
+    Every option is spelled out, so that a later version with other defaults does the same.
+
+    Args:
+        inputs: whose artifacts keep the arguments that made them.
+        results: content of `results.json`.
+    """
+    info = inputs.dataset.info
+    seeds = results["run"]["seeds"]
+    if not info.get("ingest") or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
+        return ""
+    first = inputs.models[0].evaluation.results
+    steps = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
+    given = {name: value for step in steps for name, value in step["arguments"].items()}
+    words = ["python", "-m", "pipelines.local"]
+    for name in OPTIONS:
+        if OF_OTHER_SOURCES.get(name, given["source"]) == given["source"]:
+            words += _option(name, given.get(name))
+    if "external" in results:
+        words += ["--external-test", "PATH"]
+    words += ["--data-seed", str(info["ingest"]["arguments"]["seed"])]
+    words += ["--seeds", str(len(seeds)), "--seed", str(seeds[0]), "--regimes", *results["regimes"]]
+    return shlex.join(words)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """The words of one option; none for what was not given."""
+    if value is None or value is False or value == "":
+        return []
+    option = f"--{name.replace('_', '-')}"
+    return [option] if value is True else [option, f"{value:g}" if isinstance(value, float) else str(value)]
