@@ -14,8 +14,8 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 500_000_000
 """Larger files are refused unread. The largest image allowed has 200 MB at 16 bits a pixel."""
 
-# Pillow's warning adds nothing to the check made here.
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# Pillow's warnings name no file, and add nothing to the checks made here.
+warnings.filterwarnings("ignore", module="PIL")
 
 
 @dataclass(frozen=True)

@@ -4,94 +4,100 @@ A perceptual hash proposes pairs, the pixels confirm them: lungs look so much al
 hashes are different patients (benchmarks/README.md has the counts).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import uniform_filter
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-DISTANCE = 4
-"""Pairs whose 64-bit hashes differ in at most so many bits are looked at. Copies re-encoded at JPEG quality 30 to 95 or
-scaled to 0.43 to 1.5 times the size stay below it."""
-CORRELATION = 0.85
-"""Pairs whose details correlate at least so much are copies. Measured: copies 0.91 and more, pairs of different images
-at most 0.66 (0.78 among the smallest prepared images, of 32 px)."""
+DISTANCE, FINE_DISTANCE = 4, 32
+"""Pairs are looked at whose hashes differ in at most so many of 64 and of 256 bits. Copies of real radiographs saved at
+JPEG quality 30 to 95 or at 0.43 to 1.5 times the size differ in at most 4 and 28, other pairs in 38 and more of 256."""
+CORRELATION = 0.88
+"""Pairs whose details correlate at least so much are copies: copies do by 0.94 and more, different images whose hashes
+differ in up to 12 of 64 bits by 0.80 at most."""
 
 EXAMPLES = 10
 """So many groups are named, those across splits first."""
 
 _PREFERENCE = {"test": 0, "validation": 1, "train": 2, "": 2}
-_DETAIL_SIZE = 64
-_TILE = 4096
+_DETAIL_SIZE, _WINDOW = 32, 3
+_ROWS, _COLUMNS = 256, 4096
+"""Of a tile of comparisons: 8 MB of differences at a time."""
 _PAIRS = 256
 
 
 def hashes(images: np.ndarray) -> np.ndarray:
-    """The perceptual hash of images: the signs of their lowest frequencies (pHash; Zauner 2010, phash.org).
+    """Perceptual hashes: the signs of the lowest frequencies against their median (pHash; Zauner 2010, phash.org).
 
     Args:
         images: uint8 (N, S, S).
 
     Returns:
-        uint64 (N,).
+        uint64 (N, 5): the 64 bits of the lowest 8 x 8 frequencies, and the 256 bits of the lowest 16 x 16.
     """
     size = images.shape[1]
-    cosines = np.cos(np.pi * (np.arange(size) + 0.5) * np.arange(8)[:, None] / size).astype(np.float32)
-    frequencies = (cosines @ images.astype(np.float32) @ cosines.T).reshape(len(images), 64)
-    bits = frequencies > np.median(frequencies[:, 1:], axis=1, keepdims=True)
-    bits[:, 0] = False  # the mean brightness
-    return np.packbits(bits, axis=1).view(np.uint64).ravel()
+    cosines = np.cos(np.pi * (np.arange(size) + 0.5) * np.arange(16)[:, None] / size).astype(np.float32)
+    frequencies = cosines @ images.astype(np.float32) @ cosines.T
+    return np.concatenate([_signs(frequencies[:, :8, :8]), _signs(frequencies)], axis=1)
 
 
-def near_pairs(found: np.ndarray, distance: int = DISTANCE) -> np.ndarray:
+def _signs(frequencies: np.ndarray) -> np.ndarray:
+    """uint64 (N, K * K / 64): which of (N, K, K) are above the median; the mean brightness counts as below."""
+    flat = frequencies.reshape(len(frequencies), -1)
+    bits = flat > np.median(flat[:, 1:], axis=1, keepdims=True)
+    bits[:, 0] = False
+    return np.packbits(bits, axis=1).view(np.uint64)
+
+
+def find(hashed: np.ndarray, read: Callable[[Sequence[int]], np.ndarray]) -> list[np.ndarray]:
+    """Gathers images that are copies of each other, directly or by way of others.
+
+    Pairs that are known to belong together already are not compared, so many copies of one picture cost little.
+
+    Args:
+        hashed: uint64 (N, 5), the hashes of each image.
+        read: gives the images at some positions: uint8 (K, S, S).
+
+    Returns:
+        Positions of the images of each group, ascending, groups by their first image.
+    """
+    group_of = np.arange(len(hashed))
+    for near in near_pairs(hashed):
+        left = near
+        while len(left := left[group_of[left[:, 0]] != group_of[left[:, 1]]]):
+            some, left = left[:_PAIRS], left[_PAIRS:]
+            for one, other in some[similarity(read(some[:, 0]), read(some[:, 1])) >= CORRELATION]:
+                group_of[group_of == group_of[other]] = group_of[one]
+    return _gathered(group_of)
+
+
+def near_pairs(hashed: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs of hashes that differ in few bits: all against all, tile by tile, on all cores.
 
     100,000 hashes are five billion comparisons, a matter of seconds in numpy; an index over hashes would have to cope
     with most radiographs sharing most of its bands.
 
     Args:
-        found: uint64 (N,).
-        distance: at most so many bits may differ.
+        hashed: uint64 (N, 5).
 
-    Returns:
-        int64 (M, 2): positions, the lower first, in ascending order.
+    Yields:
+        int64 (M, 2): positions, the lower first, for one stretch of first positions after another.
     """
+    coarse, fine = np.ascontiguousarray(hashed[:, 0]), hashed[:, 1:]
 
-    def compare(start: tuple[int, int]) -> np.ndarray:
-        row, column = start
-        differing = np.bitwise_count(found[row : row + _TILE // 16, None] ^ found[None, column : column + _TILE])
-        pairs = np.argwhere(differing <= distance) + start
-        return pairs[pairs[:, 0] < pairs[:, 1]]
+    def compare(row: int, column: int) -> np.ndarray:
+        differing = np.bitwise_count(coarse[row : row + _ROWS, None] ^ coarse[None, column : column + _COLUMNS])
+        one, other = np.divmod(np.flatnonzero(differing <= DISTANCE), differing.shape[1])
+        one, other = one + row, other + column
+        kept = (one < other) & (np.bitwise_count(fine[one] ^ fine[other]).sum(axis=1) <= FINE_DISTANCE)
+        return np.stack([one[kept], other[kept]], axis=1)
 
-    tiles = [
-        (row, column)
-        for row in range(0, len(found), _TILE // 16)
-        for column in range(row // _TILE * _TILE, len(found), _TILE)
-    ]
     with ThreadPoolExecutor() as pool:
-        pairs = np.concatenate([np.empty((0, 2), np.int64), *pool.map(compare, tiles)])
-    return pairs[np.lexsort(pairs.T[::-1])]
-
-
-def confirmed(pairs: np.ndarray, read: Callable[[Sequence[int]], np.ndarray]) -> np.ndarray:
-    """Keeps the pairs that are copies of each other by their pixels.
-
-    Args:
-        pairs: int64 (M, 2), as `near_pairs` gives them.
-        read: gives the images at some positions: uint8 (K, S, S).
-
-    Returns:
-        Some of the pairs.
-    """
-    kept = [np.empty((0, 2), np.int64)]
-    for start in range(0, len(pairs), _PAIRS):
-        some = pairs[start : start + _PAIRS]
-        kept.append(some[similarity(read(some[:, 0]), read(some[:, 1])) >= CORRELATION])
-    return np.concatenate(kept)
+        for row in range(0, len(hashed), _ROWS):
+            yield np.concatenate(list(pool.map(partial(compare, row), range(row, len(hashed), _COLUMNS))))
 
 
 def similarity(images: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -113,34 +119,27 @@ def similarity(images: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _details(images: np.ndarray) -> np.ndarray:
-    """float32 (N, P): deviations from the local mean, at about 64 px, the border left out."""
+    """float32 (N, P): deviations from the local mean, at 32 to 63 px, the border left out."""
     count, size, _ = images.shape
     factor = max(1, size // _DETAIL_SIZE)
     whole = size // factor * factor
     small = images[:, :whole, :whole].reshape(count, whole // factor, factor, whole // factor, factor)
-    small = small.mean(axis=(2, 4), dtype=np.float32)
-    reach = max(3, small.shape[1] // 12 | 1)
-    border = slice(reach // 2, -(reach // 2))
-    details = (small - uniform_filter(small, (0, reach, reach)))[:, border, border].reshape(count, -1)
+    small = small.sum(axis=(2, 4), dtype=np.int32)
+    # The mean of a window is a difference of sums over all that is above and left of its corners.
+    sums = np.pad(small.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
+    rows = sums[:, _WINDOW:] - sums[:, :-_WINDOW]
+    means = (rows[:, :, _WINDOW:] - rows[:, :, :-_WINDOW]) / np.float32(_WINDOW**2)
+    inside = slice(_WINDOW // 2, -(_WINDOW // 2))
+    details = (small[:, inside, inside] - means).astype(np.float32).reshape(count, -1)
     return details - details.mean(axis=1, keepdims=True)
 
 
-def groups(pairs: np.ndarray, count: int) -> list[np.ndarray]:
-    """Gathers images that are copies of each other, directly or by way of others.
-
-    Args:
-        pairs: int64 (M, 2), confirmed.
-        count: how many images there are.
-
-    Returns:
-        Positions of the images of each group, ascending, groups by their first image.
-    """
-    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    number, member = connected_components(links, directed=False)
-    sizes = np.bincount(member, minlength=number)
-    inside = np.flatnonzero(sizes[member] > 1)
-    order = inside[np.argsort(member[inside], kind="stable")]
-    found = np.split(order, np.flatnonzero(np.diff(member[order])) + 1) if len(order) else []
+def _gathered(group_of: np.ndarray) -> list[np.ndarray]:
+    """The positions of each group of more than one, from the number of the group at each position."""
+    _, number, sizes = np.unique(group_of, return_inverse=True, return_counts=True)
+    inside = np.flatnonzero(sizes[number] > 1)
+    order = inside[np.argsort(number[inside], kind="stable")]
+    found = np.split(order, np.flatnonzero(np.diff(number[order])) + 1) if len(order) else []
     return sorted(found, key=lambda group: group[0])
 
 
@@ -178,11 +177,11 @@ def linked_patients(copies: list[np.ndarray], manifest: pd.DataFrame) -> pd.Seri
         A name for each image, the same for all images of linked patients.
     """
     number, names = pd.factorize(manifest["patient"])
-    pairs = [(number[group[0]], number[other]) for group in copies for other in group[1:]]
-    linked = pd.Series(names[number], index=manifest.index)
-    for members in groups(np.array(pairs, np.int64).reshape(-1, 2), len(names)):
-        linked[np.isin(number, members)] = names[members[0]]
-    return linked
+    person = np.arange(len(names))
+    for group in copies:
+        same = np.unique(person[number[group]])
+        person[np.isin(person, same)] = same[0]
+    return pd.Series(names[person[number]], index=manifest.index)
 
 
 def describe(copies: list[np.ndarray], manifest: pd.DataFrame, splits: np.ndarray) -> dict[str, Any]:

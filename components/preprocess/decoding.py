@@ -1,12 +1,16 @@
 """From an image file to a grey square of uint8."""
 
 import io
+import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
 DESCRIPTION = "grey; the largest centred square, scaled with an antialiasing bicubic filter (aspect ratio kept)"
 """How images are resized, for the report. MedMNIST crops alike (Yang et al. 2023, doi:10.1038/s41597-022-01721-8)."""
+
+# Pillow's warnings name no file; what cannot be decoded is refused with a reason.
+warnings.filterwarnings("ignore", module="PIL")
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 OUTLIERS = 0.001

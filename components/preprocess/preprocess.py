@@ -166,9 +166,8 @@ def _find_copies(decoded: Path) -> list[np.ndarray]:
     """Groups of positions of images that are copies of each other."""
     with files.ArrayReader(decoded) as array:
         portions = (range(start, min(start + HASHED, len(array))) for start in range(0, len(array), HASHED))
-        hashes = np.concatenate([np.empty(0, np.uint64), *(copies.hashes(array.read(part)) for part in portions)])
-        near = copies.near_pairs(hashes)
-        return copies.groups(copies.confirmed(near, array.read), len(array))
+        hashes = np.concatenate([copies.hashes(array.read(portion)) for portion in portions])
+        return copies.find(hashes, array.read)
 
 
 def _store(decoded: Path, manifest: pd.DataFrame, splits: pd.Series, folder: Path) -> None:

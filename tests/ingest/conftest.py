@@ -8,7 +8,7 @@ import pytest
 from pydicom import uid
 
 
-def _write_dicom(pixels: np.ndarray, syntax: uid.UID = uid.ExplicitVRLittleEndian, **tags) -> bytes:
+def make_dicom(pixels: np.ndarray, syntax: uid.UID = uid.ExplicitVRLittleEndian, **tags) -> bytes:
     """A DICOM file of `pixels` (unsigned or signed, grey or RGB) with further or other tags; None leaves one out."""
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
@@ -42,4 +42,4 @@ def _write_dicom(pixels: np.ndarray, syntax: uid.UID = uid.ExplicitVRLittleEndia
 @pytest.fixture(scope="session")
 def write_dicom():
     """Makes a DICOM file: `write_dicom(pixels, syntax, WindowWidth=400, ...)`."""
-    return _write_dicom
+    return make_dicom

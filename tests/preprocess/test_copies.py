@@ -44,8 +44,12 @@ def prepared(contents: list[bytes], size: int = SIZE) -> np.ndarray:
 
 
 def found(images: np.ndarray) -> list[list[int]]:
-    pairs = copies.confirmed(copies.near_pairs(copies.hashes(images)), lambda positions: images[positions])
-    return [group.tolist() for group in copies.groups(pairs, len(images))]
+    groups = copies.find(copies.hashes(images), lambda positions: images[positions])
+    return [group.tolist() for group in groups]
+
+
+def near(hashes: np.ndarray) -> list[list[int]]:
+    return [pair for pairs in copies.near_pairs(hashes) for pair in pairs.tolist()]
 
 
 @pytest.mark.parametrize("size", [32, 96, 224])
@@ -62,7 +66,9 @@ def test_pictures_that_look_alike_from_afar_are_no_copies():
     noise = [np.asarray(pattern(seed).resize((300, 300)), float) for seed in (2, 3)]
     one, other = ((coarse + 0.15 * (part - 128) + rng.normal(0, 1, part.shape)).clip(0, 255) for part in noise)
     images = np.stack([decode(encode(Image.fromarray(part.astype(np.uint8)), "PNG"), SIZE) for part in (one, other)])
-    assert len(copies.near_pairs(copies.hashes(images), 10)) == 1
+    coarse, fine = copies.hashes(images)[:, 0], copies.hashes(images)[:, 1:]
+    assert np.bitwise_count(coarse[0] ^ coarse[1]) <= 10
+    assert np.bitwise_count(fine[0] ^ fine[1]).sum() > copies.FINE_DISTANCE
     assert copies.similarity(images[:1], images[1:])[0] < 0.5
 
 
@@ -71,39 +77,55 @@ def test_images_without_any_detail_are_copies_only_if_equal():
     assert found(flat) == [[0, 1]]
 
 
-def test_the_hash_is_the_signs_of_the_lowest_frequencies():
+def test_the_hashes_are_the_signs_of_the_lowest_frequencies():
     images = np.random.default_rng(0).integers(256, size=(5, 48, 48), dtype=np.uint8)
-    for image, value in zip(images, copies.hashes(images), strict=True):
-        frequencies = dctn(image.astype(float), norm="ortho")[:8, :8].ravel()
-        # Our cosines are not orthonormal: the first row and column weigh more, by the square root of two.
-        weights = np.outer(*[np.r_[np.sqrt(2), np.ones(7)]] * 2).ravel()
-        bits = frequencies * weights > np.median((frequencies * weights)[1:])
-        bits[0] = False
-        assert np.unpackbits(np.array([value]).view(np.uint8)).astype(bool).tolist() == bits.tolist()
+    for image, words in zip(images, copies.hashes(images), strict=True):
+        for length, hashed in ((8, words[:1]), (16, words[1:])):
+            # Our cosines are not orthonormal: the first row and column weigh more, by the square root of two.
+            weights = np.outer(*[np.r_[np.sqrt(2), np.ones(length - 1)]] * 2)
+            frequencies = (dctn(image.astype(float), norm="ortho")[:length, :length] * weights).ravel()
+            bits = frequencies > np.median(frequencies[1:])
+            bits[0] = False
+            assert np.unpackbits(hashed.view(np.uint8)).astype(bool).tolist() == bits.tolist()
+
+
+def flip(hashed: np.ndarray, coarse: int, fine: int) -> np.ndarray:
+    """The hash with so many bits changed."""
+    bits = np.unpackbits(hashed.view(np.uint8))
+    bits[:coarse] ^= 1
+    bits[64 : 64 + fine] ^= 1
+    return np.packbits(bits).view(np.uint64)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 700, 5000])
 def test_near_pairs_are_those_that_a_plain_search_finds(count):
-    rng = np.random.default_rng(count)
-    hashes = rng.integers(2**64, size=count, dtype=np.uint64)
-    for bits in range(6):  # some with so many bits flipped
-        if count >= 700:
-            flips = rng.choice(64, bits, replace=False)
-            hashes[count - 1 - bits] = hashes[bits * 3] ^ np.bitwise_or.reduce(
-                np.uint64(1) << flips.astype(np.uint64), initial=np.uint64(0)
-            )
+    hashes = np.random.default_rng(count).integers(2**64, size=(count, 5), dtype=np.uint64)
     expected = []
-    for row in range(count):
-        near = np.flatnonzero(np.bitwise_count(hashes[row] ^ hashes[row + 1 :]) <= 4) + row + 1
-        expected += [[row, int(column)] for column in near]
-    assert copies.near_pairs(hashes).tolist() == expected
-    assert len(expected) == (5 if count >= 700 else 0)
+    for number, (coarse, fine, near_enough) in enumerate(
+        [(0, 0, True), (4, 0, True), (5, 0, False), (0, 32, True), (0, 33, False), (4, 32, True)]
+    ):
+        if count >= 700:
+            hashes[count - 1 - number] = flip(hashes[3 * number], coarse, fine)
+            expected += [[3 * number, count - 1 - number]] * near_enough
+    assert sorted(near(hashes)) == expected
 
 
-def test_groups_gather_what_is_linked_through_others():
-    pairs = np.array([[7, 9], [1, 4], [4, 8]])
-    assert [group.tolist() for group in copies.groups(pairs, 10)] == [[1, 4, 8], [7, 9]]
-    assert copies.groups(np.empty((0, 2), np.int64), 10) == []
+def test_groups_gather_what_is_linked_through_others(monkeypatch):
+    hashes = np.zeros((10, 5), np.uint64)
+    linked = {(7, 9), (1, 4), (4, 8)}
+    monkeypatch.setattr(copies, "_PAIRS", 3)
+    monkeypatch.setattr(
+        copies, "similarity", lambda a, b: np.array([pair in linked for pair in zip(a, b, strict=True)])
+    )
+    assert [group.tolist() for group in copies.find(hashes, list)] == [[1, 4, 8], [7, 9]]
+
+
+def test_a_picture_that_is_there_many_times_is_not_compared_with_each_of_its_copies(monkeypatch):
+    image, compared, similarity = prepared([encode(pattern(1))])[0], [], copies.similarity
+    monkeypatch.setattr(copies, "similarity", lambda a, b: compared.append(len(a)) or similarity(a, b))
+    images = np.stack([image] * 1500)
+    assert found(images) == [list(range(1500))]
+    assert sum(compared) < 2 * 1500
 
 
 MANIFEST = pd.DataFrame(

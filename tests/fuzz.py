@@ -1,0 +1,257 @@
+"""Feeds damaged files to what reads other people's files: python -m tests.fuzz.
+
+Every input is a real file with a few random changes. What may come of it is a result or a clean refusal (ValueError or
+UserError), within a time and a memory limit; anything else, a crash of the process included, is a finding.
+"""
+
+import argparse
+import io
+import multiprocessing
+import os
+import random
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from PIL import Image
+from pydicom import uid
+
+from components.console import UserError
+from components.ingest.formats import inspect
+from components.preprocess.decoding import decode
+from tests.ingest.conftest import make_dicom
+
+SIZE = 64
+MEMORY = 6 * 1024**3
+"""Address space of a worker. 100 million pixels, the most that is let through, take up to 1.5 GB to decode."""
+NUMBERS = [
+    value.to_bytes(width, order)
+    for value in (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
+    for width in (1, 2, 4)
+    for order in ("little", "big")
+    if value < 256**width
+]
+EXAMPLES = """examples:
+  python -m tests.fuzz                                     20,000 inputs, made of drawn pictures
+  python -m tests.fuzz --images ~/chest_xray --keep /tmp/findings
+  python -m tests.fuzz --seed 7 --only 1234 --keep /tmp    one input again"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Reads the command line, feeds, prints; gives 1 where something was found."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz",
+        description="Feeds damaged image files to ingest and preprocess, and says what was not refused cleanly.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--inputs", type=int, default=20_000, metavar="N", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1, help="equal seeds make equal inputs; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=10, help="for each input; default: %(default)g")
+    parser.add_argument("--images", type=Path, help="folder with further real files to damage")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="feed this one input")
+    parser.add_argument("--keep", type=Path, help="folder for the inputs of findings")
+    arguments = parser.parse_args(words)
+    seeds = list(samples()) + real_files(arguments.images)
+    numbers = range(arguments.inputs) if arguments.only is None else [arguments.only]
+    began = time.monotonic()
+    outcomes: Counter[str] = Counter()
+    findings = 0
+    for done, (number, outcome) in enumerate(feed(seeds, arguments.seed, numbers, arguments.seconds), 1):
+        kind = outcome.partition(": ")[0]
+        outcomes[kind] += 1
+        if kind not in ("read", "refused"):
+            findings += 1
+            print(f"input {number}: {outcome}", flush=True)
+            if arguments.keep:
+                arguments.keep.mkdir(parents=True, exist_ok=True)
+                (arguments.keep / f"{arguments.seed}-{number}").write_bytes(damaged(seeds, arguments.seed, number))
+        if done % 2000 == 0:
+            print(f"{done} inputs, {findings} findings, {time.monotonic() - began:.0f} s", flush=True)
+    counts = ", ".join(f"{count} {kind}" for kind, count in outcomes.most_common())
+    print(f"{sum(outcomes.values())} inputs from {len(seeds)} files in {time.monotonic() - began:.0f} s: {counts}")
+    print(f"largest memory of a worker: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:,.0f} MiB")
+    return int(findings > 0)
+
+
+def real_files(folder: Path | None) -> list[bytes]:
+    """Up to 50 files of a folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
+    return [path.read_bytes() for path in paths[:: max(1, len(paths) // 50)][:50]]
+
+
+def samples() -> Iterator[bytes]:
+    """Whole files of every format and colour mode that is read."""
+    noise = np.random.default_rng(0).integers(256, size=(8, 8)).astype(np.uint8)
+    picture = Image.fromarray(noise).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    grey = np.asarray(picture)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a remark"
+    saved = [(mode, "PNG", {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")]
+    saved += [("L", "PNG", {"exif": exif}), ("P", "PNG", {"transparency": 3})]
+    saved += [
+        (mode, "JPEG", settings)
+        for mode in ("L", "RGB", "CMYK")
+        for settings in ({}, {"progressive": True}, {"exif": exif, "comment": b"x"})
+    ]
+    saved += [
+        (mode, "TIFF", {"compression": how})
+        for mode in ("L", "RGB", "CMYK")
+        for how in (None, "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits")
+    ]
+    saved += [("1", "TIFF", {"compression": "group4"}), ("L", "TIFF", {"tile": (32, 32)}), ("L", "MPO", {})]
+    saved += [(mode, "BMP", {}) for mode in ("1", "L", "P", "RGB")]
+    for mode, kind, settings in saved:
+        more = {"save_all": True, "append_images": [picture]} if kind == "MPO" else {}
+        yield encode(picture.convert(mode), kind, **settings, **more)
+    yield encode(Image.fromarray(grey * np.uint16(16)), "PNG")
+    yield encode(Image.fromarray(grey * np.uint16(16)), "TIFF")
+    yield encode(picture, "PNG", save_all=True, append_images=[picture.rotate(90)])
+    yield from dicom_samples(grey)
+
+
+def dicom_samples(grey: np.ndarray) -> Iterator[bytes]:
+    """DICOM files of every transfer syntax that is read."""
+    window = {"WindowCenter": 128, "WindowWidth": 256, "RescaleSlope": 1, "RescaleIntercept": 0}
+    wide = grey.astype(np.int16) * 16 - 2048
+    table = pydicom.Dataset()
+    table.LUTDescriptor, table.LUTData = [256, 0, 16], list(range(0, 65_536, 256))
+    table["LUTDescriptor"].VR, table["LUTData"].VR = "US", "US"
+    for syntax in (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian):
+        yield make_dicom(grey, syntax, **window)
+        yield make_dicom(wide, syntax, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11)
+    yield make_dicom(grey, VOILUTSequence=[table], PixelPaddingValue=0)
+    yield make_dicom(np.stack([grey] * 3, axis=2))
+    packed = [(uid.JPEGBaseline8Bit, "JPEG", {}), (uid.JPEG2000Lossless, "JPEG2000", {"no_jp2": True})]
+    for syntax, kind, settings in packed:
+        frame = encode(Image.fromarray(grey), kind, **settings)
+        yield make_dicom(grey, syntax, PixelData=pydicom.encaps.encapsulate([frame]), **window)
+    dataset = pydicom.dcmread(io.BytesIO(make_dicom(wide, BitsStored=12, HighBit=11)))
+    dataset.compress(uid.RLELossless)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    yield buffer.getvalue()
+
+
+def encode(image: Image.Image, kind: str, **settings) -> bytes:
+    """An image file."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+def damaged(seeds: Sequence[bytes], seed: int, number: int) -> bytes:
+    """Input `number`: one of the files with one to eight changes, mostly near its beginning, where headers are."""
+    rng = random.Random(f"{seed} {number}")  # noqa: S311 (no secret)
+    content = bytearray(rng.choice(seeds))
+    for _ in range(rng.choice((1, 1, 2, 4, 8))):
+        rng.choice(CHANGES)(rng, content, seeds)
+    return bytes(content)
+
+
+def _place(rng: random.Random, content: bytearray) -> int:
+    end = len(content) if rng.random() < 0.4 else min(len(content), 700)
+    return rng.randrange(end) if end else 0
+
+
+def _flip(rng: random.Random, content: bytearray, _: Sequence[bytes]) -> None:
+    if content:
+        content[_place(rng, content)] ^= 1 << rng.randrange(8)
+
+
+def _number(rng: random.Random, content: bytearray, _: Sequence[bytes]) -> None:
+    value, place = rng.choice(NUMBERS), _place(rng, content)
+    content[place : place + len(value)] = value
+
+
+def _cut(rng: random.Random, content: bytearray, _: Sequence[bytes]) -> None:
+    del content[_place(rng, content) :]
+
+
+def _remove(rng: random.Random, content: bytearray, _: Sequence[bytes]) -> None:
+    place = _place(rng, content)
+    del content[place : place + rng.choice((1, 2, 4, 64))]
+
+
+def _insert(rng: random.Random, content: bytearray, _: Sequence[bytes]) -> None:
+    place = _place(rng, content)
+    content[place:place] = rng.randbytes(rng.choice((1, 2, 4, 64)))
+
+
+def _double(rng: random.Random, content: bytearray, _: Sequence[bytes]) -> None:
+    place, length = _place(rng, content), rng.choice((4, 16, 256))
+    content[place:place] = content[place : place + length]
+
+
+def _graft(rng: random.Random, content: bytearray, seeds: Sequence[bytes]) -> None:
+    other, place = rng.choice(seeds), _place(rng, content)
+    content[place:] = other[min(place, len(other)) :]
+
+
+CHANGES: tuple[Callable[[random.Random, bytearray, Sequence[bytes]], None], ...] = (
+    *(_flip, _flip, _number, _number, _number, _cut, _remove, _insert, _double, _graft),
+)
+
+
+def outcome_of(content: bytes) -> str:
+    """What ingest and preprocess make of a file: "read", "refused: why", or "failed: what" for anything else."""
+    try:
+        result = decode(inspect(content).content, 32)
+    except (ValueError, UserError) as error:
+        sound = str(error) and "MemoryError" not in str(error)
+        return "refused" if sound else f"failed: refused for {str(error) or 'no reason'}"
+    except BaseException as error:
+        return f"failed: {type(error).__name__}: {error}"
+    return "read" if result.shape == (32, 32) and result.dtype == np.uint8 else "failed: the result has another shape"
+
+
+def feed(seeds: Sequence[bytes], seed: int, numbers: Sequence[int], seconds: float) -> Iterator[tuple[int, str]]:
+    """Feeds inputs to a worker, which is replaced when it crashes or takes too long; gives number and outcome."""
+    worker = None
+    for number in numbers:
+        if worker is None:
+            worker, pipe = _start(seeds, seed)
+            pipe.poll(60)  # while it starts
+            pipe.recv()
+        pipe.send(number)
+        try:
+            outcome = pipe.recv() if pipe.poll(seconds) else f"slow: more than {seconds:g} s"
+        except EOFError:
+            worker.join()
+            outcome = f"crashed: exit code {worker.exitcode}"
+        if outcome.startswith(("slow", "crashed")):
+            worker.kill()
+            worker.join()
+            worker = None
+        yield number, outcome
+    if worker:
+        pipe.send(None)
+        worker.join()
+
+
+def _start(seeds: Sequence[bytes], seed: int) -> tuple[multiprocessing.Process, Connection]:
+    context = multiprocessing.get_context("spawn")
+    pipe, end = context.Pipe()
+    worker = context.Process(target=_work, args=(end, seeds, seed), daemon=True)
+    worker.start()
+    end.close()
+    return worker, pipe
+
+
+def _work(pipe: Connection, seeds: Sequence[bytes], seed: int) -> None:
+    """Takes numbers of inputs until there is none; an outcome each."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # where image libraries complain
+    pipe.send("ready")
+    while (number := pipe.recv()) is not None:
+        pipe.send(outcome_of(damaged(seeds, seed, number)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
