@@ -17,7 +17,10 @@ BOOTSTRAP_SEED = 20180222
 """Fixed, so that the same predictions always give the same intervals."""
 
 CHUNK_NUMBERS = 20_000
-"""Weights held at a time (160 KB): keeps memory flat for large test sets, and the work in the processor's cache."""
+"""Weights held at a time (160 KB): keeps the work in the processor's cache."""
+
+CHUNK_ROWS = 6
+"""But at least so many replicates at a time, since the images are sorted anew for each lot."""
 
 
 def point_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:
@@ -173,7 +176,7 @@ def patient_weights(
         patients: (N,), whom each image shows.
         replicates: how many draws.
         seed: of the draws.
-        chunk_numbers: at most this many weights at a time (but always a whole replicate).
+        chunk_numbers: about this many weights at a time, but always some whole replicates.
 
     Yields:
         Weights (b, N) of the next b replicates.
@@ -182,7 +185,7 @@ def patient_weights(
     has_pneumonia = np.bincount(patient_of_image, weights=labels) > 0
     strata = [members for members in (np.flatnonzero(~has_pneumonia), np.flatnonzero(has_pneumonia)) if len(members)]
     generators = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(len(strata))]
-    rows = max(1, chunk_numbers // len(labels))
+    rows = max(CHUNK_ROWS, chunk_numbers // len(labels))
     for start in range(0, replicates, rows):
         count = min(rows, replicates - start)
         drawn = np.zeros((count, len(names)))

@@ -5,14 +5,17 @@ import itertools
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from components.artifacts import files
 from components.artifacts.evaluation import METRICS, Evaluation
 from components.artifacts.names import REGIME_TITLES
-from components.compare import inputs, report, report_tables, results, tables
+from components.compare import inputs, report, report_tables, results, style, tables
 from components.compare.compare import compare
 from components.compare.notes import notes
 
@@ -365,3 +368,14 @@ def test_seeds_tables_have_their_standard_deviation(write):
     assert [row[1] for row in rows] == ["0", "1", "standard deviation"]
     assert rows[2][2] == tables.decimal(found["regimes"]["custom_cnn"]["metrics"]["roc_auc"]["sd_seeds"])
     assert "speak of patients only: Full fine-tuning" in " ".join(notes(found, given))
+
+
+@pytest.mark.parametrize("seconds", [[0.3, 9, 15, 245], [0.05, 90_000], [10, 100], [3, 4]])
+def test_the_labels_of_the_time_axis_do_not_touch(seconds):
+    figure = Figure(figsize=(5, 4))
+    axes = figure.subplots()
+    style.time_axis(axes, seconds)
+    FigureCanvasAgg(figure).draw()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert len(boxes) >= 3
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))

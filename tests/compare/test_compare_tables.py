@@ -44,6 +44,10 @@ def test_counts_and_sizes_have_thousands_separators():
     assert tables.percent(1, 0) == "–"
 
 
+def test_prices_have_two_decimals_and_small_ones_two_digits():
+    assert [tables.price(value) for value in (1234.5, 0.5, 0.00123, None)] == ["1,234.50", "0.50", "0.0012", "–"]
+
+
 def test_p_values_are_never_written_as_zero():
     assert [tables.probability(p) for p in (0.0005, 0.012)] == ["< 0.001", "0.012"]
 
