@@ -27,6 +27,8 @@ def build(settings: Settings):
     def pneumonia_benchmark(
         source: str = "synthetic",
         path: str = "",
+        sha256: str = "",
+        pneumoniamnist_size: int = 128,
         synthetic_images: int = 1200,
         synthetic_size: int = 160,
         synthetic_difficulty: float = 0.5,
@@ -51,8 +53,11 @@ def build(settings: Settings):
         """Trains one chest X-ray classifier in four ways and compares quality, time and memory.
 
         Args:
-            source: where the images come from: "synthetic" or "directory".
-            path: where the data are, for the source "directory".
+            source: where the images come from: "synthetic", "directory", "kaggle", "pneumoniamnist", or a URL
+                (gs://bucket/prefix, s3://bucket/prefix, https://... of an archive).
+            path: where the data are, for "directory"; the dataset's id for "kaggle"; an .npz for "pneumoniamnist".
+            sha256: of the archive behind an https URL; "" does not check it.
+            pneumoniamnist_size: side of PneumoniaMNIST's images in px: 28, 64, 128 or 224.
             synthetic_images: how many radiographs to simulate.
             synthetic_size: length of their shorter side in px, about.
             synthetic_difficulty: from 0 (easy) to 1.
@@ -77,6 +82,8 @@ def build(settings: Settings):
         raw = ingest(
             source=source,
             path=path,
+            sha256=sha256,
+            pneumoniamnist_size=pneumoniamnist_size,
             synthetic_images=synthetic_images,
             synthetic_size=synthetic_size,
             synthetic_difficulty=synthetic_difficulty,

@@ -17,9 +17,10 @@ from typing import Any
 
 from components import console
 from components.artifacts import files
-from components.artifacts.names import BACKBONES, REGIMES, SOURCES
+from components.artifacts.names import BACKBONES, REGIMES, SOURCE_URLS, SOURCES
 from components.artifacts.raw_dataset import MAX_BAD_FRACTION
 from components.console import UserError
+from components.ingest.sources import open_source
 from images.build import images, reference
 from pipelines import containers
 from pipelines.settings import Settings
@@ -165,10 +166,9 @@ class _Output(io.TextIOBase):
 
 def _check(arguments: argparse.Namespace) -> None:
     """Finds mistakes that a step would find only minutes later."""
-    if arguments.source == "directory" and not arguments.path:
-        raise UserError("--source directory needs a folder: give it with --path")
-    if arguments.path and not Path(arguments.path).exists():
-        raise UserError(f"there is no folder {arguments.path}: check --path")
+    open_source(arguments.source, arguments.path, arguments.sha256, arguments.pneumoniamnist_size)
+    if arguments.path and arguments.source != "kaggle" and not Path(arguments.path).exists():
+        raise UserError(f"there is no folder or file {arguments.path}: check --path")
     if arguments.external_test and not Path(arguments.external_test).exists():
         raise UserError(f"there is no folder {arguments.external_test}: check --external-test")
     if arguments.weights not in ("imagenet", "none") and not Path(arguments.weights).is_file():
@@ -181,7 +181,8 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     taken = {name: value for name, value in given.items() if name not in _NOT_PARAMETERS}
     taken["seeds"] = list(range(arguments.seed, arguments.seed + arguments.seeds))
     # The steps run in other folders.
-    taken["path"] = str(Path(arguments.path).resolve()) if arguments.path else ""
+    if arguments.path and arguments.source != "kaggle":
+        taken["path"] = str(Path(arguments.path).resolve())
     if arguments.weights not in ("imagenet", "none"):
         taken["weights"] = str(Path(arguments.weights).resolve())
     return taken
@@ -249,6 +250,8 @@ def _parser() -> argparse.ArgumentParser:
       everything on simulated radiographs, the networks starting from random weights
   python -m pipelines.local --source directory --path ~/chest_xray --image-size 128
       your images, the networks pre-trained on ImageNet (downloaded once)
+  python -m pipelines.local --source kaggle
+      Kaggle's "Chest X-Ray Images (Pneumonia)"; also pneumoniamnist, gs://, s3:// and https://
   python -m pipelines.local --regimes custom_cnn transfer_learning --epochs 5
       two of the four regimes
   make images; python -m pipelines.local --runner docker --weights none
@@ -256,8 +259,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--source", choices=SOURCES, default="synthetic", help="where the images come from; default: %(default)s")
-    add("--path", default="", help="folder with {train,val,test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA}")
+    places = f"{', '.join(SOURCES)}, or a URL: {', '.join(SOURCE_URLS)}"
+    add("--source", default="synthetic", metavar="PLACE", help=f"{places}; default: %(default)s")
+    add("--path", default="", help="folder, archive or table (directory); dataset id (kaggle); .npz (pneumoniamnist)")
+    add("--sha256", default="", help="of the archive behind https://; other content is refused")
+    add("--pneumoniamnist-size", type=_whole(28), default=128, metavar="PX", help="28, 64, 128 or 224")
     add(
         "--external-test", default="", metavar="PATH", help="a second folder, from another hospital, to score models on"
     )

@@ -20,4 +20,7 @@ REGIME_TITLES = {
 
 BACKBONES = ("MobileNetV2", "EfficientNetB0", "ResNet50", "DenseNet121")
 
-SOURCES = ("synthetic", "directory")
+SOURCES = ("synthetic", "directory", "kaggle", "pneumoniamnist")
+
+SOURCE_URLS = ("https://", "gs://", "s3://")
+"""What a source may begin with instead of being one of `SOURCES`: then it is a URL."""

@@ -3,7 +3,7 @@
 import argparse
 
 from components import console
-from components.artifacts.names import SOURCES
+from components.artifacts.names import SOURCE_URLS, SOURCES
 from components.artifacts.raw_dataset import MAX_BAD_FRACTION
 from components.ingest.ingest import ingest
 
@@ -13,11 +13,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m components.ingest",
         description="Brings a dataset in as images, manifest and quality report.",
-        epilog="example: python -m components.ingest --source directory --path ~/chest_xray --output /tmp/raw",
+        epilog="""examples:
+  python -m components.ingest --source directory --path ~/chest_xray.zip --output /tmp/raw
+  python -m components.ingest --source kaggle --output /tmp/raw
+  python -m components.ingest --source pneumoniamnist --pneumoniamnist-size 64 --output /tmp/raw
+  python -m components.ingest --source gs://bucket/chest_xray --output /tmp/raw
+  python -m components.ingest --source s3://bucket/chest_xray.zip --output /tmp/raw
+  python -m components.ingest --source https://example.org/chest_xray.tar.gz --sha256 ... --output /tmp/raw""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--output", required=True, help="folder of the raw dataset, made anew")
-    parser.add_argument("--source", choices=SOURCES, default="synthetic", help="default: %(default)s")
-    parser.add_argument("--path", default="", help="folder with the images (source directory)")
+    places = f"{', '.join(SOURCES)}, or a URL: {', '.join(SOURCE_URLS)}"
+    parser.add_argument("--source", default="synthetic", metavar="PLACE", help=f"{places}; default: %(default)s")
+    parser.add_argument(
+        "--path", default="", help="folder, archive or table (directory); dataset id (kaggle); .npz (pneumoniamnist)"
+    )
+    parser.add_argument("--sha256", default="", help="of the archive behind https://; other content is refused")
+    parser.add_argument(
+        "--pneumoniamnist-size", type=int, default=128, metavar="PX", help="28, 64, 128 or 224; default: %(default)s"
+    )
     parser.add_argument("--synthetic-images", type=int, default=1200, help="how many to simulate; default: %(default)s")
     parser.add_argument(
         "--synthetic-size", type=int, default=160, help="their shorter side in px; default: %(default)s"

@@ -19,7 +19,9 @@ from components.artifacts.names import CLASSES
 from components.console import UserError
 from components.ingest import quality
 from components.ingest.dicom import is_dicom
+from components.ingest.downloads import shown_url
 from components.ingest.formats import MAX_BYTES, Picture, inspect
+from components.ingest.labels import read_labels, table_of
 from components.ingest.layout import Found, find_images, ignored_folders
 from components.ingest.patients import KEY_VARIABLE, fingerprint_for_key, key_of, patient_of, pseudonym
 from components.ingest.sources import open_source
@@ -39,18 +41,22 @@ def ingest(
     synthetic_difficulty: float = 0.5,
     seed: int = 1,
     max_bad_fraction: float = raw_dataset.MAX_BAD_FRACTION,
+    sha256: str = "",
+    pneumoniamnist_size: int = 128,
 ) -> dict[str, Any]:
     """Brings a dataset in and describes it.
 
     Args:
         output: the raw dataset's folder, made anew.
-        source: one of `names.SOURCES`.
-        path: where the data are, for sources that have a place.
+        source: one of `names.SOURCES`, or a URL that begins with one of `names.SOURCE_URLS`.
+        path: where the data are, for sources that have a place; the dataset's id for Kaggle.
         synthetic_images: how many radiographs to simulate.
         synthetic_size: length of their shorter side in px, about.
         synthetic_difficulty: from 0 (easy) to 1.
         seed: of the simulation.
         max_bad_fraction: the run fails where more of the files than this cannot be used (0 to 1).
+        sha256: of the archive behind an https URL; "" does not check it.
+        pneumoniamnist_size: side of PneumoniaMNIST's images in px: 28, 64, 128 or 224.
 
     Returns:
         The content of `quality.json`.
@@ -60,11 +66,12 @@ def ingest(
     """
     started = files.now()
     arguments = {name: value for name, value in locals().items() if name not in ("output", "started")}
+    arguments["source"] = shown_url(source)
     raw_dataset.check_fraction(max_bad_fraction)
-    origin = open_source(source, path, synthetic_images, synthetic_size, seed, synthetic_difficulty)
+    simulation = synthetic_images, synthetic_size, seed, synthetic_difficulty
+    origin = open_source(source, path, sha256, pneumoniamnist_size, *simulation)
     with tempfile.TemporaryDirectory(prefix="ingest-") as workspace, files.new_folder(output) as folder:
-        place = origin.fetch(Path(workspace))
-        found, ignored = find_images(place), ignored_folders(place)
+        found, ignored = _find(origin.fetch(Path(workspace)))
         console.say("ingest", f"{len(found)} files found")
         if ignored:
             console.say("ingest", f"left out, since they are no class: {', '.join(ignored)}")
@@ -83,6 +90,15 @@ def ingest(
     return report
 
 
+def _find(place: Path) -> tuple[list[Found], list[str]]:
+    """The images of a folder, by its table of labels where it has one, and the folders that are left out."""
+    table = table_of(place)
+    if not table:
+        return find_images(place), ignored_folders(place)
+    console.say("ingest", f"labels are those of {table.name}")
+    return read_labels(table), []
+
+
 def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, int, list[dict[str, str]]]:
     """Stores the images in zips; gives the manifest, for how many the patient is unknown, and the files refused."""
     rows, refused, unknown, names, fingerprints = [], [], 0, Counter(), []
@@ -95,13 +111,14 @@ def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, int, list[di
                 continue
             names[file.name] += 1
             image = file.name if names[file.name] == 1 else _numbered(file.name, names[file.name])
-            patient, known = (file.picture.patient_id, True) if file.picture.patient_id else patient_of(image)
+            number_of_patient = item.patient or file.picture.patient_id
+            patient, known = (number_of_patient, True) if number_of_patient else patient_of(image)
             unknown += not known
             if file.fingerprint:
                 fingerprints.append(file.fingerprint)
             writer.add(image, file.picture.content)
             size = file.picture.width, file.picture.height
-            rows.append((image, item.label, item.split, patient, file.sha256, *size, bool(file.picture.patient_id)))
+            rows.append((image, item.label, item.split, patient, file.sha256, *size, bool(number_of_patient)))
     manifest = pd.DataFrame(rows, columns=[*raw_dataset.MANIFEST_COLUMNS, "to_hash"])
     key = os.environ.get(KEY_VARIABLE, "").encode() or key_of(fingerprints)
     to_hash = manifest.pop("to_hash").astype(bool)
@@ -149,9 +166,8 @@ def _look(item: Found) -> _File:
         reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
         unread = private and not name.rpartition("/")[2].startswith("dicom-")
         return _File(f"{item.label}/a DICOM file" if unread else name, reason=reason)
-    if not is_dicom(content):
-        return _File(name, picture, sha256=digest)
-    return _File(f"{name}.png", picture, sha256=digest, fingerprint=fingerprint_for_key(content))
+    fingerprint = fingerprint_for_key(content) if private or item.patient else b""
+    return _File(f"{name}.png" if is_dicom(content) else name, picture, sha256=digest, fingerprint=fingerprint)
 
 
 def _numbered(name: str, number: int) -> str:

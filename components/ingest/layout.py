@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from components import console
 from components.artifacts.names import CLASSES
 from components.console import UserError
 
-_SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 _IGNORED = "__MACOSX"
 
 
@@ -21,25 +22,28 @@ class Found:
         image: its name in the dataset: the path below the dataset's root, with forward slashes.
         label: "NORMAL" or "PNEUMONIA".
         split: "train", "validation", "test", or "" where the folders do not tell.
+        patient: as a table has it, or "" where only the file can tell.
     """
 
     path: Path
     image: str
     label: str
     split: str
+    patient: str = ""
 
 
 def find_images(folder: Path) -> list[Found]:
     """Lists the files of a dataset, ordered by name.
 
     The dataset is `{train,val,test}/{NORMAL,PNEUMONIA}/` or `{NORMAL,PNEUMONIA}/`, in `folder` itself or below folders
-    that hold nothing else. Capitals do not matter. Hidden files are left out.
+    that hold nothing else. Capitals do not matter. Hidden files are left out. Links to files are followed; links to
+    folders within a class folder are not, since they may lead in circles or anywhere: how many is said.
 
     Raises:
         UserError: no such folders, or a class without any file.
     """
-    root = _root(folder)
-    splits = {path: _SPLITS[path.name.lower()] for path in _folders(root) if path.name.lower() in _SPLITS}
+    root = dataset_root(folder)
+    splits = {path: SPLIT_NAMES[path.name.lower()] for path in _folders(root) if path.name.lower() in SPLIT_NAMES}
     found = [item for path, split in (splits or {root: ""}).items() for item in _class_files(root, path, split)]
     if not found:
         raise UserError(
@@ -58,17 +62,17 @@ def ignored_folders(folder: Path) -> list[str]:
     Returns:
         Paths below the dataset's root, ordered.
     """
-    root = _root(folder)
-    splits = [path for path in _folders(root) if path.name.lower() in _SPLITS]
+    root = dataset_root(folder)
+    splits = [path for path in _folders(root) if path.name.lower() in SPLIT_NAMES]
     ignored = [path for path in _folders(root) if splits and path not in splits]
     for place in splits or [root]:
         ignored += [path for path in _folders(place) if path.name.upper() not in CLASSES]
     return sorted(path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode() for path in ignored)
 
 
-def _root(folder: Path) -> Path:
+def dataset_root(folder: Path) -> Path:
     """The folder that holds splits or classes: `folder`, or the only one below it, and so on."""
-    known = {*_SPLITS, *(label.lower() for label in CLASSES)}
+    known = {*SPLIT_NAMES, *(label.lower() for label in CLASSES)}
     while len(below := _folders(folder)) == 1 and below[0].name.lower() not in known:
         folder = below[0]
     return folder
@@ -86,6 +90,9 @@ def _class_files(root: Path, folder: Path, split: str) -> Iterator[Found]:
         if label not in CLASSES:
             continue
         for parent, folders, names in os.walk(below, onerror=_stop):
+            links = [name for name in folders if Path(parent, name).is_symlink()]
+            if links:
+                console.say("ingest", f"{len(links)} linked folders in {parent} are left out: copy them there instead")
             folders[:] = [name for name in folders if not name.startswith(".") and name != _IGNORED]
             for name in names:
                 if not name.startswith("."):

@@ -62,6 +62,7 @@ def test_the_report_says_what_was_read_and_how(tmp_path, source, write_image, ca
     assert report["made_by"]["arguments"] == {
         **{"source": "directory", "path": str(source), "seed": 5},
         **{"synthetic_images": 1200, "synthetic_size": 160, "synthetic_difficulty": 0.5, "max_bad_fraction": 0.01},
+        **{"sha256": "", "pneumoniamnist_size": 128},
     }
     assert report["source"] == {"name": "directory", "description": "the folder chest_xray"}
     assert (report["images"], report["patients"], report["patient_unknown"], report["refused"]) == (14, 7, 1, [])

@@ -169,6 +169,8 @@ def test_the_pipelines_parameters_have_these_names_and_types(pipeline):
     assert {name: value["parameterType"] for name, value in parameters.items()} == {
         "source": "STRING",
         "path": "STRING",
+        "sha256": "STRING",
+        "pneumoniamnist_size": "NUMBER_INTEGER",
         "synthetic_images": "NUMBER_INTEGER",
         "synthetic_size": "NUMBER_INTEGER",
         "synthetic_difficulty": "NUMBER_DOUBLE",

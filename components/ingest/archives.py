@@ -1,0 +1,267 @@
+"""Unpacks zips and tars, which are hostile until checked: each member is looked at before anything of it is written.
+
+An attack ends the run: paths that lead out, links, devices, bombs, names that collide, members that need a password,
+an archive that is cut off. What is only a bad file (an empty one, no image, an archive in the archive, a name that is
+not UTF-8) is unpacked like any other and refused later with its reason, as in a folder.
+"""
+
+import contextlib
+import errno
+import gzip
+import lzma
+import os
+import shutil
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from components import console
+from components.console import UserError
+from components.ingest.paths import UnsafeNameError, printable, safe_path
+
+MAX_FILES = 500_000
+"""More members are refused: each costs an inode and a moment, even an empty one."""
+MAX_BYTES = 200 * 1024**3
+"""More bytes are refused, in an archive as in a bucket: no data set of radiographs that we know has so many."""
+MAX_RATIO = 100
+"""Unpacked size over the archive's own; images hardly shrink, bombs shrink by a thousand and more."""
+HARMLESS_BYTES = 100 * 1024**2
+"""So much may be unpacked whatever the ratio."""
+MAX_DIRECTORY = 64 * 1024**2
+"""Bytes of a zip's directory, which zipfile reads into memory at once."""
+MAX_READ = 4 * 1024**2
+"""Bytes that tarfile may ask for at once; it reads a header of any declared size into memory."""
+
+_CHUNK = 1024**2
+_BLOCK = 512  # of a tar
+_ENCRYPTED = 0x1  # flag of a zip's member
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, NotImplementedError, ValueError, OverflowError, struct.error),
+)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One entry of an archive: `kind` is "file", "folder", or what is wrong with anything else."""
+
+    name: str
+    kind: str
+    open: Callable[[], IO[bytes]]
+
+
+def kind_of(path: Path, name: str = "") -> str:
+    """What a file is by its content, whatever its name: "zip", "npz", "tar", or "" for none of them.
+
+    Raises:
+        UserError: it is a damaged zip; the message calls it `name`, which is its file name unless given.
+    """
+    with path.open("rb") as file:
+        start = file.read(_BLOCK)
+        if start.startswith((b"PK\3\4", b"PK\5\6")):
+            return "npz" if _holds_arrays(path, name or path.name) else "zip"
+        if start.startswith(b"\x1f\x8b"):
+            file.seek(0)
+            with contextlib.suppress(*_DAMAGED), gzip.open(file) as content:
+                start = content.read(_BLOCK)
+    return "tar" if start[257:262] == b"ustar" or _begins_old_tar(start) else ""
+
+
+def _begins_old_tar(block: bytes) -> bool:
+    """Whether a block begins a tar of the time before "ustar"."""
+    with contextlib.suppress(tarfile.TarError):
+        return bool(tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape"))
+    return False
+
+
+def _holds_arrays(path: Path, name: str) -> bool:
+    """Whether a zip is numpy's .npz."""
+    with _whole(name), _open_zip(path) as archive:
+        names = archive.namelist()
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def unpack(archive: Path, folder: Path, name: str = "") -> None:
+    """Unpacks a zip or tar (also .tar.gz) into a folder.
+
+    Args:
+        archive: the file; its content decides what it is, not its name.
+        folder: is made, and removed again where the archive is refused.
+        name: what messages call the archive; its file name unless given.
+
+    Raises:
+        UserError: it is no archive, is damaged, or would do harm; the message names the member.
+        OSError: the disk is full.
+    """
+    name = name or archive.name
+    kind = kind_of(archive, name)
+    readers = {"zip": _zip_members, "npz": _zip_members, "tar": _tar_members}
+    if kind not in readers:
+        raise UserError(f"{name} is neither a zip nor a tar: give a .zip, .tar or .tar.gz of the images")
+    folder.mkdir(parents=True)
+    try:
+        with _whole(name):
+            _write(readers[kind](archive), archive.stat().st_size, folder, name)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _write(members: Iterator[_Member], packed: int, folder: Path, name: str) -> None:
+    """Writes the members below the folder, as long as the limits hold."""
+    limit = min(MAX_BYTES, max(HARMLESS_BYTES, MAX_RATIO * packed))
+    written, last = 0, 0.0
+    progress = console.Progress("ingest", f"MB of {name} unpacked", packed // 10**6)
+    for count, member in enumerate(members, 1):
+        if count > MAX_FILES:
+            raise UserError(f"{name} holds more than {MAX_FILES} files, so nothing is taken from it: split it up")
+        target = folder / _checked(member, name)
+        try:
+            if member.kind == "folder":
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with member.open() as source, target.open("xb") as file:
+                while chunk := source.read(_CHUNK):
+                    written += len(chunk)
+                    if written > limit:
+                        raise UserError(
+                            f"{name} unpacks to more than {limit // 10**6} MB, which looks like an attack (a bomb), "
+                            "so nothing is taken from it: check where it comes from"
+                        )
+                    file.write(chunk)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            shown = printable(member.name)
+            raise UserError(f"{name} holds two files that would both become {shown}: rename one of them") from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise UserError(f"{name} holds a file with too long a name, {printable(member.name)}: shorten it") from None
+        if written - last > _CHUNK:
+            last = written
+            progress.reach(min(written, packed) // 10**6)
+
+
+def _checked(member: _Member, name: str) -> Path:
+    """The path of a member below the folder.
+
+    Raises:
+        UserError: it would do harm.
+    """
+    shown = printable(member.name)
+    try:
+        path = safe_path(member.name)
+    except UnsafeNameError as error:
+        raise UserError(
+            f"{name} holds {shown!r}, which {error}: that looks like an attack, so nothing is taken from it"
+        ) from None
+    if member.kind not in ("file", "folder"):
+        raise UserError(f"{name} holds {shown!r}, which {member.kind}: pack it again with plain files and folders only")
+    if member.kind == "file" and not path.parts:
+        raise UserError(f"{name} holds a file without a name: pack it again")
+    return Path(path)
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    """Opens a zip, unless its directory alone would fill the memory."""
+    if _directory_bytes(path) > MAX_DIRECTORY:
+        raise UserError(f"{path.name} holds far more than {MAX_FILES} files, so nothing is taken from it: split it up")
+    return zipfile.ZipFile(path)
+
+
+def _directory_bytes(path: Path) -> int:
+    """Size of a zip's directory as the records at its end declare it."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2**17))
+        end = file.read()
+    at = end.rfind(b"PK\5\6")
+    at64 = end.rfind(b"PK\6\6", 0, max(at, 0))
+    size = struct.unpack_from("<L", end, at + 12)[0] if at >= 0 and len(end) >= at + 16 else 0
+    size64 = struct.unpack_from("<Q", end, at64 + 40)[0] if at64 >= 0 and len(end) >= at64 + 48 else 0
+    return size64 if size == 0xFFFFFFFF else size
+
+
+def _zip_members(path: Path) -> Iterator[_Member]:
+    with _open_zip(path) as archive:
+        for info in archive.infolist():
+            yield _Member(info.filename, _zip_kind(info), lambda info=info: archive.open(info))
+
+
+def _zip_kind(info: zipfile.ZipInfo) -> str:
+    if info.flag_bits & _ENCRYPTED:
+        return "needs a password"
+    mode = info.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        return "is a link"
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a device"
+    return "folder" if info.is_dir() else "file"
+
+
+def _tar_members(path: Path) -> Iterator[_Member]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        stream = _Bounded(gzip.GzipFile(fileobj=file) if packed else file)
+        with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
+            while info := archive.next():
+                yield _Member(info.name, _tar_kind(info), lambda info=info: archive.extractfile(info))
+                archive.members.clear()  # tarfile would remember them all
+            # tarfile takes an archive that is cut off between two members for whole.
+            stream.seek(archive.offset)
+            if stream.read(_BLOCK) != bytes(_BLOCK):
+                raise tarfile.ReadError("no end mark")
+            while stream.read(_CHUNK):
+                pass  # so that gzip compares its checksum
+
+
+def _tar_kind(info: tarfile.TarInfo) -> str:
+    if info.issym() or info.islnk():
+        return "is a link"
+    if info.isdir():
+        return "folder"
+    return "file" if info.isreg() else "is a device"
+
+
+class _Bounded:
+    """The bytes of a tar, of which nobody can ask for many at once."""
+
+    def __init__(self, stream: IO[bytes]):
+        self._stream = stream
+        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads so many bytes."""
+        if not 0 <= size <= MAX_READ:
+            raise tarfile.ReadError("a header that is far too long")
+        return self._stream.read(size)
+
+
+@contextlib.contextmanager
+def _whole(name: str) -> Iterator[None]:
+    """Makes what the readers raise for a damaged archive one clear sentence."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (*_DAMAGED, OSError) as error:
+        # bz2 and a senseless offset come as OSError too; what the disk reports has another number.
+        if isinstance(error, OSError) and not isinstance(error, _DAMAGED) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise UserError(f"{name} is damaged or cut off ({error}): download or pack it again") from None
+
+
+def room_for(size: int, folder: Path) -> None:
+    """Checks that the disk has room for so many bytes.
+
+    Raises:
+        OSError: it has not (ENOSPC).
+    """
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))

@@ -1,0 +1,114 @@
+"""Reads PneumoniaMNIST's .npz, the format of MedMNIST (doi:10.1038/s41597-022-01721-8), into Kaggle's layout.
+
+The file holds `{train,val,test}_images` (uint8, images x height x width) and `{train,val,test}_labels` (integers,
+images x 1; 0 normal, 1 pneumonia). Nothing of it is unpickled, and no array is read whole: what its header declares is
+compared with what the archive holds first.
+"""
+
+import contextlib
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image
+
+from components import console
+from components.artifacts.names import CLASSES
+from components.console import UserError
+from components.ingest.archives import HARMLESS_BYTES, MAX_FILES, MAX_RATIO
+
+SPLITS = ("train", "val", "test")
+MAX_SIDE = 4096
+"""Pixels; MedMNIST's largest images have 224."""
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, SyntaxError, struct.error)
+
+
+def write_images(path: Path, folder: Path, name: str = "") -> None:
+    """Writes the images as PNG files: `{train,val,test}/{NORMAL,PNEUMONIA}/{split}-{number}.png`.
+
+    Args:
+        path: the .npz file.
+        folder: where the layout is made.
+        name: what messages call the file; its own name unless given.
+
+    Raises:
+        UserError: the file is damaged or of another format.
+    """
+    name = name or path.name
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check(archive, path.stat().st_size)
+            for split in SPLITS:
+                _write_split(archive, split, folder)
+    except (*_DAMAGED, ValueError, KeyError, OverflowError) as error:
+        reason = error.args[0] if error.args else type(error).__name__
+        raise UserError(
+            f"{name} is not PneumoniaMNIST's .npz ({reason}): download it again, or check the file"
+        ) from None
+
+
+def _check(archive: zipfile.ZipFile, packed: int) -> None:
+    """Refuses a file that lacks an array, or that would unpack to far more than it is."""
+    names = archive.namelist()
+    for array in (f"{split}_{what}.npy" for split in SPLITS for what in ("images", "labels")):
+        if names.count(array) != 1:
+            raise ValueError(f"it holds {names.count(array)} arrays {array.removesuffix('.npy')}, expected 1")
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > max(HARMLESS_BYTES, MAX_RATIO * packed):
+        raise ValueError(f"it unpacks to {unpacked // 10**6} MB, which looks like an attack (a bomb)")
+
+
+def _write_split(archive: zipfile.ZipFile, split: str, folder: Path) -> None:
+    labels = _labels(archive, split)
+    progress = console.Progress("ingest", f"images of {split} written", len(labels))
+    for label in CLASSES:
+        (folder / split / label).mkdir(parents=True, exist_ok=True)
+    with _array(archive, f"{split}_images") as (stream, dtype, shape):
+        if dtype != np.uint8 or len(shape) != 3 or not all(0 < side <= MAX_SIDE for side in shape[1:]):
+            raise ValueError(f"{split}_images are {dtype} {shape}, expected uint8 (images, height, width)")
+        if shape[0] != len(labels):
+            raise ValueError(f"{split} has {shape[0]} images and {len(labels)} labels")
+        for number, label in enumerate(labels):
+            pixels = np.frombuffer(_exactly(stream, shape[1] * shape[2]), np.uint8).reshape(shape[1:])
+            Image.fromarray(pixels).save(folder / split / CLASSES[label] / f"{split}-{number:06}.png", compress_level=1)
+            progress.reach(number + 1)
+
+
+def _labels(archive: zipfile.ZipFile, split: str) -> np.ndarray:
+    """The labels of a split: (images), 0 or 1."""
+    with _array(archive, f"{split}_labels") as (stream, dtype, shape):
+        if dtype.kind not in "iu" or len(shape) not in (1, 2) or shape[1:] not in ((), (1,)) or shape[0] > MAX_FILES:
+            raise ValueError(f"{split}_labels are {dtype} {shape}, expected integers (images, 1)")
+        labels = np.frombuffer(_exactly(stream, math.prod(shape) * dtype.itemsize), dtype)
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"{split}_labels hold other labels than 0 and 1")
+    return labels.astype(np.int64)
+
+
+@contextlib.contextmanager
+def _array(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], np.dtype, tuple[int, ...]]]:
+    """Opens an array at its first element, once its header and its length agree."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"{name} is of the .npy version {version}")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+        if dtype.hasobject or fortran:
+            raise ValueError(f"{name} holds objects or is in Fortran's order")
+        if info.file_size - stream.tell() != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"{name} declares {dtype} {shape}, which is not what it holds")
+        yield stream, dtype, shape
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) != size:
+        raise EOFError("an array is cut off")
+    return content

@@ -1,0 +1,218 @@
+"""Object stores: everything below a prefix, or a single archive.
+
+What differs between Google Cloud Storage and S3 is in `gcs.py` and `s3.py`: listing, and reading one object. Objects
+are kept in the cache by bucket, name and version, so that an interrupted run goes on where it stopped, a changed object
+is loaded anew, and two runs at once do no harm; the run's folder holds links to them.
+"""
+
+import errno
+import hashlib
+import importlib
+import itertools
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from components import console
+from components.console import UserError
+from components.ingest.archives import MAX_BYTES, MAX_FILES, room_for
+from components.ingest.downloads import cache_folder, only_one
+from components.ingest.paths import UnsafeNameError, printable, safe_path
+from components.ingest.sources.directory import opened
+
+THREADS = 16
+PART = 16 * 1024**2
+"""Bytes of an archive that are asked for at once; an interrupted download goes on after the last part."""
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".npz")
+_URL = re.compile(r"(gs|s3)://([a-z0-9][a-z0-9._-]{1,220})(?:/(.*))?", re.DOTALL)
+_STORES = {"gs": "components.ingest.sources.gcs", "s3": "components.ingest.sources.s3"}
+
+
+@dataclass(frozen=True)
+class Object:
+    """One object of a bucket; `version` changes with its content."""
+
+    name: str
+    size: int
+    version: str
+
+
+class Store(Protocol):
+    """One bucket of an object store. Every method raises UserError where the store refuses or is not there."""
+
+    def find(self, name: str) -> Object | None:
+        """The object of that very name."""
+
+    def below(self, prefix: str) -> Iterable[Object]:
+        """The objects whose names begin so."""
+
+    def read(self, item: Object, start: int, end: int) -> bytes:
+        """The bytes from `start` up to and without `end`, of that version of the object."""
+
+    def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
+        """Writes objects to files, several at a time; calls `on_saved` with each file that is whole."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A prefix in a bucket of Google Cloud Storage (`gs`) or of an S3 store (`s3`)."""
+
+    scheme: str
+    bucket: str
+    prefix: str
+
+    @classmethod
+    def of(cls, url: str) -> "Bucket":
+        """Reads `gs://bucket/prefix` or `s3://bucket/prefix`.
+
+        Raises:
+            UserError: it is no such URL.
+        """
+        found = _URL.fullmatch(url)
+        if not found:
+            raise UserError(f"{printable(url)} names no bucket: write gs://bucket/prefix or s3://bucket/prefix")
+        return cls(found[1], found[2], found[3] or "")
+
+    @property
+    def name(self) -> str:
+        """As the report has it."""
+        return self.scheme
+
+    def description(self) -> str:
+        """What the report says of the data."""
+        return f"{self.scheme}://{self.bucket}/{self.prefix}"
+
+    def fetch(self, workspace: Path) -> Path:
+        """Downloads what is there, and unpacks it where it is an archive."""
+        store = importlib.import_module(_STORES[self.scheme]).open_bucket(self.bucket)
+        url = self.description()
+        cache = cache_folder(workspace) / "objects"
+        if self.prefix.lower().endswith(ARCHIVES) and (archive := store.find(self.prefix)):
+            return opened(_load_archive(store, archive, self._cached(cache, archive), url), workspace, url)
+        prefix = f"{self.prefix.rstrip('/')}/" if self.prefix.strip("/") else ""
+        places = _places(store.below(prefix), prefix, url)
+        if not places:
+            raise UserError(f"{url} holds no objects: check the bucket and the prefix")
+        files = {path: self._cached(cache, item) for path, item in places.items()}
+        _load(store, [(item, files[path]) for path, item in places.items()], url)
+        return _linked(files, workspace / "objects")
+
+    def _cached(self, cache: Path, item: Object) -> Path:
+        """Where an object's content lies in the cache."""
+        key = "\n".join((self.scheme, self.bucket, item.name, item.version, str(item.size)))
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        return cache / digest[:2] / digest
+
+
+def _places(items: Iterable[Object], prefix: str, url: str) -> dict[Path, Object]:
+    """Where each object goes below the run's folder; what is a folder's mark only is left out.
+
+    Raises:
+        UserError: a name leads out, names collide, or there is too much.
+    """
+    places: dict[Path, Object] = {}
+    size = 0
+    for item in items:
+        shown = printable(item.name)
+        if item.name.endswith("/") and not item.size:
+            continue
+        try:
+            path = Path(safe_path(item.name.removeprefix(prefix)))
+        except UnsafeNameError as error:
+            raise UserError(f"{url} holds {shown!r}, which {error}: that looks like an attack, so it is left") from None
+        if not path.parts or item.name.endswith("/"):
+            raise UserError(f"{url} holds {shown!r}, which names no file: rename or delete it")
+        if path in places:
+            raise UserError(f"{url} holds {shown!r} and {printable(places[path].name)!r}, one and the same file here")
+        places[path] = item
+        size += item.size
+        if len(places) > MAX_FILES or size > MAX_BYTES:
+            raise UserError(f"{url} holds more than {MAX_FILES} files or {MAX_BYTES // 10**6} MB: give a longer prefix")
+    for path in places:
+        if clash := next((parent for parent in path.parents if parent in places), None):
+            raise UserError(f"{url} holds {printable(str(clash))!r} as a file and as a folder: rename one of them")
+    return places
+
+
+def _load(store: Store, wanted: list[tuple[Object, Path]], url: str) -> None:
+    """Loads the objects that are not in the cache yet."""
+    missing = [(item, path) for item, path in wanted if not path.is_file()]
+    have = len(wanted) - len(missing)
+    if have:
+        console.say("ingest", f"{have} of {len(wanted)} files of {url} have been downloaded before")
+    if not missing:
+        return
+    room = sum(item.size for item, _ in missing)
+    progress = console.Progress("ingest", f"files downloaded from {url}", len(wanted))
+    done = itertools.count(have + 1)
+    partial = {path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial"): (item, path) for item, path in missing}
+    for path in partial:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    room_for(room, missing[0][1].parent)
+
+    def take(path: Path) -> None:
+        item, target = partial[path]
+        if path.stat().st_size != item.size:
+            raise UserError(f"{printable(item.name)} of {url} came with another size than was announced: run again")
+        path.replace(target)
+        progress.reach(next(done))
+
+    try:
+        store.save([(item, path) for path, (item, _) in partial.items()], take)
+    finally:
+        for path in partial:
+            path.unlink(missing_ok=True)
+
+
+def _load_archive(store: Store, item: Object, target: Path, url: str) -> Path:
+    """Loads one large object part by part, going on after the parts that have arrived before."""
+    folder = target.with_suffix(".parts")
+    with only_one(folder):
+        partial = folder / "partial"
+        if not target.is_file():
+            _append_parts(store, item, partial, url)
+            partial.replace(target)
+    return target
+
+
+def _append_parts(store: Store, item: Object, partial: Path, url: str) -> None:
+    if item.size > MAX_BYTES:
+        raise UserError(f"{url} has more than {MAX_BYTES // 10**6} MB: split it up")
+    done = partial.stat().st_size if partial.is_file() else 0
+    if done > item.size:
+        done = 0
+        partial.unlink()
+    if done:
+        console.say("ingest", f"{url}: going on after {done / 1e6:.1f} MB")
+    room_for(item.size - done, partial.parent)
+    progress = console.Progress("ingest", f"MB downloaded from {url}", item.size // 10**6)
+    with partial.open("ab") as file:
+        for start, end in _parts(done, item.size):
+            content = store.read(item, start, end)
+            if len(content) != end - start:
+                raise UserError(f"{url} is shorter than was announced: run again")
+            file.write(content)
+            progress.reach(end // 10**6)
+
+
+def _parts(start: int, end: int) -> Iterator[tuple[int, int]]:
+    return ((at, min(at + PART, end)) for at in range(start, end, PART))
+
+
+def _linked(files: dict[Path, Path], folder: Path) -> Path:
+    """A folder with links to the files, under their own names."""
+    for path, file in files.items():
+        place = folder / path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(file)
+        except (FileExistsError, NotADirectoryError):
+            raise UserError(f"two objects would both become {printable(str(path))} here: rename one of them") from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise UserError(f"the name of the object {printable(str(path))} is too long: rename it") from None
+    return folder

@@ -1,0 +1,101 @@
+"""Google Cloud Storage, with google-cloud-storage; `STORAGE_EMULATOR_HOST` is honoured by the library itself.
+
+Credentials are what `google.auth.default()` finds: workload identity, a key file in `GOOGLE_APPLICATION_CREDENTIALS`,
+or those of gcloud. Without any, the bucket is read anonymously.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import google.auth
+import google.auth.exceptions
+import requests
+from google.api_core import exceptions
+from google.cloud import storage
+from google.cloud.storage import transfer_manager
+
+from components.console import UserError
+from components.ingest.sources.buckets import THREADS, Object
+
+_BATCH = 20 * THREADS
+
+
+def open_bucket(name: str) -> "Gcs":
+    """The bucket of that name; nothing is asked of the store yet."""
+    try:
+        emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
+        credentials = None if emulated else google.auth.default()[0]
+    except google.auth.exceptions.DefaultCredentialsError:
+        credentials = None
+    if credentials is None:
+        return Gcs(name, storage.Client.create_anonymous_client(), anonymous=True)
+    return Gcs(name, storage.Client(project=None, credentials=credentials), anonymous=False)
+
+
+class Gcs:
+    """One bucket; see `buckets.Store`."""
+
+    def __init__(self, name: str, client: storage.Client, anonymous: bool):
+        self._name, self._client, self._anonymous = name, client, anonymous
+        self._bucket = client.bucket(name)
+
+    def find(self, name: str) -> Object | None:
+        """The object of that very name."""
+        with self._plain_errors():
+            blob = self._bucket.get_blob(name)
+        return _object(blob) if blob else None
+
+    def below(self, prefix: str) -> Iterable[Object]:
+        """The objects whose names begin so."""
+        with self._plain_errors():
+            for blob in self._client.list_blobs(self._name, prefix=prefix or None):
+                yield _object(blob)
+
+    def read(self, item: Object, start: int, end: int) -> bytes:
+        """A part of that version of an object."""
+        with self._plain_errors():
+            blob = self._bucket.blob(item.name, generation=int(item.version))
+            return blob.download_as_bytes(start=start, end=end - 1, checksum=None)
+
+    def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
+        """Writes objects to files, several at a time; each is compared with its checksum."""
+        for start in range(0, len(items), _BATCH):
+            some = items[start : start + _BATCH]
+            pairs = [(self._bucket.blob(item.name, generation=int(item.version)), str(path)) for item, path in some]
+            results = transfer_manager.download_many(
+                pairs, worker_type=transfer_manager.THREAD, max_workers=THREADS, raise_exception=False
+            )
+            for (_, path), result in zip(some, results, strict=True):
+                with self._plain_errors():
+                    if isinstance(result, Exception):
+                        raise result
+                on_saved(path)
+
+    @contextlib.contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """Makes what the library raises one sentence."""
+        bucket = f"gs://{self._name}"
+        try:
+            yield
+        except (exceptions.Unauthorized, exceptions.Forbidden) as error:
+            remedy = (
+                "there are no Google credentials here, so set GOOGLE_APPLICATION_CREDENTIALS to a key file "
+                "or give the pod a workload identity"
+                if self._anonymous
+                else "give this account the role Storage Object Viewer on the bucket"
+            )
+            raise UserError(f"{bucket} is not open to you (it answers {error.code}): {remedy}") from None
+        except exceptions.NotFound:
+            raise UserError(f"{bucket} or an object in it is not there (it answers 404): check the name") from None
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise UserError(f"the Google credentials do not work ({error}): log in again or check the key") from None
+        except (exceptions.GoogleAPIError, requests.RequestException) as error:
+            raise UserError(
+                f"{bucket} does not answer ({type(error).__name__}): check the network, run again"
+            ) from None
+
+
+def _object(blob: storage.Blob) -> Object:
+    return Object(blob.name, int(blob.size or 0), str(blob.generation))

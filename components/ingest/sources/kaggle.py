@@ -1,0 +1,113 @@
+"""A dataset of Kaggle, found and authorised by kagglehub; its archive is loaded and unpacked as every other is.
+
+kagglehub would also unpack it, with `zipfile.extractall`: that cannot be led out of its folder, but has no limits.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from components import console
+from components.console import UserError
+from components.ingest import downloads
+from components.ingest.sources.directory import opened
+
+DEFAULT_DATASET = "paultimothymooney/chest-xray-pneumonia"
+WAITS = (1.0, 2.0, 4.0)
+"""Seconds before another attempt where Kaggle does not answer."""
+_ID = re.compile(r"([\w-]+)/([\w-]+)(?:/versions/([1-9]\d{0,8}))?", re.ASCII)
+_CREDENTIALS = (
+    "set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, to those of an account that may read the dataset "
+    "(kaggle.com, Settings, API), and accept its terms there where it has any"
+)
+
+
+@dataclass(frozen=True)
+class Kaggle:
+    """A dataset by its owner, name and version; version 0 is the newest."""
+
+    owner: str
+    dataset: str
+    version: int = 0
+    name = "kaggle"
+
+    @classmethod
+    def of(cls, identifier: str) -> "Kaggle":
+        """Reads a dataset's id: `owner/name` or `owner/name/versions/3`.
+
+        Raises:
+            UserError: it is no such id.
+        """
+        found = _ID.fullmatch(identifier)
+        if not found:
+            raise UserError(f"{identifier!r} is no dataset of Kaggle: give owner/name, such as {DEFAULT_DATASET}")
+        return cls(found[1], found[2], int(found[3] or 0))
+
+    def description(self) -> str:
+        """What the report says of the data."""
+        version = f", version {self.version}" if self.version else ""
+        return f"the dataset {self.owner}/{self.dataset} of Kaggle{version}"
+
+    def fetch(self, workspace: Path) -> Path:
+        """Downloads and unpacks the dataset."""
+        version, url = self._locate()
+        name = f"kaggle.com/datasets/{self.owner}/{self.dataset}/versions/{version}"
+        console.say("ingest", f"Kaggle has {self.owner}/{self.dataset} in version {version}")
+        # Kaggle's URLs are signed anew each time, so the file goes by its name in the cache.
+        archive = downloads.download(url, workspace, key=name, missing=_CREDENTIALS)
+        return opened(archive, workspace, name)
+
+    def _locate(self) -> tuple[int, str]:
+        """The dataset's version, and the URL of its archive.
+
+        Raises:
+            UserError: Kaggle does not give it.
+        """
+        for wait in (*WAITS, None):
+            try:
+                return self._ask()
+            except requests.HTTPError as error:
+                status = error.response.status_code
+                if status not in downloads.TRANSIENT or wait is None:
+                    raise UserError(self._remedy(status)) from None
+                failed = f"answers {status}"
+            except (requests.RequestException, ValueError) as error:
+                if wait is None:
+                    raise UserError(f"Kaggle cannot be reached ({type(error).__name__}): check the network") from None
+                failed = "cannot be reached"
+            console.say("ingest", f"Kaggle {failed}; trying again in {wait:.0f} s")
+            time.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _ask(self) -> tuple[int, str]:
+        """The two calls of Kaggle's interface: for the version where none is given, and for the archive."""
+        # kagglehub takes a second to import, which nobody else need wait for.
+        from kagglehub.clients import build_kaggle_client  # noqa: PLC0415
+        from kagglesdk.datasets.types.dataset_api_service import (  # noqa: PLC0415
+            ApiDownloadDatasetRequest,
+            ApiGetDatasetRequest,
+        )
+
+        with build_kaggle_client() as client:
+            api, version = client.datasets.dataset_api_client, self.version
+            if not version:
+                request = ApiGetDatasetRequest()
+                request.owner_slug, request.dataset_slug = self.owner, self.dataset
+                version = api.get_dataset(request).current_version_number
+            request = ApiDownloadDatasetRequest()
+            request.owner_slug, request.dataset_slug = self.owner, self.dataset
+            request.dataset_version_number = version
+            response = api.download_dataset(request)
+            response.close()
+            return version, response.url
+
+    def _remedy(self, status: int) -> str:
+        dataset = f"{self.owner}/{self.dataset}"
+        if status in (401, 403):
+            return f"Kaggle does not give {dataset} (it answers {status}): {_CREDENTIALS}"
+        if status == 404:
+            return f"Kaggle has no dataset {dataset} that you may see (it answers 404): check the id, or {_CREDENTIALS}"
+        return f"Kaggle does not give {dataset} now (it answers {status}): try again later"

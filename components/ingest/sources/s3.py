@@ -1,0 +1,122 @@
+"""S3, MinIO, SeaweedFS and other stores that speak S3, with boto3.
+
+Endpoint and credentials are what boto3 finds: `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and
+`AWS_SECRET_ACCESS_KEY`, a profile, or the role of the pod. Without credentials, the bucket is read anonymously.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from components.console import UserError
+from components.ingest.sources.buckets import THREADS, Object
+
+_ONE_THREAD = TransferConfig(use_threads=False)
+
+
+def open_bucket(name: str) -> "S3":
+    """The bucket of that name; nothing is asked of the store yet."""
+    session = boto3.Session()
+    try:
+        anonymous = session.get_credentials() is None
+        elsewhere = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        config = Config(
+            signature_version=UNSIGNED if anonymous else None,
+            s3={"addressing_style": "path" if elsewhere else "auto"},  # few stores have a host name for each bucket
+            retries={"mode": "standard", "total_max_attempts": 6},
+            max_pool_connections=THREADS,
+            connect_timeout=15,
+            response_checksum_validation="when_supported",
+        )
+        client = session.client("s3", region_name=session.region_name or "us-east-1", config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise UserError(f"the settings for S3 do not work ({error}): check the AWS_ variables") from None
+    return S3(name, client, anonymous)
+
+
+class S3:
+    """One bucket; see `buckets.Store`."""
+
+    def __init__(self, name: str, client: object, anonymous: bool):
+        self._name, self._client, self._anonymous = name, client, anonymous
+
+    def find(self, name: str) -> Object | None:
+        """The object of that very name."""
+        with self._plain_errors():
+            try:
+                found = self._client.head_object(Bucket=self._name, Key=name)
+            except ClientError as error:
+                # Without the right to list, S3 answers 403 for an object that is not there.
+                if _status(error) == 404:
+                    return None
+                raise
+        return Object(name, found["ContentLength"], found["ETag"])
+
+    def below(self, prefix: str) -> Iterable[Object]:
+        """The objects whose names begin so."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        with self._plain_errors():
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    yield Object(item["Key"], item["Size"], item["ETag"])
+
+    def read(self, item: Object, start: int, end: int) -> bytes:
+        """A part of that version of an object."""
+        with self._plain_errors():
+            part = {"Range": f"bytes={start}-{end - 1}", "IfMatch": item.version}
+            return self._client.get_object(Bucket=self._name, Key=item.name, **part)["Body"].read()
+
+    def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
+        """Writes objects to files, several at a time."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            waiting = {pool.submit(self._save_one, item, path): path for item, path in items}
+            try:
+                for future in as_completed(waiting):
+                    future.result()
+                    on_saved(waiting[future])
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _save_one(self, item: Object, path: Path) -> None:
+        with self._plain_errors():
+            self._client.download_file(self._name, item.name, str(path), Config=_ONE_THREAD)
+
+    @contextlib.contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """Makes what the library raises one sentence."""
+        bucket = f"s3://{self._name}"
+        try:
+            yield
+        except ClientError as error:
+            status = _status(error)
+            if status in (401, 403):
+                remedy = (
+                    "there are no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                    if self._anonymous
+                    else "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may read and list the bucket"
+                )
+                raise UserError(f"{bucket} is not open to you (it answers {status}): {remedy}") from None
+            if status == 404:
+                raise UserError(
+                    f"{bucket} or an object in it is not there (it answers 404): check the name, and AWS_ENDPOINT_URL"
+                ) from None
+            if status == 412:
+                raise UserError(f"an object of {bucket} has changed while it was loaded: run again") from None
+            raise UserError(f"{bucket} answers {status}: run again later") from None
+        except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
+            raise UserError(
+                f"{bucket} does not answer ({error}): check AWS_ENDPOINT_URL and the network, run again"
+            ) from None
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -1,0 +1,38 @@
+"""Simulated radiographs as a source."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from components import console
+from components.ingest import synthetic
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Simulated radiographs, see `components/ingest/synthetic.py`."""
+
+    images: int
+    size: int
+    seed: int
+    difficulty: float
+    name = "synthetic"
+
+    def description(self) -> str:
+        """What the report says of the data."""
+        return (
+            f"{self.images} simulated radiographs of about {self.size} px "
+            f"(seed {self.seed}, difficulty {self.difficulty:g}): no real patients"
+        )
+
+    def fetch(self, workspace: Path) -> Path:
+        """Draws the radiographs."""
+        progress = console.Progress("ingest", "radiographs simulated", self.images)
+        synthetic.write_radiographs(
+            workspace,
+            self.images,
+            self.size,
+            self.seed,
+            difficulty=self.difficulty,
+            on_progress=lambda done, _: progress.reach(done),
+        )
+        return workspace

@@ -1,0 +1,316 @@
+"""Google Cloud Storage and S3 by their own protocols, against an emulator and a server on this machine."""
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import boto3
+import pytest
+from gcp_storage_emulator.server import create_server
+from google.cloud import storage
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from components.console import UserError
+from components.ingest.ingest import ingest
+from components.ingest.sources import buckets, gcs, open_source, s3
+from components.ingest.sources.buckets import Object, _places
+from components.preprocess.preprocess import preprocess
+
+ENOUGH = {"train": 8, "val": 1, "test": 2}
+
+
+class GcsServer:
+    """The emulator of Google Cloud Storage."""
+
+    scheme = "gs"
+
+    def __init__(self):
+        logging.getLogger("gcp_storage_emulator").setLevel(logging.ERROR)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self._server = create_server("127.0.0.1", port, in_memory=True)
+        self._server.start()
+        self.url = f"http://127.0.0.1:{port}"
+
+    def use(self, monkeypatch):
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", self.url)
+
+    def put(self, bucket, objects):
+        client = storage.Client.create_anonymous_client()
+        client.project = "test"
+        with contextlib.suppress(Exception):
+            client.create_bucket(bucket)
+        for name, content in objects.items():
+            client.bucket(bucket).blob(name).upload_from_string(content)
+
+    def close(self):
+        self._server.stop()
+
+
+class S3Server:
+    """moto's server, which speaks S3 over HTTP; it notes what is asked and can be told to fail."""
+
+    scheme = "s3"
+
+    def __init__(self):
+        self.asked, self.faults = [], []
+        self._app = DomainDispatcherApplication(create_backend_app)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def _answer(self, environ, start_response):
+        self.asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_RANGE")))
+        fault = next((fault for fault in self.faults if fault[0] in environ["PATH_INFO"]), None)
+        if fault and environ["REQUEST_METHOD"] == "GET":
+            self.faults.remove(fault)
+            start_response(fault[1], [("Content-Length", "0")])
+            return [b""]
+        return self._app(environ, start_response)
+
+    def use(self, monkeypatch):
+        for name, value in {"ENDPOINT_URL": self.url, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        self.asked.clear()
+        self.faults.clear()
+
+    def put(self, bucket, objects):
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket=bucket)
+        for name, content in objects.items():
+            client.put_object(Bucket=bucket, Key=name, Body=content)
+
+    def close(self):
+        self._server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def gcs_server():
+    server = GcsServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    server = S3Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["gcs_server", "s3_server"])
+def store(request, monkeypatch, tmp_path):
+    """One of the two servers, with a bucket's name that no other test uses."""
+    server = request.getfixturevalue(request.param)
+    server.use(monkeypatch)
+    server.bucket = f"bucket-{abs(hash(str(tmp_path))) % 10**12}"
+    server.place = f"{server.scheme}://{server.bucket}"
+    return server
+
+
+@pytest.fixture
+def s3_store(s3_server, monkeypatch, tmp_path):
+    s3_server.use(monkeypatch)
+    s3_server.bucket = f"bucket-{abs(hash(str(tmp_path))) % 10**12}"
+    return s3_server
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def write_zip(folder: Path, archive: Path) -> Path:
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, content in files_of(folder).items():
+            file.writestr(name, content)
+    return archive
+
+
+def fetched(source: str, workspace: Path) -> dict[str, bytes]:
+    workspace.mkdir()
+    return files_of(open_source(source).fetch(workspace))
+
+
+def fingerprint(tmp_path: Path, source: str, path: str = "") -> str:
+    ingest(tmp_path / "raw", source, path)
+    return preprocess(tmp_path / "raw", tmp_path / "prepared", tmp_path / "summary", 32)["fingerprint"]
+
+
+def test_a_folder_a_zip_and_a_bucket_give_the_same_dataset(tmp_path, store, write_kaggle):
+    data = tmp_path / "chest_xray"
+    write_kaggle(data, **ENOUGH)
+    archive = write_zip(data, tmp_path / "data.zip")
+    store.put(store.bucket, {f"sets/chest_xray/{name}": content for name, content in files_of(data).items()})
+    store.put(store.bucket, {"sets/data.zip": archive.read_bytes()})
+    places = [("directory", data), ("directory", archive)]
+    places += [(f"{store.place}/sets/chest_xray", ""), (f"{store.place}/sets/data.zip", "")]
+    assert len({fingerprint(tmp_path, source, str(path)) for source, path in places}) == 1
+
+
+def test_only_what_is_below_the_prefix_is_taken(tmp_path, store):
+    store.put(store.bucket, {"a/x.png": b"1", "a/b/y.png": b"2", "ab/z.png": b"3", "a/b/": b"", "w": b""})
+    assert fetched(f"{store.place}/a", tmp_path / "1") == {"x.png": b"1", "b/y.png": b"2"}
+    assert fetched(f"{store.place}/", tmp_path / "2") == {
+        "a/x.png": b"1",
+        "a/b/y.png": b"2",
+        "ab/z.png": b"3",
+        "w": b"",
+    }
+
+
+@pytest.mark.slow
+def test_more_files_than_a_page_of_the_listing_come_all(tmp_path, s3_store):
+    objects = {f"data/{number}.png": str(number).encode() for number in range(1100)}
+    s3_store.put(s3_store.bucket, objects)
+    assert len(fetched(f"s3://{s3_store.bucket}/data", tmp_path / "1")) == 1100
+
+
+def test_what_has_come_before_is_not_loaded_again_unless_it_changed(tmp_path, store, capsys):
+    store.put(store.bucket, {"a/x": b"1", "a/y": b"2"})
+    fetched(f"{store.place}/a", tmp_path / "1")
+    store.put(store.bucket, {"a/y": b"3", "a/z": b"4"})
+    assert fetched(f"{store.place}/a", tmp_path / "2") == {"x": b"1", "y": b"3", "z": b"4"}
+    assert f"1 of 3 files of {store.place}/a have been downloaded before" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_keeps_what_has_come(tmp_path, s3_store, cache, capsys):
+    s3_store.put(s3_store.bucket, {f"a/{number}": bytes([number]) for number in range(40)})
+    s3_store.faults += [("/a/7", "403 Forbidden")]
+    with pytest.raises(UserError, match=r"is not open to you \(it answers 403\)"):
+        fetched(f"s3://{s3_store.bucket}/a", tmp_path / "1")
+    assert not list(cache.rglob("*.partial"))
+    kept = len([path for path in cache.rglob("*") if path.is_file()])
+    assert len(fetched(f"s3://{s3_store.bucket}/a", tmp_path / "2")) == 40
+    if kept:
+        assert f"{kept} of 40 files" in capsys.readouterr().out
+
+
+def test_a_store_that_answers_500_twice_is_asked_again(tmp_path, s3_store):
+    s3_store.put(s3_store.bucket, {"a/x": b"1"})
+    s3_store.faults += [("/a/x", "500 Internal Server Error")] * 2
+    assert fetched(f"s3://{s3_store.bucket}/a", tmp_path / "1") == {"x": b"1"}
+
+
+def test_an_archive_goes_on_where_it_stopped(tmp_path, store, monkeypatch, cache, capsys):
+    monkeypatch.setattr(buckets, "PART", 1000)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x").write_bytes(bytes(number % 251 for number in range(5000)))
+    content = write_zip(tmp_path / "data", tmp_path / "data.zip").read_bytes()
+    store.put(store.bucket, {"data.zip": content})
+    source = open_source(f"{store.place}/data.zip")
+    kind = gcs.Gcs if store.scheme == "gs" else s3.S3
+    starts, read = [], kind.read
+
+    def note(self, item, start, end):
+        starts.append(start)
+        if len(starts) == 4:
+            raise UserError("cut")
+        return read(self, item, start, end)
+
+    monkeypatch.setattr(kind, "read", note)
+    with pytest.raises(UserError, match="cut"):
+        source.fetch(tmp_path / "1")
+    assert next(cache.rglob("partial")).read_bytes() == content[:3000]
+    assert files_of(source.fetch(tmp_path / "2")) == files_of(tmp_path / "data")
+    assert starts[:6] == [0, 1000, 2000, 3000, 3000, 4000]
+    assert "going on after 0.0 MB" in capsys.readouterr().out
+    starts.clear()
+    source.fetch(tmp_path / "3")
+    assert starts == []
+
+
+def test_an_archive_that_changes_while_it_is_loaded_is_not_put_together_of_two(tmp_path, s3_store, monkeypatch):
+    monkeypatch.setattr(buckets, "PART", 1000)
+    s3_store.put(s3_store.bucket, {"data.zip": bytes(3000)})
+    read = s3.S3.read
+
+    def change(self, item, start, end):
+        if start == 1000:
+            s3_store.put(s3_store.bucket, {"data.zip": b"1" * 3000})
+        return read(self, item, start, end)
+
+    monkeypatch.setattr(s3.S3, "read", change)
+    with pytest.raises(UserError, match="has changed while it was loaded: run again"):
+        open_source(f"s3://{s3_store.bucket}/data.zip").fetch(tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["", "/nothing", "/nothing.zip"])
+def test_an_empty_place_is_named(tmp_path, store, prefix):
+    store.put(store.bucket, {})
+    with pytest.raises(UserError, match=f"{store.place}/?{prefix.strip('/')} holds no objects: check the bucket"):
+        open_source(f"{store.place}{prefix}").fetch(tmp_path)
+
+
+def test_a_bucket_that_is_not_there_is_named(tmp_path, store):
+    with pytest.raises(UserError, match=rf"{store.scheme}://not-there-at-all.*\(it answers 404\): check the name"):
+        open_source(f"{store.scheme}://not-there-at-all/x").fetch(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a/../../evil"], r"'a/\.\./\.\./evil', which climbs out of its folder: that looks like an attack"),
+        (["/etc/evil"], "'/etc/evil', which is an absolute path"),
+        (["C:\\evil"], "which is an absolute path"),
+        (["a//b", "a/b"], "'a/b' and 'a//b', one and the same file here"),
+        (["a", "a/b"], "holds 'a' as a file and as a folder"),
+        (["./"], "holds './', which names no file"),
+    ],
+)
+def test_hostile_names_are_refused_before_anything_is_loaded(names, message):
+    with pytest.raises(UserError, match=message):
+        _places([Object(name, 1, "v") for name in names], "", "s3://b/")
+
+
+def test_hostile_names_are_refused_in_a_real_listing(tmp_path, s3_store, cache):
+    s3_store.put(s3_store.bucket, {"a/good.png": b"1", "a/../../evil.png": b"2"})
+    with pytest.raises(UserError, match="climbs out of its folder"):
+        open_source(f"s3://{s3_store.bucket}/a").fetch(tmp_path)
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+def test_a_folders_mark_is_left_out_and_a_limit_is_kept(monkeypatch):
+    assert list(_places([Object("a/", 0, "v"), Object("a/b", 1, "v")], "", "u")) == [Path("a/b")]
+    monkeypatch.setattr(buckets, "MAX_FILES", 2)
+    with pytest.raises(UserError, match="more than 2 files"):
+        _places([Object(str(number), 0, "v") for number in range(3)], "", "u")
+    monkeypatch.setattr(buckets, "MAX_BYTES", 10**6)
+    with pytest.raises(UserError, match="or 1 MB: give a longer prefix"):
+        _places([Object("a", 10**6 + 1, "v")], "", "u")
+
+
+@given(st.lists(st.text(st.sampled_from("ab./\\:\0C"), max_size=8), max_size=5))
+def test_whatever_the_names_every_place_is_below_the_folder(names):
+    try:
+        places = _places([Object(name, 1, "v") for name in names], "", "u")
+    except UserError:
+        return
+    assert all(not path.is_absolute() and ".." not in path.parts for path in places)
+    assert len(places) == len(set(names))
+
+
+def test_without_credentials_a_bucket_is_read_anonymously_or_the_missing_ones_are_named(
+    tmp_path, s3_store, monkeypatch
+):
+    s3_store.put(s3_store.bucket, {"a/x": b"1"})
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    s3_store.faults += [(s3_store.bucket, "403 Forbidden")]
+    with pytest.raises(UserError, match="no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+        open_source(f"s3://{s3_store.bucket}/a").fetch(tmp_path)
+
+
+def test_an_endpoint_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with pytest.raises(UserError, match=r"s3://bucket does not answer \(.*127.0.0.1:9.*\): check AWS_ENDPOINT_URL"):
+        open_source("s3://bucket/x").fetch(tmp_path)

@@ -1,0 +1,108 @@
+import re
+
+import pytest
+
+from components.artifacts.raw_dataset import RawDataset
+from components.console import UserError
+from components.ingest.ingest import ingest
+from components.ingest.labels import read_labels, table_of
+from components.ingest.layout import Found
+
+
+def write(folder, *lines, name="labels.csv", encoding="utf-8"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("\n".join(lines) + "\n", encoding=encoding)
+    return folder / name
+
+
+ROWS = ("b.png,NORMAL", "sub/a.png,PNEUMONIA")
+
+
+def test_a_table_gives_paths_below_its_folder_labels_splits_and_patients(tmp_path):
+    table = write(
+        tmp_path,
+        "Patient_ID,File,Class,Split",
+        "p2,b.png,pneumonia,VAL",
+        "p1,sub/a.png,0,train",
+        ",sub\\c.png,1,test",
+    )
+    assert read_labels(table) == [
+        Found(tmp_path / "b.png", "b.png", "PNEUMONIA", "validation", "p2"),
+        Found(tmp_path / "sub" / "a.png", "sub/a.png", "NORMAL", "train", "p1"),
+        Found(tmp_path / "sub" / "c.png", "sub/c.png", "PNEUMONIA", "test", ""),
+    ]
+
+
+@pytest.mark.parametrize("header", ["image,label", "path,class", "file,target", "FileName , Label"])
+def test_columns_have_several_names(tmp_path, header):
+    assert [item.image for item in read_labels(write(tmp_path, header, *ROWS))] == ["b.png", "sub/a.png"]
+
+
+def test_a_spreadsheets_way_of_writing_is_understood(tmp_path):
+    table = write(tmp_path, "image;label", *(row.replace(",", ";") for row in ROWS), encoding="utf-8-sig")
+    assert [item.label for item in read_labels(table)] == ["NORMAL", "PNEUMONIA"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["image", "a.png"], "has no column label: call one label or class or target"),
+        (["label", "0"], "has no column image: call one image or path or file or filename"),
+        (
+            ["image,label", "../a.png,0"],
+            r"row 2: \.\./a\.png climbs out of its folder: give paths relative to the table",
+        ),
+        (["image,label", "a.png,0", "/etc/passwd,1"], "row 3: /etc/passwd is an absolute path: give paths"),
+        (["image,label", "C:\\a.png,0"], "is an absolute path"),
+        (["image,label", ",0"], "row 2 names no image"),
+        (["image,label", "a.png,COVID"], "row 2 has the label 'COVID': use NORMAL and PNEUMONIA, or 0 and 1"),
+        (["image,label", "a.png,"], "row 2 has the label ''"),
+        (["image,label,split", "a.png,0,holdout"], "row 2 has the split 'holdout': use train, validation or test"),
+        (["image,label,split", "a.png,0,train", "b.png,1,"], "gives some images a split and others none"),
+        (["image,label", "a.png,0", "b.png,1", "a.png,1"], r"rows 2 and 4 are both of a\.png"),
+        (["image,label", "a.png,0", "./a.png,0"], "rows 2 and 3 are both of a.png"),
+        (["image,label", "a.png,0"], "lists no images of the class PNEUMONIA"),
+        (["image,label"], "lists no images of the class NORMAL"),
+        ([""], "is no CSV table in UTF-8"),
+        (["image,label", 'a.png,"0', "b"], "is no CSV table in UTF-8"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_with_the_remedy(tmp_path, lines, message):
+    table = write(tmp_path, *lines)
+    with pytest.raises(UserError, match=message) as raised:
+        read_labels(table)
+    assert str(table) in str(raised.value)
+
+
+def test_a_table_of_too_many_rows_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.ingest.labels.MAX_FILES", 2)
+    with pytest.raises(UserError, match="has more than 2 rows"):
+        read_labels(write(tmp_path, "image,label", "a,0", "b,1", "c,1"))
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00image,label")
+    with pytest.raises(UserError, match="is no CSV table in UTF-8"):
+        read_labels(tmp_path / "labels.csv")
+
+
+def test_the_table_is_found_in_the_folder_or_below_folders_that_hold_nothing_else(tmp_path):
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    assert table_of(tmp_path) is None
+    table = write(tmp_path / "data", "image,label", *ROWS)
+    assert table_of(tmp_path) == table_of(tmp_path / "data") == table_of(table) == table
+
+
+def test_images_labelled_by_a_table_are_ingested_with_its_patients(tmp_path, write_image, capsys):
+    for name in ("a", "b", "c"):
+        write_image(tmp_path / "data" / "images" / f"{name}.png")
+    rows = ("images/a.png,0,x", "images/b.png,1,y", "images/c.png,1,", "images/missing.png,1,z")
+    write(tmp_path / "data", "image,label,patient", *rows)
+    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "data"), max_bad_fraction=0.5)
+    assert report["counts"] == {"unsplit": {"NORMAL": 1, "PNEUMONIA": 2}}
+    assert (report["patients"], report["patient_unknown"]) == (3, 1)
+    assert report["refused"] == [{"image": "images/missing.png", "reason": "cannot be read: No such file or directory"}]
+    assert "labels are those of labels.csv" in capsys.readouterr().out
+    patients = RawDataset.load(tmp_path / "raw").manifest.set_index("image")["patient"]
+    assert patients["images/c.png"] == "images/c.png"
+    assert re.fullmatch("patient-[0-9a-f]{16}", patients["images/a.png"]), "a hospital's number is not carried on"
