@@ -305,6 +305,13 @@ def test_sensitivity_at_a_specificity_is_read_off_the_test_curve(compared):
         assert found[f"sensitivity at {specificity:.0%} specificity"] == pytest.approx(expected)
 
 
+def test_a_pneumonia_that_scores_like_the_last_normal_image_below_the_threshold_is_below_it_too(write):
+    index = write.index(images=40, patients=40)
+    scores = np.where(index["label"] == 1, 0.5, np.where(np.arange(40) % 2 == 0, 0.5, 0.1))
+    found = build(write, [write.evaluation("custom_cnn", index=index, scores=scores)])["regimes"]["custom_cnn"]
+    assert set(found["test_curve"].values()) == {0.0}
+
+
 def test_calibration_is_told_before_and_after_the_temperature_of_validation(compared):
     table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
     found = compared.results["regimes"]["custom_cnn"]["calibration"]

@@ -77,12 +77,13 @@ def test_metrics_confusion_and_curves_are_those_of_the_predictions(evaluated):
     assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(results["metrics"]["test"]["roc_auc"], abs=0.01)
 
 
-def test_the_threshold_does_not_depend_on_the_test_split(evaluated, tmp_path):
+def test_thresholds_and_temperature_do_not_depend_on_the_test_split(evaluated, tmp_path):
     data, model, evaluation = evaluated
     changed = write_prepared(tmp_path / "data")
     np.save(changed / "test.npy", np.load(data / "test.npy")[::-1])
     again = evaluate(changed, model, tmp_path / "evaluation")
-    assert again["threshold"] == evaluation.results["threshold"]
+    for chosen in ("threshold", "operating_points", "calibration"):
+        assert again[chosen] == evaluation.results[chosen]
     assert again["threshold"]["chosen_on"] == "validation"
     assert again["metrics"]["test"] != evaluation.results["metrics"]["test"]
 
