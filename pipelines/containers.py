@@ -10,8 +10,14 @@ from components.console import UserError
 IMAGE_USER = 65532
 """The user that the images name; it stands in where the pipeline is started by root."""
 
-PASSED_ON = ("TF_CPP_MIN_LOG_LEVEL", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
-"""Environment variables that reach the containers, if they are set here."""
+PASSED_ON = (
+    *("TF_CPP_MIN_LOG_LEVEL", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
+    *("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST"),
+    *("PNEUMONIA_BENCHMARK_TOKEN", "PNEUMONIA_BENCHMARK_ALLOW_HTTP", "PNEUMONIA_BENCHMARK_PATIENT_KEY"),
+)
+"""Environment variables that reach the containers, if they are set here: credentials and places of sources."""
 
 
 def check(images: Iterable[str]) -> None:
@@ -53,6 +59,8 @@ def runner(steps: Path, inputs: Sequence[str], gpus: int) -> Any:
     if user == 0:
         user = group = IMAGE_USER
         os.chown(steps, user, group)
+    credentials = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
+    inputs = [*inputs, credentials] if Path(credentials).is_file() else inputs
     gpu = [docker.types.DeviceRequest(count=gpus, capabilities=[["gpu"]])] if gpus else []
     return local.DockerRunner(
         user=f"{user}:{group}",

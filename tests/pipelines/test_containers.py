@@ -76,6 +76,21 @@ def test_containers_never_run_as_root_and_see_inputs_read_only(tmp_path, monkeyp
     assert not arguments["device_requests"]
 
 
+def test_credentials_of_sources_reach_the_containers_and_a_key_file_under_its_own_path(tmp_path, monkeypatch):
+    key = tmp_path / "key.json"
+    key.write_text("{}")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("PNEUMONIA_BENCHMARK_WEIGHTS", "/here")  # the image has its own
+    arguments = containers.runner(tmp_path, ["/data"], gpus=0).container_run_args
+    assert [(mount["Source"], mount["ReadOnly"]) for mount in arguments["mounts"]] == [
+        ("/data", True),
+        (str(key), True),
+    ]
+    assert arguments["environment"]["AWS_SECRET_ACCESS_KEY"] == "secret"
+    assert "PNEUMONIA_BENCHMARK_WEIGHTS" not in arguments["environment"]
+
+
 def test_containers_get_the_gpus_that_are_asked_for(tmp_path):
     (request,) = containers.runner(tmp_path, [], gpus=2).container_run_args["device_requests"]
     assert (request["Count"], request["Capabilities"]) == (2, [["gpu"]])
