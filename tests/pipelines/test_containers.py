@@ -80,14 +80,14 @@ def test_credentials_of_sources_reach_the_containers_and_a_key_file_under_its_ow
     key = tmp_path / "key.json"
     key.write_text("{}")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:9000")
     monkeypatch.setenv("PNEUMONIA_BENCHMARK_WEIGHTS", "/here")  # the image has its own
     arguments = containers.runner(tmp_path, ["/data"], gpus=0).container_run_args
     assert [(mount["Source"], mount["ReadOnly"]) for mount in arguments["mounts"]] == [
         ("/data", True),
         (str(key), True),
     ]
-    assert arguments["environment"]["AWS_SECRET_ACCESS_KEY"] == "secret"
+    assert arguments["environment"]["AWS_ENDPOINT_URL"] == "http://store:9000"
     assert "PNEUMONIA_BENCHMARK_WEIGHTS" not in arguments["environment"]
 
 
