@@ -6,7 +6,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from components.console import UserError
 from images.kind import fetch_report
@@ -147,3 +149,27 @@ def test_the_newest_comparison_is_the_one_written_last():
 def test_a_store_without_a_comparison_is_an_error():
     with pytest.raises(UserError, match="has no comparison"):
         fetch_report.newest_comparison({f"{fetch_report.PREFIX}run/train/d/model.keras": datetime.now(UTC)})
+
+
+@pytest.mark.slow
+def test_the_report_comes_out_of_an_object_store_under_readable_names(tmp_path, monkeypatch):
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    try:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "test")
+        client = boto3.client(
+            "s3", endpoint_url=f"http://127.0.0.1:{server.get_host_and_port()[1]}", region_name="us-east-1"
+        )
+        client.create_bucket(Bucket=fetch_report.BUCKET)
+        for name in ("compare/b/report", "compare/b/comparison/results.json", "train/c/model/model.keras"):
+            client.put_object(Bucket=fetch_report.BUCKET, Key=f"{fetch_report.PREFIX}run-1/{name}", Body=name.encode())
+        folder = fetch_report.fetch(client, tmp_path)
+    finally:
+        server.stop()
+    assert folder == tmp_path / "run-1"
+    found = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert found == {
+        "report.html": "compare/b/report",
+        "comparison/results.json": "compare/b/comparison/results.json",
+    }
