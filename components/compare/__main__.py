@@ -3,13 +3,18 @@
 import argparse
 from pathlib import Path
 
+from components.compare.between_runs import compare_runs, terminal_text
 from components.compare.compare import compare
+from components.compare.runs import is_run
 from components.compare.tables import terminal_table
-from components.console import plain_errors, say
+from components.console import UserError, plain_errors, say
 
-EXAMPLE = """example:
+EXAMPLE = """examples:
   python -m components.compare evaluations/custom_cnn evaluations/full_fine_tuning \\
       --dataset dataset_summary --output comparison --run-id first-try
+      the regimes of one run
+  python -m components.compare runs/20260131-120000 runs/20260201-120000 --output mobilenet-against-resnet
+      two whole runs: another backbone, image size or machine
 """
 
 
@@ -17,14 +22,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Reads the arguments, compares, and prints the table."""
     parser = argparse.ArgumentParser(
         prog="python -m components.compare",
-        description="Compares evaluated regimes: statistics, plots, a report, and a recommendation.",
+        description="Compares evaluated regimes, or two whole runs: statistics, plots, a report.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "evaluation", nargs="+", type=Path, help="evaluation folder, one a regime and seed, and of the floor"
+        "folder",
+        nargs="+",
+        type=Path,
+        help="evaluation folder, one a regime and seed, and of the floor; or two runs (runs/<id> or comparison/ in it)",
     )
-    parser.add_argument("--dataset", required=True, type=Path, metavar="SUMMARY", help="dataset summary folder")
+    parser.add_argument("--dataset", type=Path, metavar="SUMMARY", help="dataset summary folder; runs have their own")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="comparison folder to write")
     parser.add_argument("--run-id", default="", metavar="ID", help="name of the run, shown in the report")
     price = {"type": float, "default": 0.0, "metavar": "PRICE"}
@@ -32,10 +40,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cpu-hour-price", **price, help="of an hour of training without one; default: unknown")
     given = parser.parse_args(arguments)
     with plain_errors():
-        prices = {"gpu_hour_price": given.gpu_hour_price, "cpu_hour_price": given.cpu_hour_price}
-        results = compare(given.evaluation, given.dataset, given.output, given.run_id, **prices)
-        print(terminal_table(results))
+        if any(map(is_run, given.folder)):
+            _runs(given)
+        else:
+            _evaluations(given)
         say("compare", f"the report is {given.output / 'report.html'}")
+
+
+def _evaluations(given: argparse.Namespace) -> None:
+    if not given.dataset:
+        raise UserError("evaluations need the summary of their dataset: add --dataset with its folder")
+    prices = {"gpu_hour_price": given.gpu_hour_price, "cpu_hour_price": given.cpu_hour_price}
+    print(terminal_table(compare(given.folder, given.dataset, given.output, given.run_id, **prices)))
+
+
+def _runs(given: argparse.Namespace) -> None:
+    if len(given.folder) != 2 or not all(map(is_run, given.folder)):
+        raise UserError("whole runs are compared two at a time: pass the folders of two runs, and no evaluation")
+    print(terminal_text(compare_runs(*given.folder, given.output)))
 
 
 if __name__ == "__main__":

@@ -73,16 +73,26 @@ def draw(folder: Path, results: dict[str, Any], inputs: Inputs) -> dict[str, Pic
     Returns:
         The pictures by name: the file names without `.png`.
     """
-    pictures = {}
-    for name, plot in PLOTS.items():
-        with style.applied():
-            drawn = plot(results, inputs)
-            if drawn:
-                figure, title, caption, alt = drawn
-                file = folder / f"{name}.png"
-                figure.savefig(file, dpi=style.DPI)
-                pictures[name] = Picture(file, title, caption, alt, round(figure.get_figwidth() * style.CSS_PIXELS))
-    return pictures
+    drawn = {name: draw_one(folder, name, lambda plot=plot: plot(results, inputs)) for name, plot in PLOTS.items()}
+    return {name: picture for name, picture in drawn.items() if picture}
+
+
+def draw_one(folder: Path, name: str, plot: Callable[[], "Drawn"]) -> Picture | None:
+    """Draws one plot into `folder`, if there is something to draw.
+
+    Args:
+        folder: gets the file.
+        name: of the file, without `.png`.
+        plot: draws it.
+    """
+    with style.applied():
+        drawn = plot()
+        if not drawn:
+            return None
+        figure, title, caption, alt = drawn
+        file = folder / f"{name}.png"
+        figure.savefig(file, dpi=style.DPI)
+    return Picture(file, title, caption, alt, round(figure.get_figwidth() * style.CSS_PIXELS))
 
 
 Drawn = tuple[Figure, str, str, str] | None
@@ -142,21 +152,7 @@ def differences(results: dict[str, Any], _: Inputs) -> Drawn:
     if not results["comparisons"]:
         return None
     names = [f"{REGIME_TITLES[pair['a']]} − {REGIME_TITLES[pair['b']]}" for pair in pairs[FIRST_METRICS[0]]]
-    figure = Figure(figsize=(10, 1.3 + 0.42 * len(names)))
-    for axes, (metric, found) in zip(figure.subplots(1, 2, sharey=True), pairs.items(), strict=True):
-        axes.axvline(0, color=style.MUTED, linewidth=1.2)
-        for row, pair in enumerate(found):
-            shown = recommendation.verdict(pair) != recommendation.NO_DIFFERENCE
-            low, high = pair["ci95"]
-            bar = [[pair["difference"] - low], [high - pair["difference"]]]
-            face = style.INK if shown else "white"
-            options = {"fmt": "o", "color": style.INK, "markerfacecolor": face, "markersize": 7, "capsize": 4}
-            axes.errorbar([pair["difference"]], [row], xerr=bar, linewidth=1.5, **options)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.grid(axis="x")
-        axes.locator_params(axis="x", nbins=6)
-        axes.set_xlabel(f"Difference in {METRIC_TITLES[metric] if metric == 'roc_auc' else 'accuracy'}")
+    figure = _forest(names, {metric: _shown(found) for metric, found in pairs.items()})
     words = (
         f"{names[row]}: {tables.signed(pair['difference'])} in ROC AUC ({tables.signed_span(pair['ci95'])}), "
         f"{recommendation.verdict(pair)}"
@@ -167,6 +163,53 @@ def differences(results: dict[str, Any], _: Inputs) -> Drawn:
         "Every two regimes on the same patients",
         "Right of the line the first of the two is higher, left of it the second. Bars are 95% intervals. A filled "
         "mark is a difference (before the correction for the number of pairs); a hollow one, that none was shown.",
+        "; ".join(words) + ".",
+    )
+
+
+def _shown(pairs: list[dict[str, Any]], names: tuple[str, str] | None = None) -> list[tuple[dict[str, Any], bool]]:
+    """Each pair, and whether a difference was shown."""
+    return [(pair, recommendation.verdict(pair, names) != recommendation.NO_DIFFERENCE) for pair in pairs]
+
+
+def _forest(names: list[str], panels: dict[str, list[tuple[dict[str, Any], bool]]]) -> Figure:
+    """Differences with their intervals below one another, a panel a metric; filled marks where one was shown."""
+    figure = Figure(figsize=(10, 1.3 + 0.42 * len(names)))
+    for axes, (metric, found) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
+        axes.axvline(0, color=style.MUTED, linewidth=1.2)
+        for row, (pair, shown) in enumerate(found):
+            low, high = pair["ci95"]
+            bar = [[pair["difference"] - low], [high - pair["difference"]]]
+            face = style.INK if shown else "white"
+            options = {"fmt": "o", "color": style.INK, "markerfacecolor": face, "markersize": 7, "capsize": 4}
+            axes.errorbar([pair["difference"]], [row], xerr=bar, linewidth=1.5, **options)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.grid(axis="x")
+        axes.locator_params(axis="x", nbins=6)
+        axes.set_xlabel(f"Difference in {METRIC_TITLES[metric] if metric == 'roc_auc' else 'accuracy'}")
+    return figure
+
+
+def between_runs(found: dict[str, Any]) -> Drawn:
+    """The difference between two runs in each regime.
+
+    Args:
+        found: content of `results.json` of a comparison of runs.
+    """
+    names = tuple(run["name"] for run in found["runs"])
+    pairs = {metric: [pair for pair in found["comparisons"] if pair["metric"] == metric] for metric in FIRST_METRICS}
+    titles = [REGIME_TITLES[pair["a"]] for pair in pairs["roc_auc"]]
+    words = (
+        f"{title}: {tables.signed(pair['difference'])} in ROC AUC ({tables.signed_span(pair['ci95'])}), "
+        f"{recommendation.verdict(pair, names)}"
+        for title, pair in zip(titles, pairs["roc_auc"], strict=True)
+    )
+    return (
+        _forest(titles, {metric: _shown(own, names) for metric, own in pairs.items()}),
+        "Each regime in both runs",
+        f"Right of the line {names[0]} is higher, left of it {names[1]}. Bars are 95% intervals. A filled mark is a "
+        "difference (before the correction for the number of regimes); a hollow one, that none was shown.",
         "; ".join(words) + ".",
     )
 

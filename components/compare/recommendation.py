@@ -73,15 +73,20 @@ def loss(results: dict[str, Any], best: str, other: str) -> dict[str, Any]:
     raise KeyError(f"{best} and {other} were not compared")
 
 
-def verdict(pair: dict[str, Any]) -> str:
+def verdict(pair: dict[str, Any], names: tuple[str, str] | None = None) -> str:
     """What a paired difference lets one say: `No difference shown`, or who is higher and how firmly.
 
     An exact test may see no difference where the interval just leaves out zero; both must agree to speak of one.
+
+    Args:
+        pair: one of the "comparisons" of `results.json`.
+        names: of the two; their regimes' titles unless given.
     """
     low, high = pair["ci95"]
     if low <= 0 <= high or pair["p_value"] > SIGNIFICANCE:
         return NO_DIFFERENCE
-    higher = REGIME_TITLES[pair["a"] if low > 0 else pair["b"]]
+    first, second = names or (REGIME_TITLES[pair["a"]], REGIME_TITLES[pair["b"]])
+    higher = first if low > 0 else second
     if pair["p_value_holm"] > SIGNIFICANCE:
         return f"{higher} higher, but not once corrected for the number of pairs"
     return f"{higher} higher"

@@ -32,18 +32,9 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         inputs: the evaluations and the dataset summary.
         pictures: the plots, already on disk.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        name: getattr(tables, name) for name in ("count", "counted", "grouped", "percent", "typeset")
-    }
     info = inputs.dataset.info
-    return environment.get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         results=results,
         info=info,
         quality=info["quality"],
@@ -58,9 +49,9 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         several_seeds=any("per_seed" in regime for regime in results["regimes"].values()),
         margin=recommendation.MARGIN,
         listed_files=LISTED_FILES,
-        images={name: _embedded(picture.file) for name, picture in pictures.items()},
+        images={name: embedded(picture.file) for name, picture in pictures.items()},
         pictures=pictures,
-        examples=_embedded(inputs.dataset.examples) if inputs.dataset.examples.exists() else None,
+        examples=embedded(inputs.dataset.examples) if inputs.dataset.examples.exists() else None,
         mistakes=[],
         regimes=[REGIME_TITLES[name] for name in results["regimes"]],
         command=reproduce.command(inputs, results),
@@ -92,7 +83,28 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
     )
 
 
-def _embedded(file: Path) -> str:
+def rendered(template: str, **shown: Any) -> str:
+    """A page of one of the templates.
+
+    Args:
+        template: its file name.
+        shown: what it shows; texts are escaped, wherever they come from.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        name: getattr(tables, name) for name in ("count", "counted", "grouped", "percent", "typeset")
+    }
+    return environment.get_template(template).render(shown)
+
+
+def embedded(file: Path) -> str:
+    """A PNG as a data URL."""
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
 
 

@@ -201,18 +201,19 @@ def terminal_table(results: dict[str, Any]) -> str:
         )
         shown = (span(metrics[metric]["ci95"]) if metric in ("accuracy", "roc_auc") else "" for metric in names)
         intervals.append(["", *shown, "", "", ""])
-    lines = _aligned([headers, *(line for pair in zip(rows, intervals, strict=True) for line in pair)])
+    lines = aligned([headers, *(line for pair in zip(rows, intervals, strict=True) for line in pair)])
     if max(map(len, lines)) > TERMINAL_COLUMNS:
-        return "\n".join(_ruled(_aligned([headers, *rows])))
+        return "\n".join(ruled(aligned([headers, *rows])))
     note = "Below accuracy and ROC AUC: 95% intervals. Memory: peak of the process. Trained: parameters."
-    return "\n".join([*_ruled(lines), note])
+    return "\n".join([*ruled(lines), note])
 
 
-def _ruled(lines: list[str]) -> list[str]:
+def ruled(lines: list[str]) -> list[str]:
+    """Draws a line under the first."""
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
     """Pads the columns to one width each: the first to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -1,0 +1,141 @@
+"""Whole runs, side by side: what each was made of, and whether their test images are the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from components.artifacts.dataset_summary import DatasetSummary
+from components.artifacts.evaluation import Evaluation
+from components.artifacts.names import REGIMES
+from components.compare import inputs
+from components.compare.inputs import Inputs
+from components.console import UserError
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run with its evaluations.
+
+    Attributes:
+        name: of its folder.
+        inputs: its evaluations and dataset summary.
+    """
+
+    name: str
+    inputs: Inputs
+
+
+def is_run(path: Path) -> bool:
+    """Whether this is the folder of a run, or the comparison in it, rather than one evaluation."""
+    return (path / "steps").is_dir() or (path / "results.json").is_file() or (path / "run.json").is_file()
+
+
+def load(path: Path) -> Run:
+    """Reads the evaluations of a run and the summary of its dataset.
+
+    Args:
+        path: the run's folder, which has `steps/`, or its `comparison/`.
+
+    Raises:
+        UserError: the run's steps are not there, or are not whole.
+    """
+    folder = path.resolve()
+    folder = folder if (folder / "steps").is_dir() else folder.parent
+    evaluations = sorted(file.parent for file in folder.glob("steps/**/evaluation.json"))
+    if not evaluations:
+        raise UserError(
+            f"{path} has no evaluations in steps/, and a comparison of runs needs the predictions in them: "
+            "pass the folder that pipelines.local wrote (runs/<id>)"
+        )
+    fingerprint = Evaluation.load(evaluations[0]).results["dataset"]["fingerprint"]
+    found = sorted(folder.glob("steps/**/dataset_summary/dataset.json"))
+    summaries = [DatasetSummary.load(file.parent) for file in found]
+    own = [summary.folder for summary in summaries if summary.info["fingerprint"] == fingerprint]
+    if not own:
+        raise UserError(f"{path} has no summary of the dataset of its evaluations: run it again")
+    return Run(folder.name, inputs.load(evaluations, own[0]))
+
+
+def load_two(path_a: Path, path_b: Path) -> tuple[Run, Run]:
+    """Reads two runs; where their folders have the same name, they are told apart by the whole path.
+
+    Raises:
+        UserError: they are one and the same, or one cannot be read.
+    """
+    a, b = load(path_a), load(path_b)
+    if a.inputs.dataset.folder == b.inputs.dataset.folder:
+        raise UserError(f"{path_a} and {path_b} are the same run: pass two that differ")
+    if a.name == b.name:
+        a, b = replace(a, name=str(path_a)), replace(b, name=str(path_b))
+    return a, b
+
+
+def shared_regimes(a: Run, b: Run) -> list[str]:
+    """The regimes that both runs have.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = [name for name in REGIMES if name in a.inputs.regimes and name in b.inputs.regimes]
+    if not found:
+        raise UserError(f"{a.name} and {b.name} have no regime in common: pass runs that share at least one")
+    return found
+
+
+def same_test_images(a: Run, b: Run) -> bool:
+    """Whether both runs were judged on the same pictures, at whatever resolution.
+
+    Names, labels and patients must agree, and the kind of source. Simulated images of the same name differ with the
+    settings of the simulation, so these must agree too.
+    """
+    first, second = (run.inputs.models[0].evaluation.split("test").sort_values("image") for run in (a, b))
+    columns = ["image", "label", "patient"]
+    same = first[columns].reset_index(drop=True).equals(second[columns].reset_index(drop=True))
+    return same and _origin(a) == _origin(b)
+
+
+def _origin(run: Run) -> dict[str, Any]:
+    """What decides about the pictures themselves."""
+    info = run.inputs.dataset.info
+    if info["source"]["name"] != "synthetic":
+        return {"source": info["source"]["name"]}
+    return info.get("ingest", {}).get("arguments", {"fingerprint": info["fingerprint"]})
+
+
+def differing(a: Run, b: Run) -> list[tuple[str, str, str]]:
+    """What the two runs were made with, where that differs: (what, in the first, in the second)."""
+    first, second = _facts(a), _facts(b)
+    names = dict.fromkeys([*first, *second])
+    rows = [(name, first.get(name, "–"), second.get(name, "–")) for name in names]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """What a run was made with, as a person reads it."""
+    info, models = run.inputs.dataset.info, run.inputs.models
+    trainings = [model.evaluation.results["training"] for model in models]
+    backbones = {f"{own['name']}, weights: {own['weights']}" for own in (one["backbone"] for one in trainings) if own}
+    arguments = trainings[0]["made_by"]["arguments"]
+    skipped = ("regime", "seed", "backbone", "weights")
+    return {
+        "backbone": _listed(backbones) or "none",
+        "image size": f"{info['image_size']} px",
+        "hardware": _listed({_hardware(training["hardware"]) for training in trainings}),
+        "source": f"{info['source']['name']}: {info['source']['description']}",
+        "dataset fingerprint": info["fingerprint"],
+        "test images": f"{len(run.inputs.labels):,}",
+        "regimes": _listed(run.inputs.regimes),
+        "seeds": _listed(sorted({str(model.seed) for model in models})),
+        **{name.replace("_", " "): str(value) for name, value in arguments.items() if name not in skipped},
+        **{f"version of {name}": version for name, version in trainings[0]["made_by"]["versions"].items()},
+    }
+
+
+def _hardware(machine: dict[str, Any]) -> str:
+    graphics = f"GPU {machine['gpu']}" if machine["gpu"] else "no GPU"
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:g} GB, {graphics}"
+
+
+def _listed(parts: Sequence[str] | set[str] | dict[str, Any]) -> str:
+    return "; ".join(sorted(parts) if isinstance(parts, set) else parts)
