@@ -93,7 +93,7 @@ def interval(estimate: Estimate, lowest: float = 0.0, highest: float = 1.0) -> l
     """The 95% interval of a bounded figure, which stays within its bounds.
 
     It is built on the logit scale: near a bound, where good models are, figures vary less and not symmetrically
-    (Agresti and Coull 1998, doi:10.1080/00031305.1998.10480550; for ROC AUC Qin and Hotilovac 2008,
+    (Newcombe 2001, doi:10.1198/000313001317098167; for ROC AUC Qin and Hotilovac 2008,
     doi:10.1177/0962280207087173). At its very bound, where nothing was seen to vary, see `unseen`.
 
     Args:

@@ -163,3 +163,10 @@ def test_an_empty_file_changes_nothing(file):
 
 def test_a_run_on_this_machine_has_no_pods():
     assert Settings().pods == {}
+
+
+def test_a_second_data_set_is_a_folder_of_a_volume():
+    assert settings("--external-test", "/data/elsewhere").external_test == "/data/elsewhere"
+    assert settings().external_test == ""
+    with pytest.raises(UserError, match="--external-test 'elsewhere' is not understood"):
+        settings("--external-test", "elsewhere")
