@@ -1,6 +1,7 @@
 # make run    the whole benchmark on simulated radiographs
 # make test   lint and all tests; make quick leaves out those that take minutes
 # make test-images   builds the images and runs every step in its container (needs Docker)
+# make fuzz   feeds 20,000 damaged files to what reads images
 # make yaml   the pipeline to upload to Kubeflow
 # make images   the container images; REGISTRY=ghcr.io/me TAG=1 GPU=1 WEIGHTS=folder; make push pushes them
 # make kind-up    a Kubeflow on this machine, in Docker; kind-run runs the benchmark on it, kind-down removes it
@@ -38,6 +39,9 @@ quick: lint
 test-images: $(VENV)/ready
 	DOCKER=$(DOCKER) NETWORK=$(NETWORK) $(BIN)/python -m pytest -m images $(ARGS)
 
+fuzz: $(VENV)/ready
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,7 +63,7 @@ kind-up kind-run kind-down: $(VENV)/ready
 	DOCKER=$(DOCKER) images/kind/kind.sh $(@:kind-%=%) $(ARGS)
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .ruff_cache
+	rm -rf $(VENV) build .pytest_cache .hypothesis .ruff_cache
 
 $(VENV)/ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -211,12 +211,14 @@ def outcome_of(content: bytes) -> str:
     return "read" if result.shape == (32, 32) and result.dtype == np.uint8 else "failed: the result has another shape"
 
 
-def feed(seeds: Sequence[bytes], seed: int, numbers: Sequence[int], seconds: float) -> Iterator[tuple[int, str]]:
+def feed(
+    seeds: Sequence[bytes], seed: int, numbers: Sequence[int], seconds: float, work: Callable[..., None] | None = None
+) -> Iterator[tuple[int, str]]:
     """Feeds inputs to a worker, which is replaced when it crashes or takes too long; gives number and outcome."""
     worker = None
     for number in numbers:
         if worker is None:
-            worker, pipe = _start(seeds, seed)
+            worker, pipe = _start(work or _work, seeds, seed)
             pipe.poll(60)  # while it starts
             pipe.recv()
         pipe.send(number)
@@ -235,10 +237,10 @@ def feed(seeds: Sequence[bytes], seed: int, numbers: Sequence[int], seconds: flo
         worker.join()
 
 
-def _start(seeds: Sequence[bytes], seed: int) -> tuple[multiprocessing.Process, Connection]:
+def _start(work: Callable[..., None], seeds: Sequence[bytes], seed: int) -> tuple[multiprocessing.Process, Connection]:
     context = multiprocessing.get_context("spawn")
     pipe, end = context.Pipe()
-    worker = context.Process(target=_work, args=(end, seeds, seed), daemon=True)
+    worker = context.Process(target=work, args=(end, seeds, seed), daemon=True)
     worker.start()
     end.close()
     return worker, pipe

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from components.artifacts import files, raw_dataset
 from components.artifacts.raw_dataset import ImageWriter, RawDataset
@@ -89,3 +91,16 @@ def test_a_missing_or_damaged_zip_is_named(tmp_path, spoil, message):
     with pytest.raises(UserError, match=message), raw.open_images() as reader:
         assert reader.read("a") == b"xxx"
         reader.read("b")
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1, max_size=30)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NAMES, min_size=1, max_size=6, unique=True))
+def test_every_name_that_ingest_lets_through_survives_manifest_and_zip(tmp_path, names):
+    images = {name: name.encode() for name in names}
+    raw = RawDataset.load(write(tmp_path / "raw", images))
+    assert raw.manifest["image"].tolist() == names
+    with raw.open_images() as reader:
+        assert {name: reader.read(name) for name in raw.manifest["image"]} == images

@@ -1,5 +1,7 @@
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from components.console import UserError
 from components.preprocess.splitting import split
@@ -169,3 +171,29 @@ def test_three_patients_a_class_are_enough_for_three_splits(seed):
     assert {(name, label) for name, label in zip(splits, table["label"], strict=True)} == {
         (name, label) for name in ("train", "validation", "test") for label in ("NORMAL", "PNEUMONIA")
     }
+
+
+ROWS = st.tuples(
+    st.sampled_from(["train", "validation", "test", ""]), st.sampled_from(["NORMAL", "PNEUMONIA"]), st.integers(0, 25)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(ROWS, min_size=1, max_size=120), seed=st.integers(0, 2**32 - 1), resplit=st.booleans())
+def test_whatever_the_dataset_no_patient_is_on_both_sides_of_a_split_made_here(rows, seed, resplit):
+    table = pd.DataFrame([(s, label, f"p{who}") for s, label, who in rows], columns=["split", "label", "patient"])
+    try:
+        splits, rule = split(table, seed, resplit)
+    except UserError:
+        return  # too few patients; the message is tested above
+    assert set(splits) == {"train", "validation", "test"}
+    groups = {name: patients(table, splits, name) for name in ("train", "validation", "test")}
+    own_test = not resplit and (table["split"] == "test").any()
+    if own_test:
+        assert ((splits == "test") == (table["split"] == "test")).all()
+    else:
+        assert not groups["test"] & (groups["train"] | groups["validation"])
+    if "validation split is kept" not in rule:
+        assert not groups["train"] & groups["validation"]
+    for name in ("train", "validation") if own_test else ("train", "validation", "test"):
+        assert set(table.loc[splits == name, "label"]) == {"NORMAL", "PNEUMONIA"}

@@ -1,0 +1,62 @@
+import os
+
+import pytest
+
+from tests import fuzz
+
+
+def test_inputs_are_equal_for_equal_seeds_and_differ_otherwise():
+    seeds = list(fuzz.samples())
+    one = [fuzz.damaged(seeds, 1, number) for number in range(200)]
+    assert one == [fuzz.damaged(seeds, 1, number) for number in range(200)]
+    assert sum(content in seeds for content in one) < 20
+    assert len(set(one)) > 190
+    assert sum(a == b for a, b in zip(one, (fuzz.damaged(seeds, 2, number) for number in range(200)), strict=True)) < 5
+
+
+def test_every_undamaged_sample_is_read_or_refused_on_purpose():
+    outcomes = [fuzz.outcome_of(content) for content in fuzz.samples()]
+    assert outcomes.count("refused") == 1  # the PNG with two pictures
+    assert outcomes.count("read") == len(outcomes) - 1 > 45
+
+
+def test_a_few_damaged_files_are_refused_cleanly(capsys):
+    assert fuzz.main(["--inputs", "300", "--seed", "3"]) == 0
+    assert capsys.readouterr().out.startswith("300 inputs from ")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (KeyError("x"), "failed: KeyError: 'x'"),
+        (ValueError(""), "failed: refused for no reason"),
+        (ValueError("cannot be decoded: MemoryError"), "failed: refused for cannot be decoded: MemoryError"),
+        (ValueError("too large"), "refused"),
+    ],
+)
+def test_whatever_is_no_clean_refusal_is_a_finding(monkeypatch, error, outcome):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(fuzz, "inspect", fail)
+    assert fuzz.outcome_of(b"") == outcome
+
+
+def crash(number: int) -> str:
+    """What a worker does in the next test: dies of input 1, hangs on input 2."""
+    if number == 1:
+        os._exit(9)
+    while number == 2:
+        pass
+    return "read"
+
+
+def test_a_worker_that_crashes_or_hangs_is_a_finding_and_is_replaced():
+    outcomes = list(fuzz.feed([], 0, range(4), seconds=1, work=_crashing))
+    assert outcomes == [(0, "read"), (1, "crashed: exit code 9"), (2, "slow: more than 1 s"), (3, "read")]
+
+
+def _crashing(pipe, *_):
+    pipe.send("ready")
+    while (number := pipe.recv()) is not None:
+        pipe.send(crash(number))
