@@ -1,7 +1,7 @@
 # make run    the whole benchmark on simulated radiographs
 # make test   lint and all tests; make quick leaves out those that take minutes
 # make test-images   builds the images and runs every step in its container (needs Docker)
-# make fuzz   feeds 20,000 damaged files to what reads images
+# make fuzz   feeds 20,000 damaged images and archives to what reads them
 # make yaml   the pipeline to upload to Kubeflow
 # make images   the container images; REGISTRY=ghcr.io/me TAG=1 GPU=1 WEIGHTS=folder; make push pushes them
 # make kind-up    a Kubeflow on this machine, in Docker; kind-run runs the benchmark on it, kind-down removes it

@@ -11,7 +11,10 @@ import os
 import random
 import resource
 import sys
+import tarfile
+import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -23,7 +26,9 @@ from PIL import Image
 from pydicom import uid
 
 from components.console import UserError
+from components.ingest import archives
 from components.ingest.formats import inspect
+from components.ingest.sources.directory import opened
 from components.preprocess.decoding import decode
 from tests.ingest.conftest import make_dicom
 
@@ -38,7 +43,7 @@ NUMBERS = [
     if value < 256**width
 ]
 EXAMPLES = """examples:
-  python -m tests.fuzz                                     20,000 inputs, made of drawn pictures
+  python -m tests.fuzz                                     20,000 inputs, made of drawn pictures and archives of them
   python -m tests.fuzz --images ~/chest_xray --keep /tmp/findings
   python -m tests.fuzz --seed 7 --only 1234 --keep /tmp    one input again"""
 
@@ -47,7 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Reads the command line, feeds, prints; gives 1 where something was found."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz",
-        description="Feeds damaged image files to ingest and preprocess, and says what was not refused cleanly.",
+        description="Feeds damaged images and archives to ingest and preprocess; says what is not refused cleanly.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -114,6 +119,34 @@ def samples() -> Iterator[bytes]:
     yield encode(Image.fromarray(grey * np.uint16(16)), "TIFF")
     yield encode(picture, "PNG", save_all=True, append_images=[picture.rotate(90)])
     yield from dicom_samples(grey)
+    yield from archive_samples([encode(picture, "PNG"), encode(picture.rotate(90), "PNG")])
+
+
+def archive_samples(pictures: Sequence[bytes]) -> Iterator[bytes]:
+    """Archives of every kind that is read, with two pictures each, and PneumoniaMNIST's arrays."""
+    names = ("NORMAL/a.png", "PNEUMONIA/b.png")
+    for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", packing) as archive:
+            for name, content in zip(names, pictures, strict=False):
+                archive.writestr(name, content)
+        yield buffer.getvalue()
+    for kind, layout in (("w", tarfile.USTAR_FORMAT), ("w", tarfile.PAX_FORMAT), ("w:gz", tarfile.GNU_FORMAT)):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode=kind, format=layout) as archive:
+            for name, content in zip(names, pictures, strict=False):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        yield buffer.getvalue()
+    arrays = {}
+    for split in ("train", "val", "test"):
+        arrays[f"{split}_images"] = np.random.default_rng(0).integers(256, size=(4, 28, 28), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.array([[0], [1], [0], [1]], np.uint8)
+    for save in (np.savez, np.savez_compressed):
+        buffer = io.BytesIO()
+        save(buffer, **arrays)
+        yield buffer.getvalue()
 
 
 def dicom_samples(grey: np.ndarray) -> Iterator[bytes]:
@@ -200,8 +233,10 @@ CHANGES: tuple[Callable[[random.Random, bytearray, Sequence[bytes]], None], ...]
 
 
 def outcome_of(content: bytes) -> str:
-    """What ingest and preprocess make of a file: "read", "refused: why", or "failed: what" for anything else."""
+    """What ingest and preprocess make of a file: "read", "refused", or "failed: what" for anything else."""
     try:
+        if _unpacked(content):
+            return "read"
         result = decode(inspect(content).content, 32)
     except (ValueError, UserError) as error:
         sound = str(error) and "MemoryError" not in str(error)
@@ -209,6 +244,30 @@ def outcome_of(content: bytes) -> str:
     except BaseException as error:
         return f"failed: {type(error).__name__}: {error}"
     return "read" if result.shape == (32, 32) and result.dtype == np.uint8 else "failed: the result has another shape"
+
+
+def _unpacked(content: bytes) -> bool:
+    """Unpacks the content if it is an archive, and says whether it was.
+
+    Raises:
+        AssertionError: something was written outside of the target folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        file, workspace = Path(name, "input"), Path(name, "workspace")
+        file.write_bytes(content)
+        workspace.mkdir()
+        if not archives.kind_of(file):
+            return False
+        try:
+            opened(file, workspace)
+        finally:
+            if {path.name for path in Path(name).iterdir()} != {"input", "workspace"}:
+                raise AssertionError("written outside of the target folder")
+            if {path.name for path in workspace.iterdir()} - {"unpacked"}:
+                raise AssertionError("written outside of the target folder")
+            if any(path.is_symlink() or not (path.is_file() or path.is_dir()) for path in workspace.rglob("*")):
+                raise AssertionError("a link or device was made")
+        return True
 
 
 def feed(

@@ -6,6 +6,7 @@ compared with what the archive holds first.
 """
 
 import contextlib
+import errno
 import math
 import struct
 import zipfile
@@ -46,10 +47,15 @@ def write_images(path: Path, folder: Path, name: str = "") -> None:
             for split in SPLITS:
                 _write_split(archive, split, folder)
     except (*_DAMAGED, ValueError, KeyError, OverflowError) as error:
-        reason = error.args[0] if error.args else type(error).__name__
-        raise UserError(
-            f"{name} is not PneumoniaMNIST's .npz ({reason}): download it again, or check the file"
-        ) from None
+        raise _unusable(name, str(error.args[0]) if error.args else type(error).__name__) from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what the disk reports has another number
+            raise
+        raise _unusable(name, "an offset in it is wrong") from None
+
+
+def _unusable(name: str, reason: str) -> UserError:
+    return UserError(f"{name} is not PneumoniaMNIST's .npz ({reason}): download it again, or check the file")
 
 
 def _check(archive: zipfile.ZipFile, packed: int) -> None:

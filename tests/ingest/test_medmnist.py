@@ -140,3 +140,13 @@ def test_the_real_file_is_read(tmp_path):
             counts = np.bincount(arrays_of[f"{name}_labels"].ravel())
             assert list(report["counts"][split].values()) == list(counts)
     assert report["refused"] == []
+
+
+def test_a_file_whose_directory_points_before_its_beginning_is_refused(tmp_path):
+    content = bytearray(write(tmp_path / "a.npz").read_bytes())
+    end = content.rfind(b"PK\5\6")
+    place = int.from_bytes(content[end + 16 : end + 20], "little")
+    content[end + 16 : end + 20] = (2 * place).to_bytes(4, "little")
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"a.npz is not PneumoniaMNIST's .npz \(an offset in it is wrong\): down"):
+        write_images(tmp_path / "a.npz", tmp_path / "out")
