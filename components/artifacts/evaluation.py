@@ -36,7 +36,7 @@ CALIBRATION_BINS = 15
 class Evaluation:
     """Predictions of one model and what follows from them.
 
-    On disk: `predictions.csv` and `evaluation.json`.
+    On disk: `predictions.csv`, `evaluation.json` and, where the model can be explained, `explanations.npz`.
 
     Attributes:
         folder: where the artifact lies.
@@ -67,9 +67,40 @@ class Evaluation:
         results = files.read_json(folder / "evaluation.json", KIND)
         return cls(folder, files.read_table(folder / "predictions.csv", KIND, PREDICTION_COLUMNS), results)
 
+    def explanations(self) -> "Explanations | None":
+        """Where the model looked in each test image; None where that was not written down.
+
+        Raises:
+            UserError: the file is damaged or of other images.
+        """
+        path = self.folder / "explanations.npz"
+        if not path.exists():
+            return None
+        with files.whole(path, KIND), np.load(path, allow_pickle=False) as content:
+            found = Explanations(*(np.asarray(content[name]) for name in ("thumbnails", "maps")))
+            images = int((self.predictions["split"] == "test").sum())
+            for name, array in (("thumbnails", found.thumbnails), ("maps", found.maps)):
+                if array.dtype != np.uint8 or array.ndim != 3 or len(array) != images:
+                    raise ValueError(f"{name} are {array.dtype} {array.shape}, not uint8 of {images} images")
+        return found
+
     def split(self, name: str) -> pd.DataFrame:
         """The predictions of one split ("validation" or "test"), in the order of the prepared dataset."""
         return self.predictions[self.predictions["split"] == name].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """Where a model looked in each test image, in the order of `Evaluation.split("test")`.
+
+    Attributes:
+        thumbnails: uint8 (N, T, T), the images, small.
+        maps: uint8 (N, G, G), the coarse heat of Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) over each image,
+            from 0 (nothing speaks for pneumonia) to 255 (the strongest place of this image).
+    """
+
+    thumbnails: np.ndarray
+    maps: np.ndarray
 
 
 def logits(scores: np.ndarray) -> np.ndarray:
@@ -82,7 +113,11 @@ def calibrated(scores: np.ndarray, temperature: float) -> np.ndarray:
     return expit(logits(scores) / temperature)
 
 
-def save(folder: Path, predictions: pd.DataFrame, results: dict[str, Any]) -> None:
+def save(
+    folder: Path, predictions: pd.DataFrame, results: dict[str, Any], explanations: Explanations | None = None
+) -> None:
     """Fills `folder` with an evaluation; scores keep nine significant digits, more than float32 has."""
+    if explanations:
+        np.savez_compressed(folder / "explanations.npz", thumbnails=explanations.thumbnails, maps=explanations.maps)
     predictions.loc[:, list(PREDICTION_COLUMNS)].to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
     files.write_json(folder / "evaluation.json", results)

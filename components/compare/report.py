@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.artifacts.names import REGIME_TITLES
-from components.compare import recommendation, report_tables, reproduce, statistics, tables
+from components.compare import explanations, recommendation, report_tables, reproduce, statistics, tables
 from components.compare.inputs import Inputs
 from components.compare.notes import notes, several_machines
 from components.compare.plots import Picture
@@ -52,7 +52,8 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         images={name: embedded(picture.file) for name, picture in pictures.items()},
         pictures=pictures,
         examples=embedded(inputs.dataset.examples) if inputs.dataset.examples.exists() else None,
-        mistakes=[],
+        mistakes=explanations.cases(inputs),
+        side=explanations.SIDE,
         regimes=[REGIME_TITLES[name] for name in results["regimes"]],
         command=reproduce.command(inputs, results),
         origin=_origin(info["source"]["name"]),

@@ -49,7 +49,15 @@ def make_scores(index, separation, seed):
     return (1 / (1 + np.exp(-1.6 * logit))).to_numpy(np.float32)
 
 
-def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, external=None, **training):
+def make_explanations(index, seed):
+    """Thumbnails with noise, and for each image a heat somewhere else."""
+    random = np.random.default_rng(len(index))
+    thumbnails = random.integers(0, 256, (len(index), 16, 16), np.uint8)
+    heat = np.random.default_rng(seed).integers(0, 256, (len(index), 3, 3), np.uint8)
+    return evaluation.Explanations(thumbnails, heat)
+
+
+def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, explained=False, external=None, **training):
     """Saves one plausible evaluation; `training` holds settings of `make_training`, `external` a second index."""
     facts = REGIME_FACTS[regime]
     index = make_index() if index is None else index
@@ -86,7 +94,7 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, externa
         "training": training,
     }
     with files.new_folder(folder) as new:
-        evaluation.save(new, table, results)
+        evaluation.save(new, table, results, make_explanations(index, seed) if explained else None)
     return folder
 
 
@@ -199,7 +207,9 @@ def compared(tmp_path_factory):
     from components.compare.compare import compare  # noqa: PLC0415
 
     base = tmp_path_factory.mktemp("compared")
-    evaluations = [write_evaluation(base / regime, regime) for regime in (FLOOR, *reversed(REGIMES))]
+    evaluations = [
+        write_evaluation(base / regime, regime, explained=regime != FLOOR) for regime in (FLOOR, *reversed(REGIMES))
+    ]
     html, markdown = base / "pages" / "report-copy.html", base / "pages" / "summary-copy.md"
     settings_before = dict(matplotlib.rcParams)
     results = compare(evaluations, write_summary(base / "summary"), base / "comparison", "run-7", html, markdown)

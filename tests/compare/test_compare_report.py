@@ -61,7 +61,7 @@ def render(write, evaluations, **summary):
 
 def test_the_report_has_every_section(page):
     headings = re.findall(r"<h2 id=\"(\w+)\">", page)
-    assert headings == ["evidence", "data", "cost", "recipe", "reproduce", "card"]
+    assert headings == ["evidence", "mistakes", "data", "cost", "recipe", "reproduce", "card"]
     assert '<html lang="en">' in page
 
 
@@ -93,7 +93,7 @@ def test_the_report_asks_nothing_of_anyone_and_runs_no_script(page):
     tags = Tags(page).found
     assert not {"script", "link", "iframe", "object", "form", "base"} & {tag for tag, _ in tags}
     for tag, attributes in tags:
-        assert attributes.get("src", "data:").startswith("data:image/png;base64,") or "src" not in attributes
+        assert re.match(r"data:image/(png|jpeg);base64,", attributes.get("src", "data:image/png;base64,"))
         assert attributes.get("href", "#").startswith(("#", "https://doi.org/"))
         assert "href" not in attributes or tag == "a"
         assert not any(name.startswith("on") or name == "srcset" for name in attributes)
@@ -126,7 +126,7 @@ def test_the_first_screen_has_the_answer_the_table_and_the_key_picture(page, com
 
 
 def test_every_picture_of_the_report_is_one_of_the_files_and_is_described(page, compared):
-    pictures = [attributes for tag, attributes in Tags(page).found if tag == "img"]
+    pictures = [attributes for tag, attributes in Tags(page).found if tag == "img" and "png" in attributes["src"][:20]]
     shown = {base64.b64decode(picture["src"].split(",")[1]) for picture in pictures}
     assert {path.stem for path in compared.folder.glob("*.png")} == PLOTS
     assert {path.read_bytes() for path in compared.folder.glob("*.png")} < shown
@@ -185,6 +185,39 @@ def test_the_report_tells_data_recipe_and_origin(page):
         *("Not for clinical use", "one hospital in Guangzhou", "paired", "No difference shown"),
     ):
         assert expected in words, expected
+
+
+def test_mistakes_are_shown_as_every_regime_saw_them(page, compared):
+    body = page[page.index('id="mistake-table"') :]
+    table = body[: body.index("</table>")]
+    pictures = [attributes for tag, attributes in Tags(table).found if tag == "img"]
+    assert len(pictures) == 6 * (1 + len(compared.results["regimes"]))
+    assert {picture["alt"].split(":")[0] for picture in pictures} == {
+        *(REGIME_TITLES[name] for name in compared.results["regimes"]),
+        *("Chest X-ray with the label normal", "Chest X-ray with the label pneumonia"),
+    }
+    rows = table.split("<tr>")[2:]
+    assert all("✗ wrong" in row for row in rows)
+    assert "Where the regimes disagree most" in page
+    assert "Typical images" in page
+
+
+def test_without_explanations_there_is_no_section_of_them(write):
+    page, _ = render(write, write.evaluations(["custom_cnn", "full_fine_tuning"]))
+    assert "mistakes" not in page
+    folders = [write.evaluation("custom_cnn", "with", explained=True), write.evaluation("full_fine_tuning", "without")]
+    page, _ = render(write, folders)
+    assert "Grad-CAM" not in page
+
+
+def test_hostile_image_names_stay_text_beside_their_pictures(write):
+    index = write.index(images=60, patients=60)
+    index["image"] = HOSTILE + index["image"]
+    noise = 1 - index["label"] * 0.9
+    page, _ = render(write, [write.evaluation("custom_cnn", index=index, scores=noise, explained=True)])
+    body = page[page.index('id="mistake-table"') :]
+    assert "&lt;script&gt;" in body
+    assert "script" not in {tag for tag, _ in Tags(page).found}
 
 
 def test_hostile_names_stay_text(write):
