@@ -43,7 +43,7 @@ _BLOCK = 512  # of a tar
 _ENCRYPTED = 0x1  # flag of a zip's member
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
-    *(EOFError, NotImplementedError, ValueError, OverflowError, struct.error),
+    *(EOFError, NotImplementedError, RuntimeError, ValueError, KeyError, OverflowError, struct.error),
 )
 
 
@@ -201,7 +201,7 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
         return "is a link"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a device"
-    return "folder" if info.is_dir() else "file"
+    return "folder" if info.filename.endswith("/") else "file"
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
@@ -248,13 +248,16 @@ def _whole(name: str) -> Iterator[None]:
     """Makes what the readers raise for a damaged archive one clear sentence."""
     try:
         yield
-    except UserError:
-        raise
-    except (*_DAMAGED, OSError) as error:
-        # bz2 and a senseless offset come as OSError too; what the disk reports has another number.
-        if isinstance(error, OSError) and not isinstance(error, _DAMAGED) and error.errno not in (None, errno.EINVAL):
+    except Exception as error:
+        if not is_damage(error):
             raise
         raise UserError(f"{name} is damaged or cut off ({error}): download or pack it again") from None
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error comes from what is in an archive, and not from the disk or from this code."""
+    # bz2, and a seek to a senseless place, raise OSError; what the disk reports has another number.
+    return isinstance(error, _DAMAGED) or (isinstance(error, OSError) and error.errno in (None, errno.EINVAL))
 
 
 def room_for(size: int, folder: Path) -> None:

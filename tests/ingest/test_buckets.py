@@ -23,6 +23,8 @@ from components.ingest.sources import buckets, gcs, open_source, s3
 from components.ingest.sources.buckets import Object, _places
 from components.preprocess.preprocess import preprocess
 
+from .file_server import send
+
 ENOUGH = {"train": 8, "val": 1, "test": 2}
 
 
@@ -314,3 +316,37 @@ def test_an_endpoint_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda _: None)
     with pytest.raises(UserError, match=r"s3://bucket does not answer \(.*127.0.0.1:9.*\): check AWS_ENDPOINT_URL"):
         open_source("s3://bucket/x").fetch(tmp_path)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_google_names_the_missing_credentials_and_is_not_asked_again(tmp_path, server, monkeypatch, status):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    server.plan = [status] * 5
+    message = rf"gs://bucket is not open to you \(it answers {status}\): .*set GOOGLE_APPLICATION_CREDENTIALS to a key"
+    with pytest.raises(UserError, match=message):
+        open_source("gs://bucket/x").fetch(tmp_path)
+    paths = [path for _, path, _ in server.asked]
+    assert len(paths) == len(set(paths)) or status == 401, "only a login that ran out is tried once more"
+
+
+def test_google_is_asked_again_after_an_error_that_passes(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    faults = [503, 500]
+
+    def answer(request):
+        if faults and request.path.startswith("/storage/v1/b/bucket/o?"):
+            return send(request, faults.pop(0), b"")
+        return send(request, 200, b'{"kind": "storage#objects"}', Content_Type="application/json")
+
+    server.plan = [answer] * 10
+    with pytest.raises(UserError, match="holds no objects"):
+        open_source("gs://bucket/x").fetch(tmp_path)
+    assert not faults
+
+
+@pytest.mark.parametrize("content", [b"no json", b'{"type": "unknown"}'])
+def test_a_key_file_of_google_that_does_not_work_is_named(tmp_path, monkeypatch, content):
+    (tmp_path / "key.json").write_bytes(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    with pytest.raises(UserError, match="the key in GOOGLE_APPLICATION_CREDENTIALS does not work"):
+        open_source("gs://bucket/x").fetch(tmp_path)

@@ -114,3 +114,12 @@ def test_a_folder_that_cannot_be_read_is_not_left_out_silently(tmp_path, monkeyp
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(PermissionError, match="locked"):
         find_images(tmp_path)
+
+
+def test_linked_folders_in_a_class_are_left_out_with_a_word_and_linked_files_are_taken(tmp_path, capsys):
+    touch(tmp_path, "data/NORMAL/a", "data/PNEUMONIA/b", "elsewhere/c")
+    (tmp_path / "data" / "NORMAL" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "NORMAL" / "circle").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "NORMAL" / "file").symlink_to(tmp_path / "elsewhere" / "c")
+    assert [image for image, *_ in listed(tmp_path / "data")] == ["NORMAL/a", "NORMAL/file", "PNEUMONIA/b"]
+    assert f"2 linked folders in {tmp_path}/data/NORMAL are left out" in capsys.readouterr().out

@@ -27,7 +27,9 @@ def open_bucket(name: str) -> "Gcs":
     try:
         emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
         credentials = None if emulated else google.auth.default()[0]
-    except google.auth.exceptions.DefaultCredentialsError:
+    except google.auth.exceptions.DefaultCredentialsError as error:
+        if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            raise UserError(f"the key in GOOGLE_APPLICATION_CREDENTIALS does not work ({error}): check it") from None
         credentials = None
     if credentials is None:
         return Gcs(name, storage.Client.create_anonymous_client(), anonymous=True)
