@@ -11,6 +11,9 @@ from pathlib import Path
 import boto3
 import pytest
 from gcp_storage_emulator.server import create_server
+from google.api_core import exceptions
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import RefreshError
 from google.cloud import storage
 from hypothesis import given
 from hypothesis import strategies as st
@@ -322,11 +325,12 @@ def test_an_endpoint_that_is_not_there_is_named(tmp_path, monkeypatch):
 def test_google_names_the_missing_credentials_and_is_not_asked_again(tmp_path, server, monkeypatch, status):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
     server.plan = [status] * 5
-    message = rf"gs://bucket is not open to you \(it answers {status}\): .*set GOOGLE_APPLICATION_CREDENTIALS to a key"
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(
+        UserError, match=r"no Google credentials here: set GOOGLE_APPLICATION_CREDENTIALS to a key file"
+    ):
         open_source("gs://bucket/x").fetch(tmp_path)
     paths = [path for _, path, _ in server.asked]
-    assert len(paths) == len(set(paths)) or status == 401, "only a login that ran out is tried once more"
+    assert len(paths) == len(set(paths)), "no request is repeated"
 
 
 def test_google_is_asked_again_after_an_error_that_passes(tmp_path, server, monkeypatch):
@@ -350,3 +354,16 @@ def test_a_key_file_of_google_that_does_not_work_is_named(tmp_path, monkeypatch,
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     with pytest.raises(UserError, match="the key in GOOGLE_APPLICATION_CREDENTIALS does not work"):
         open_source("gs://bucket/x").fetch(tmp_path)
+
+
+def test_google_names_the_role_that_an_account_lacks():
+    client = storage.Client(project="p", credentials=AnonymousCredentials())
+    bucket = gcs.Gcs("bucket", client, anonymous=False)
+    client.list_blobs = lambda *_, **__: (_ for _ in ()).throw(exceptions.Forbidden("no"))
+    with pytest.raises(
+        UserError, match=r"gs://bucket is not open to this Google account .it answers 403.*Storage Object Viewer"
+    ):
+        list(bucket.below(""))
+    client.list_blobs = lambda *_, **__: (_ for _ in ()).throw(RefreshError("expired"))
+    with pytest.raises(UserError, match=r"the Google credentials do not work \(expired\)"):
+        list(bucket.below(""))

@@ -81,18 +81,20 @@ class Gcs:
         bucket = f"gs://{self._name}"
         try:
             yield
-        except (exceptions.Unauthorized, exceptions.Forbidden) as error:
-            remedy = (
-                "there are no Google credentials here, so set GOOGLE_APPLICATION_CREDENTIALS to a key file "
-                "or give the pod a workload identity"
-                if self._anonymous
-                else "give this account the role Storage Object Viewer on the bucket"
-            )
-            raise UserError(f"{bucket} is not open to you (it answers {error.code}): {remedy}") from None
+        except (exceptions.Unauthorized, exceptions.Forbidden, google.auth.exceptions.GoogleAuthError) as error:
+            if self._anonymous:  # then 401 comes as credentials that cannot be refreshed
+                raise UserError(
+                    f"{bucket} is not open to everybody and there are no Google credentials here: set "
+                    "GOOGLE_APPLICATION_CREDENTIALS to a key file, or give the pod a workload identity"
+                ) from None
+            if isinstance(error, google.auth.exceptions.GoogleAuthError):
+                raise UserError(f"the Google credentials do not work ({error}): log in again, check the key") from None
+            raise UserError(
+                f"{bucket} is not open to this Google account (it answers {int(error.code)}): "
+                "give it the role Storage Object Viewer on the bucket"
+            ) from None
         except exceptions.NotFound:
             raise UserError(f"{bucket} or an object in it is not there (it answers 404): check the name") from None
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise UserError(f"the Google credentials do not work ({error}): log in again or check the key") from None
         except (exceptions.GoogleAPIError, requests.RequestException) as error:
             raise UserError(
                 f"{bucket} does not answer ({type(error).__name__}): check the network, run again"
