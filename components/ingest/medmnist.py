@@ -45,7 +45,7 @@ def write_images(path: Path, folder: Path, name: str = "") -> None:
     except Exception as error:
         if not (is_damage(error) or isinstance(error, SyntaxError)):  # numpy parses a header as Python
             raise
-        reason = error.args[0] if error.args else type(error).__name__
+        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
         raise UserError(
             f"{name} is not PneumoniaMNIST's .npz ({reason}): download it again, or check the file"
         ) from None
