@@ -185,7 +185,16 @@ def damaged(seeds: Sequence[bytes], seed: int, number: int) -> bytes:
     content = bytearray(rng.choice(seeds))
     for _ in range(rng.choice((1, 1, 2, 4, 8))):
         rng.choice(CHANGES)(rng, content, seeds)
+    _mend(content)
     return bytes(content)
+
+
+def _mend(content: bytearray) -> None:
+    """Gives the headers of a tar right checksums, without which a reader would look at no change to them."""
+    for start in range(0, len(content) - 511, 512):
+        if content[start + 257 : start + 262] == b"ustar":
+            content[start + 148 : start + 156] = b" " * 8
+            content[start + 148 : start + 155] = b"%06o\0" % sum(content[start : start + 512])
 
 
 def _place(rng: random.Random, content: bytearray) -> int:

@@ -52,9 +52,10 @@ def cache_folder(workspace: Path) -> Path:
     Args:
         workspace: used where nothing may be written there; then downloads end with the run.
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pneumonia-benchmark"
-    folder = Path(os.environ.get(CACHE_VARIABLE) or home).absolute()
-    with contextlib.suppress(OSError):
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "pneumonia-benchmark")
+    folder = Path(os.environ.get(CACHE_VARIABLE) or home)
+    with contextlib.suppress(OSError, RuntimeError):  # a user of a container may have no home at all
+        folder = folder.expanduser().absolute()
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{secrets.token_hex(8)}"
         probe.touch()

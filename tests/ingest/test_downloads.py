@@ -370,3 +370,16 @@ def test_the_lock_is_free_again_after_an_error(tmp_path):
         raise ValueError("x")
     with only_one(tmp_path / "folder"):
         pass
+
+
+def test_a_user_without_a_home_has_the_runs_own_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("PNEUMONIA_BENCHMARK_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def homeless(_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    monkeypatch.chdir(tmp_path)
+    assert cache_folder(tmp_path / "workspace") == tmp_path / "workspace" / "cache"
+    assert list(tmp_path.iterdir()) == []
