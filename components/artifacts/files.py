@@ -143,7 +143,7 @@ class ArrayReader:
     def __init__(self, path: Path):
         array = np.load(path, mmap_mode="r")
         self.shape, self._offset, self._dtype = array.shape, array.offset, array.dtype
-        self._file = path.open("rb")
+        self._file = path.open("rb", buffering=0)
 
     def __enter__(self) -> "ArrayReader":
         return self

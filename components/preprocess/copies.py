@@ -47,7 +47,8 @@ def hashes(images: np.ndarray) -> np.ndarray:
 def _signs(frequencies: np.ndarray) -> np.ndarray:
     """uint64 (N, K * K / 64): which of (N, K, K) are above the median; the mean brightness counts as below."""
     flat = frequencies.reshape(len(frequencies), -1)
-    bits = flat > np.median(flat[:, 1:], axis=1, keepdims=True)
+    middle = flat.shape[1] // 2 - 1  # of the odd number without the mean: np.median gives the same more slowly
+    bits = flat > np.partition(flat[:, 1:], middle, axis=1)[:, middle : middle + 1]
     bits[:, 0] = False
     return np.packbits(bits, axis=1).view(np.uint64)
 

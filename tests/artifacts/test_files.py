@@ -231,3 +231,13 @@ def test_an_item_that_does_not_fit_is_a_defect(tmp_path, item):
         files.ArrayWriter(tmp_path / "array.npy", np.uint8, (4, 2, 3)) as writer,
     ):
         writer.add(item)
+
+
+def test_items_of_an_array_are_read_one_by_one_as_they_are(tmp_path):
+    items = np.arange(60, dtype=np.uint16).reshape(5, 3, 4)
+    np.save(tmp_path / "a.npy", items)
+    with files.ArrayReader(tmp_path / "a.npy") as array:
+        assert (len(array), array.shape) == (5, (5, 3, 4))
+        assert (array.read([4, 0, 4]) == items[[4, 0, 4]]).all()
+        assert (array.read(range(1, 3)) == items[1:3]).all()
+        assert array.read([]).shape == (0, 3, 4)

@@ -167,6 +167,7 @@ def test_other_syntaxes_are_refused_by_name_with_the_remedy(write_dicom, syntax)
     assert syntax not in SYNTAXES
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
 @pytest.mark.parametrize(
     ("tags", "reason"),
     [
