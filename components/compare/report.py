@@ -20,8 +20,8 @@ LISTED_FILES = 20
 
 WEIGHTS_NAMES = {"none": "none (random)", "imagenet": "ImageNet"}
 
-KERMANY_SOURCES = ("kaggle", "pneumoniamnist")
-"""Sources whose images are those of Kermany et al. 2018 (doi:10.1016/j.cell.2018.02.010)."""
+KERMANY_DATASET = "paultimothymooney/chest-xray-pneumonia"
+"""Kaggle's "Chest X-Ray Images (Pneumonia)", of Kermany et al. 2018 (doi:10.1016/j.cell.2018.02.010)."""
 
 
 def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) -> str:
@@ -56,7 +56,7 @@ def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) 
         side=explanations.SIDE,
         regimes=[REGIME_TITLES[name] for name in results["regimes"]],
         command=reproduce.command(inputs, results),
-        origin=_origin(info["source"]["name"]),
+        origin=_origin(info["source"]),
         tables={
             "main": tables.main_table(results),
             "differences": report_tables.differences_table(results, report_tables.FIRST_METRICS),
@@ -109,11 +109,13 @@ def embedded(file: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
 
 
-def _origin(source: str) -> str:
+def _origin(source: dict[str, str]) -> str:
     """Which words on where the images come from apply: `synthetic`, `kermany` or `unknown`."""
-    if source == "synthetic":
-        return source
-    return "kermany" if source in KERMANY_SOURCES else "unknown"
+    if source["name"] == "synthetic":
+        return "synthetic"
+    of_kaggle = source["name"] == "kaggle" and f" {KERMANY_DATASET} " in f" {source['description']} "
+    # PneumoniaMNIST's images are the same, made small (Yang et al. 2023, doi:10.1038/s41597-022-01721-8).
+    return "kermany" if of_kaggle or source["name"] == "pneumoniamnist" else "unknown"
 
 
 def subject(results: dict[str, Any]) -> str:

@@ -6,13 +6,25 @@ from typing import Any
 from components.compare.inputs import Inputs
 
 OPTIONS = (
-    *("source", "path", "synthetic_images", "synthetic_size", "synthetic_difficulty", "max_bad_fraction"),
+    *(
+        "source",
+        "path",
+        "sha256",
+        "pneumoniamnist_size",
+        "synthetic_images",
+        "synthetic_size",
+        "synthetic_difficulty",
+        "max_bad_fraction",
+    ),
     *("deduplicate", "resplit", "image_size", "backbone", "weights", "epochs", "patience", "batch_size"),
     *("learning_rate", "trainable_layers", "target_sensitivity", "gpu_hour_price", "cpu_hour_price"),
 )
 """Arguments of the steps that are options of `python -m pipelines.local` under the same name."""
 
-OF_OTHER_SOURCES = {"synthetic_images": "synthetic", "synthetic_size": "synthetic", "synthetic_difficulty": "synthetic"}
+OF_ONE_SOURCE = {
+    **dict.fromkeys(("synthetic_images", "synthetic_size", "synthetic_difficulty"), "synthetic"),
+    "pneumoniamnist_size": "pneumoniamnist",
+}
 """Options that only one source heeds."""
 
 
@@ -34,7 +46,7 @@ def command(inputs: Inputs, results: dict[str, Any]) -> str:
     given = {name: value for step in steps for name, value in step["arguments"].items()}
     words = ["python", "-m", "pipelines.local"]
     for name in OPTIONS:
-        if OF_OTHER_SOURCES.get(name, given["source"]) == given["source"]:
+        if OF_ONE_SOURCE.get(name, given["source"]) == given["source"]:
             words += _option(name, given.get(name))
     if "external" in results:
         words += ["--external-test", "PATH"]

@@ -86,8 +86,8 @@ def shared_regimes(a: Run, b: Run) -> list[str]:
 def same_test_images(a: Run, b: Run) -> bool:
     """Whether both runs were judged on the same pictures, at whatever resolution.
 
-    Names, labels and patients must agree, and the kind of source. Simulated images of the same name differ with the
-    settings of the simulation, so these must agree too.
+    Names, labels and patients must agree, and so must the kind of source and the counts of the files that it had.
+    Simulated images of the same name differ with the settings of the simulation, so these must agree too.
     """
     first, second = (run.inputs.models[0].evaluation.split("test").sort_values("image") for run in (a, b))
     columns = ["image", "label", "patient"]
@@ -99,7 +99,9 @@ def _origin(run: Run) -> dict[str, Any]:
     """What decides about the pictures themselves."""
     info = run.inputs.dataset.info
     if info["source"]["name"] != "synthetic":
-        return {"source": info["source"]["name"]}
+        return {"source": info["source"]["name"]} | {
+            name: info["quality"].get(name) for name in ("images", "patients", "counts", "duplicates")
+        }
     return info.get("ingest", {}).get("arguments", {"fingerprint": info["fingerprint"]})
 
 

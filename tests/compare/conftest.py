@@ -149,7 +149,9 @@ def make_training(regime, facts, seed, *, weights="imagenet", fingerprint=FINGER
     }
 
 
-def write_summary(folder, *, source="kaggle", description="Chest X-ray images of children", **quality):
+def write_summary(
+    folder, *, source="kaggle", description="the dataset paultimothymooney/chest-xray-pneumonia of Kaggle", **quality
+):
     """Saves a dataset summary; `quality` replaces entries of its quality findings."""
     splits = {"train": (4185, 2400, 3110), "validation": (1047, 600, 773), "test": (300, 200, 186)}
     counts = ("images", "patients", "pneumonia")

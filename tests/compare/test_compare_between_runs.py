@@ -80,6 +80,15 @@ def test_simulated_images_of_the_same_name_are_the_same_only_under_the_same_sett
     assert not runs.same_test_images(first, other)
 
 
+def test_folders_with_other_numbers_of_files_are_not_the_same_images_for_all_their_equal_names(make_run):
+    first, other = make_run("a"), make_run("b")
+    (path,) = other.glob("steps/**/dataset.json")
+    info = files.read_json(path, "prepared dataset")
+    info["quality"]["counts"] = {"train": {"NORMAL": 3}}
+    files.write_json(path, info)
+    assert not runs.same_test_images(runs.load(first), runs.load(other))
+
+
 def test_an_unpaired_difference_has_welchs_variance_and_degrees_of_freedom():
     found = between_runs.difference(Estimate(0.9, 0.0004, 10), Estimate(0.8, 0.0009, 20))
     assert found.value == pytest.approx(0.1)

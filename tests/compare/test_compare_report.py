@@ -252,15 +252,21 @@ def test_a_hostile_run_id_stays_text(write):
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "description", "words"),
     [
-        ("synthetic", "The images are simulated."),
-        ("pneumoniamnist", "The images are of children aged one to five"),
-        ("directory", "Nothing is known of these images but"),
+        ("synthetic", "60 simulated radiographs", "The images are simulated."),
+        ("pneumoniamnist", "PneumoniaMNIST at 128 px", "The images are of children aged one to five"),
+        (
+            "kaggle",
+            "the dataset paultimothymooney/chest-xray-pneumonia of Kaggle",
+            "one hospital in Guangzhou (Kermany",
+        ),
+        ("kaggle", "the dataset nih-chest-xrays/data of Kaggle", "Nothing is known of these images but"),
+        ("directory", "the folder chest_xray", "Nothing is known of these images but"),
     ],
 )
-def test_limits_speak_of_the_data_that_were_used(write, source, words):
-    page, _ = render(write, write.evaluations(["custom_cnn"]), source=source)
+def test_limits_speak_of_the_data_that_were_used(write, source, description, words):
+    page, _ = render(write, write.evaluations(["custom_cnn"]), source=source, description=description)
     assert words in text_of(page)
 
 
