@@ -318,14 +318,15 @@ def confusion(results: dict[str, Any], _: Inputs) -> Drawn:
 def calibration(results: dict[str, Any], _: Inputs) -> Drawn:
     """Share of pneumonia against score, before and after temperature scaling, a panel a model."""
     rows = tables.all_rows(results)
-    figure = Figure(figsize=(0.6 + 2.35 * len(rows), 3.5))
+    figure = Figure(figsize=(0.6 + 2.35 * len(rows), 3.1))
     words = []
     grid = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
     for axes, (name, row) in zip(grid, rows.items(), strict=True):
         axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=":")
         fit, look = row["calibration"], LOOKS[name]
-        _reliability(axes, fit["before"]["reliability"], style.MUTED, "--", "o", "white")
-        _reliability(axes, fit["after"]["reliability"], look.colour, "-", look.marker, look.colour)
+        seeds = len(row.get("per_seed", [1]))
+        _reliability(axes, fit["before"]["reliability"], seeds, style.MUTED, "--", "o", "white")
+        _reliability(axes, fit["after"]["reliability"], seeds, look.colour, "-", look.marker, look.colour)
         before, after = (tables.decimal(fit[stage]["ece"]["value"]) for stage in ("before", "after"))
         axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), title=f"{_wrapped(name)}\nerror {before} → {after}")
         axes.set_box_aspect(1)
@@ -338,18 +339,35 @@ def calibration(results: dict[str, Any], _: Inputs) -> Drawn:
         "Whether scores are probabilities",
         "On the dotted line, of the images with a score of 0.8 eight in ten show pneumonia; below it the model is too "
         "sure of pneumonia, above it not sure enough. Hollow and dashed: as scored; filled: after temperature scaling, "
-        "fitted on the validation images. Larger marks stand for more images. Error: the mean distance from the line.",
+        "fitted on the validation images. Larger marks: more images. Thin bars: 95% intervals of the share, "
+        "as if every image were of another patient. Error: the mean distance from the line.",
         "; ".join(words) + ".",
     )
 
 
-def _reliability(axes: Axes, points: list[dict[str, float]], colour: str, line: str, marker: str, face: str) -> None:
-    """One line of a reliability diagram; the area of a mark grows with its images."""
+def _reliability(
+    axes: Axes, points: list[dict[str, float]], seeds: int, colour: str, line: str, marker: str, face: str
+) -> None:
+    """One line of a reliability diagram with intervals; the area of a mark grows with its images."""
     x, y, images = (np.array([point[key] for point in points]) for key in ("score", "pneumonia", "images"))
+    low, high = wilson(y, images / seeds)
+    axes.vlines(x, low, high, color=colour, linewidth=0.8, alpha=0.6)
     axes.plot(x, y, color=colour, linestyle=line, linewidth=1.2)
-    axes.scatter(
-        x, y, 10 + 90 * np.sqrt(images / images.sum()), facecolor=face, edgecolor=colour, marker=marker, zorder=3
-    )
+    size = 10 + 90 * np.sqrt(images / images.sum())
+    axes.scatter(x, y, size, facecolor=face, edgecolor=colour, marker=marker, zorder=3)
+
+
+def wilson(share: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the 95% intervals of shares (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+
+    Args:
+        share: (B,), from 0 to 1.
+        number: (B,), of how many independent images.
+    """
+    z = 1.959964
+    centre = (share + z**2 / (2 * number)) / (1 + z**2 / number)
+    reach = z * np.sqrt(share * (1 - share) / number + z**2 / (4 * number**2)) / (1 + z**2 / number)
+    return centre - reach, centre + reach
 
 
 def _wrapped(name: str) -> str:
