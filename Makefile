@@ -31,10 +31,10 @@ run: $(VENV)/ready
 	$(BIN)/python -m pipelines.local --weights none --synthetic-images 800 --epochs 6 $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -m "not images" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not images" $(ARGS)
 
 quick: lint
-	$(BIN)/python -m pytest -m "not slow and not images" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not slow and not images" $(ARGS)
 
 test-images: $(VENV)/ready
 	DOCKER=$(DOCKER) NETWORK=$(NETWORK) $(BIN)/python -m pytest -m images $(ARGS)
