@@ -70,9 +70,11 @@ def duration(seconds: float | None) -> str:
 
 
 def megabytes(value: float | None) -> str:
-    """A size, for example `1,234 MB`; small ones keep a decimal."""
+    """A size, for example `1,234 MB`; small ones keep a decimal, tiny ones are in kB."""
     if value is None:
         return UNKNOWN
+    if 0 < value < 0.05:
+        return f"{1000 * value:,.1f} kB"
     return f"{value:,.1f} MB" if value < 99.95 else f"{value:,.0f} MB"
 
 
@@ -115,7 +117,7 @@ def counted(number: float, one: str, many: str) -> str:
 
 def typeset(text: object) -> str:
     """Text whose numbers stay in one line: a number with its unit, and the two ends of an interval."""
-    text = re.sub(r"(?<=\d) (?=(?:ms|s|min|h|MB|[KMG])\b)", "\N{NO-BREAK SPACE}", str(text))
+    text = re.sub(r"(?<=\d) (?=(?:ms|s|min|h|MB|kB|[KMG])\b)", "\N{NO-BREAK SPACE}", str(text))
     text = re.sub(r"\b(min|h) (?=\d)", "\\1\N{NO-BREAK SPACE}", text)
     return re.sub(r"(?<=\d)–(?=\d)", "\N{WORD JOINER}–\N{WORD JOINER}", text)
 

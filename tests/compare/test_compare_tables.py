@@ -33,6 +33,8 @@ def test_counts_and_sizes_have_thousands_separators():
     assert tables.count(10.5) == "10.5"
     assert tables.megabytes(1234.4) == "1,234 MB"
     assert tables.megabytes(9.46) == "9.5 MB"
+    assert tables.megabytes(0.0046) == "4.6 kB"
+    assert tables.megabytes(0.06) == "0.1 MB"
     assert [tables.short_count(n) for n in (96, 1281, 735_361, 2_259_265, 999_999)] == [
         "96",
         "1.28 K",
