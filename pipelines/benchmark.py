@@ -76,7 +76,7 @@ def build(settings: Settings):
             max_bad_fraction: the run fails where more of the files than this cannot be used (0 to 1).
             deduplicate: leave copies of images out, also re-encoded and resized ones.
             resplit: ignore the source's splits and make new ones, by patient.
-            report_images: show example images in the report.
+            report_images: show images in the report: examples, and where the models looked.
             seeds: every regime is trained once for each.
         """
         raw = ingest(
@@ -128,6 +128,7 @@ def build(settings: Settings):
                     prepared_dataset=dataset,
                     model=model.outputs["model"],
                     target_sensitivity=target_sensitivity,
+                    report_images=report_images,
                     **elsewhere,
                 )
                 # Never from the cache: of a collected list, a backend cannot fetch cached beside fresh ones.

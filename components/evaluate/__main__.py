@@ -33,8 +33,14 @@ def main(words: Sequence[str] | None = None) -> None:
         metavar="DATASET",
         help="folder of a second prepared dataset, from another hospital; all of its images are scored too",
     )
-    arguments = parser.parse_args(words)
-    model, given = arguments.model, {name: value for name, value in vars(arguments).items() if name != "model"}
+    parser.add_argument(
+        "--no-report-images",
+        dest="report_images",
+        action="store_false",
+        help="keep no small test images for the report",
+    )
+    given = vars(parser.parse_args(words))
+    model, report_images = given.pop("model"), given.pop("report_images")
     with console.plain_errors():
         if model is None:
             from components.evaluate.floor import evaluate_floor  # noqa: PLC0415 (help need not wait for scikit-learn)
@@ -43,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> None:
         else:
             from components.evaluate.evaluate import evaluate  # noqa: PLC0415 (nor for TensorFlow)
 
-            evaluate(model=model, **given)
+            evaluate(model=model, report_images=report_images, **given)
 
 
 if __name__ == "__main__":

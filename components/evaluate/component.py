@@ -17,6 +17,7 @@ def evaluate(
     classification: Output[ClassificationMetrics],
     target_sensitivity: float = 0.0,
     external_dataset: Optional[Input[Dataset]] = None,  # noqa: UP045
+    report_images: bool = True,
 ):
     """Scores one trained model on validation and test.
 
@@ -28,6 +29,7 @@ def evaluate(
         classification: confusion matrix and ROC curve on test, for Kubeflow's plots.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
         external_dataset: a second dataset, from another hospital; all of its images are scored too.
+        report_images: keep small test images, and where the model looked in them, for the report.
     """
     from components.artifacts.names import CLASSES
     from components.console import plain_errors
@@ -36,7 +38,7 @@ def evaluate(
 
     external = external_dataset.path if external_dataset else None
     with plain_errors():
-        results = run(prepared_dataset.path, model.path, evaluation.path, target_sensitivity, external)
+        results = run(prepared_dataset.path, model.path, evaluation.path, target_sensitivity, external, report_images)
     for name, value in results["metrics"]["test"].items():
         metrics.log_metric(name, round(value, 4))
     metrics.log_metric("train_seconds", round(results["training"]["cost"]["train_seconds"], 1))

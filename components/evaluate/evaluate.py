@@ -10,6 +10,7 @@ from components.artifacts import files
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
+from components.evaluate import gradcam
 from components.evaluate.judging import check_target, judge, load_external
 
 BATCH_SIZE = 64
@@ -22,6 +23,7 @@ def evaluate(
     output: str | Path,
     target_sensitivity: float = 0.0,
     external: str | Path | None = None,
+    report_images: bool = True,
 ) -> dict[str, Any]:
     """Scores a model on the validation and the test split.
 
@@ -33,6 +35,7 @@ def evaluate(
         output: the evaluation's folder, made anew.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
         external: folder of a second prepared dataset, all of whose images are scored too.
+        report_images: keep small test images, and where the model looked in them, for the report.
 
     Returns:
         The content of `evaluation.json`.
@@ -62,6 +65,7 @@ def evaluate(
         started,
         output,
         second,
+        gradcam.explain(network, data.splits["test"].images) if report_images else None,
     )
 
 

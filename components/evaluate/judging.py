@@ -43,6 +43,7 @@ def judge(
     started: datetime,
     output: str | Path,
     external: PreparedDataset | None = None,
+    explanations: evaluation.Explanations | None = None,
 ) -> dict[str, Any]:
     """Scores validation and test, and every image of a second data set, and saves the evaluation.
 
@@ -57,6 +58,7 @@ def judge(
         started: when the step began.
         output: the evaluation's folder, made anew.
         external: a data set of other patients; None for none.
+        explanations: where the model looked in the test images; None leaves them out.
 
     Returns:
         The content of `evaluation.json`.
@@ -107,7 +109,7 @@ def judge(
         ]
     predictions = pd.concat(tables)
     with files.new_folder(output) as folder:
-        evaluation.save(folder, predictions, results)
+        evaluation.save(folder, predictions, results, explanations)
     on_test = results["metrics"]["test"]
     console.say(
         f"evaluate {training['regime']}",

@@ -13,9 +13,9 @@ SIZE = 32
 device.set_up(1)
 
 
-def draw(labels, seed):
+def draw(labels, seed, size=SIZE):
     random = np.random.default_rng(seed)
-    images = random.normal(100, 12, (len(labels), SIZE, SIZE))
+    images = random.normal(100, 12, (len(labels), size, size))
     images[labels == 1, ::3] += 60
     return images.clip(0, 255).astype(np.uint8)
 
@@ -25,7 +25,7 @@ def write_prepared(folder, counts=(("train", 96), ("validation", 40), ("test", 4
         splits = {}
         for seed, (name, count) in enumerate(counts):
             labels = np.arange(count) % 2
-            np.save(new / f"{name}.npy", draw(labels, seed))
+            np.save(new / f"{name}.npy", draw(labels, seed, size))
             names = [f"{name}/{i}.png" for i in range(count)]
             prepared_dataset.save_index(new, name, pd.DataFrame({"image": names, "label": labels, "patient": names}))
             splits[name] = {"images": count, "patients": count, "pneumonia": int(labels.sum())}
