@@ -46,8 +46,8 @@ class Evaluation:
             "bacteria", "virus" or "" where the name tells none), `patient_seen` (int, 1 where a patient of this name
             was seen in training or validation).
         results: content of `evaluation.json`: header, regime, seed, backbone, threshold {"value", "chosen_on", "rule"},
-            operating_points (further thresholds), calibration {"temperature", "fitted_on"}, metrics {"validation":
-            {name: value}, "test": {...}}, confusion {"tn", "fp", "fn", "tp"} (test), curves, inference
+            operating_points (further thresholds), calibration {"temperature", "offset", "fitted_on"}, metrics
+            {"validation": {name: value}, "test": {...}}, confusion {"tn", "fp", "fn", "tp"} (test), curves, inference
             {"ms_per_image", "images_per_second", "batch_size"}, robustness (ROC AUC a change of the test images),
             external (the second data set, or None), and `training`, the model's whole `training.json`.
     """
@@ -108,9 +108,9 @@ def logits(scores: np.ndarray) -> np.ndarray:
     return logit(np.clip(scores, 1e-7, 1 - 1e-7))
 
 
-def calibrated(scores: np.ndarray, temperature: float) -> np.ndarray:
-    """Scores (N,) after temperature scaling (Guo et al. 2017, arXiv:1706.04599): logits divided by the temperature."""
-    return expit(logits(scores) / temperature)
+def calibrated(scores: np.ndarray, temperature: float, offset: float) -> np.ndarray:
+    """Scores (N,) as probabilities: logits divided by the temperature, then the offset added (Platt scaling)."""
+    return expit(logits(scores) / temperature + offset)
 
 
 def save(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from components.artifacts.evaluation import METRICS, calibrated
+from components.artifacts.evaluation import METRICS
 from components.compare import delong, statistics
 from components.compare.uncertainty import Figure
 
@@ -17,7 +17,7 @@ POINT_METRICS = ("recall", "specificity", "precision", "accuracy")
 """What is told of every further threshold."""
 
 CALIBRATION_METRICS = ("brier", "ece")
-"""What is told of scores after temperature scaling."""
+"""What is told of scores after calibration."""
 
 SUBGROUP_METRICS = ("recall", "specificity", "accuracy")
 """What is told of every subgroup, besides ROC AUC."""
@@ -31,13 +31,13 @@ class Scored:
         scores: float64 (N,), probability of pneumonia.
         threshold: a score from here on means pneumonia.
         points: further thresholds by name.
-        temperature: of temperature scaling; None leaves calibrated scores out.
+        calibrated: the scores (N,) as calibrated probabilities; None leaves them out.
     """
 
     scores: np.ndarray
     threshold: float
     points: dict[str, float] = field(default_factory=dict)
-    temperature: float | None = None
+    calibrated: np.ndarray | None = None
 
 
 def gather(
@@ -94,7 +94,6 @@ def _measure(
     labels: np.ndarray, model: Scored, subgroups: dict[str, np.ndarray]
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """What is measured of one model under weights (B, N): {name: (B,)}."""
-    adjusted = None if model.temperature is None else calibrated(model.scores, model.temperature)
 
     def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
         metrics = statistics.weighted_metrics(labels, model.scores, model.threshold, weights)
@@ -102,8 +101,8 @@ def _measure(
         for name, threshold in model.points.items():
             decisions = statistics.decision_metrics(labels, model.scores, threshold, weights)
             found |= {f"{name}/{metric}": decisions[metric] for metric in POINT_METRICS}
-        if adjusted is not None:
-            fit = statistics.calibration_metrics(labels, adjusted, weights)
+        if model.calibrated is not None:
+            fit = statistics.calibration_metrics(labels, model.calibrated, weights)
             found |= {f"calibrated/{metric}": fit[metric] for metric in CALIBRATION_METRICS}
         for name, rows in subgroups.items():
             decisions = statistics.decision_metrics(labels[rows], model.scores[rows], model.threshold, weights[:, rows])

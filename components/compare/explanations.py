@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from components.artifacts.evaluation import Explanations, calibrated
+from components.artifacts.evaluation import Explanations
 from components.artifacts.names import CLASSES
 from components.compare.inputs import Inputs, Model
 
@@ -73,7 +73,7 @@ def cases(inputs: Inputs) -> dict[str, list[Case]]:
     explained = [_in_order(model) for model in models]
     if any(found is None for found in explained):
         return {}
-    scores = np.stack([_calibrated(model) for model in models])
+    scores = np.stack([model.calibrated_scores for model in models])
     wrong = np.stack([(model.scores >= model.threshold) != inputs.labels for model in models])
     chosen = choose(inputs.labels, inputs.patients, scores, wrong)
     names = models[0].evaluation.split("test").sort_values("image", kind="stable")["image"].to_numpy(str)
@@ -133,10 +133,6 @@ def _in_order(model: Model) -> Explanations | None:
         return None
     order = model.evaluation.split("test")["image"].argsort(kind="stable").to_numpy()
     return Explanations(found.thumbnails[order], found.maps[order])
-
-
-def _calibrated(model: Model) -> np.ndarray:
-    return calibrated(model.scores, model.evaluation.results["calibration"]["temperature"])
 
 
 def _case(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from components.artifacts.dataset_summary import DatasetSummary
-from components.artifacts.evaluation import Evaluation
+from components.artifacts.evaluation import Evaluation, calibrated
 from components.artifacts.names import FLOOR, REGIMES
 from components.console import UserError
 
@@ -32,6 +32,12 @@ class Model:
     scores: np.ndarray
     threshold: float
     external_scores: np.ndarray | None
+
+    @property
+    def calibrated_scores(self) -> np.ndarray:
+        """Scores (N,) as probabilities, after the calibration that was fitted on validation."""
+        fit = self.evaluation.results["calibration"]
+        return calibrated(self.scores, fit["temperature"], fit["offset"])
 
 
 @dataclass(frozen=True)

@@ -316,7 +316,7 @@ def confusion(results: dict[str, Any], _: Inputs) -> Drawn:
 
 
 def calibration(results: dict[str, Any], _: Inputs) -> Drawn:
-    """Share of pneumonia against score, before and after temperature scaling, a panel a model."""
+    """Share of pneumonia against score, before and after Platt scaling, a panel a model."""
     rows = tables.all_rows(results)
     figure = Figure(figsize=(0.6 + 2.35 * len(rows), 3.1))
     words = []
@@ -331,14 +331,14 @@ def calibration(results: dict[str, Any], _: Inputs) -> Drawn:
         axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), title=f"{_wrapped(name)}\nerror {before} → {after}")
         axes.set_box_aspect(1)
         errors = f"{before} before and {after} after"
-        words.append(f"{REGIME_TITLES[name]}: calibration error {errors} scaling by {fit['temperature']:.2f}")
+        words.append(f"{REGIME_TITLES[name]}: calibration error {errors} Platt scaling")
     grid[0].set_ylabel("Share with pneumonia")
     figure.supxlabel("Score (probability of pneumonia)", fontsize=10)
     return (
         figure,
         "Whether scores are probabilities",
         "On the dotted line, of the images with a score of 0.8 eight in ten show pneumonia; below it the model is too "
-        "sure of pneumonia, above it not sure enough. Hollow and dashed: as scored; filled: after temperature scaling, "
+        "sure of pneumonia, above it not sure enough. Hollow and dashed: as scored; filled: after Platt scaling, "
         "fitted on the validation images. Larger marks: more images. Thin bars: 95% intervals of the share, "
         "as if every image were of another patient. Error: the mean distance from the line.",
         "; ".join(words) + ".",

@@ -132,9 +132,9 @@ def points_table(results: dict[str, Any]) -> Table:
 
 
 def calibration_table(results: dict[str, Any]) -> Table:
-    """Brier score and calibration error before and after temperature scaling, and what the ROC curve itself says."""
+    """Brier score and calibration error before and after Platt scaling, and what the ROC curve itself says."""
     reading = list(next(iter(results["regimes"].values()))["test_curve"])
-    headers = ["Regime", "Temperature", "Brier score", "after scaling", "Calibration error", "after scaling"]
+    headers = ["Regime", "Temperature", "Offset", "Brier score", "after scaling", "Calibration error", "after scaling"]
     rows = []
     for name, regime in tables.all_rows(results).items():
         fit = regime["calibration"]
@@ -144,7 +144,9 @@ def calibration_table(results: dict[str, Any]) -> Table:
             for stage in ("before", "after")
         ]
         read = (tables.decimal(regime["test_curve"][what]) for what in reading)
-        rows.append([REGIME_TITLES[name], tables.decimal(fit["temperature"]), *stages, *read])
+        rows.append(
+            [REGIME_TITLES[name], tables.decimal(fit["temperature"]), tables.signed(fit["offset"]), *stages, *read]
+        )
     return headers + [f"{what}, read off the test curve" for what in reading], rows
 
 

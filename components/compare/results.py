@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from components.artifacts.evaluation import METRICS, calibrated
+from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR
 from components.compare import calibration, comparisons, cost, evidence, recommendation, statistics, uncertainty
 from components.compare.evidence import BOUNDS, CALIBRATION_METRICS, POINT_METRICS, SUBGROUP_METRICS, Scored
@@ -92,7 +92,7 @@ def positions(groups: dict[str, list[Model]]) -> dict[str, list[int]]:
 def _scored(model: Model) -> Scored:
     found = model.evaluation.results
     points = {point["name"]: point["threshold"] for point in found["operating_points"]}
-    return Scored(model.scores, model.threshold, points, found["calibration"]["temperature"])
+    return Scored(model.scores, model.threshold, points, model.calibrated_scores)
 
 
 def _run(inputs: Inputs, run_id: str) -> dict[str, Any]:
@@ -175,12 +175,12 @@ def _read_off(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
 def _calibration(
     labels: np.ndarray, models: list[Model], figures: dict[str, Figure], seeds: list[int]
 ) -> dict[str, Any]:
-    temperatures = [model.evaluation.results["calibration"]["temperature"] for model in models]
-    before = [model.scores for model in models]
-    after = [calibrated(scores, own) for scores, own in zip(before, temperatures, strict=True)]
+    fits = [model.evaluation.results["calibration"] for model in models]
+    before, after = [model.scores for model in models], [model.calibrated_scores for model in models]
     return {
-        "temperature": fmean(temperatures),
-        "fitted_on": models[0].evaluation.results["calibration"]["fitted_on"],
+        "temperature": fmean(fit["temperature"] for fit in fits),
+        "offset": fmean(fit["offset"] for fit in fits),
+        "fitted_on": fits[0]["fitted_on"],
         "before": {metric: _entry(figures[metric], seeds) for metric in CALIBRATION_METRICS}
         | {"reliability": calibration.reliability(labels, before)},
         "after": {metric: _entry(figures[f"calibrated/{metric}"], seeds) for metric in CALIBRATION_METRICS}

@@ -47,7 +47,7 @@ def judge(
 ) -> dict[str, Any]:
     """Scores validation and test, and every image of a second data set, and saves the evaluation.
 
-    Thresholds and temperature are chosen on validation; nothing is chosen on test or on the second data set.
+    Thresholds and calibration are chosen on validation; nothing is chosen on test or on the second data set.
 
     Args:
         predict: the model; ready, so that its first call takes no longer than others.
@@ -69,6 +69,7 @@ def judge(
     test_scores = predict(test.images)
     seconds = time.perf_counter() - begun
 
+    temperature, offset = calibration.fit(validation.labels, validation_scores)
     threshold, rule = scoring.choose_threshold(validation.labels, validation_scores, target_sensitivity)
     results = files.header(evaluation.KIND, started, {"target_sensitivity": target_sensitivity}) | {
         "regime": training["regime"],
@@ -77,10 +78,7 @@ def judge(
         "dataset": {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]},
         "threshold": {"value": threshold, "chosen_on": "validation", "rule": rule},
         "operating_points": scoring.operating_points(validation.labels, validation_scores),
-        "calibration": {
-            "temperature": calibration.fit_temperature(validation.labels, validation_scores),
-            "fitted_on": "validation",
-        },
+        "calibration": {"temperature": temperature, "offset": offset, "fitted_on": "validation"},
         "metrics": {
             "validation": scoring.all_metrics(validation.labels, validation_scores, threshold),
             "test": scoring.all_metrics(test.labels, test_scores, threshold),

@@ -30,13 +30,14 @@ def test_scores_and_names_are_read_as_they_were_written(folder):
     assert found.predictions["subtype"].tolist() == ["virus", "", "", "bacteria"]
 
 
-def test_a_temperature_divides_logits_and_keeps_the_order_even_at_the_ends():
+def test_calibration_divides_and_moves_logits_and_keeps_the_order_even_at_the_ends():
     scores = np.array([0.0, 1e-9, 0.2, 0.5, 0.9, 1.0])
-    cooled = calibrated(scores, 2.0)
+    cooled = calibrated(scores, 2.0, 0.0)
     assert cooled[2:5] == pytest.approx([1 / 3, 0.5, 0.75])
     assert (np.diff(cooled) >= 0).all()
     assert 0 < cooled[0] < cooled[-1] < 1
-    assert calibrated(scores, 1.0) == pytest.approx(scores, abs=2e-7)
+    assert calibrated(scores, 1.0, 0.0) == pytest.approx(scores, abs=2e-7)
+    assert calibrated(scores, 2.0, np.log(2))[2:5] == pytest.approx([1 / 2, 2 / 3, 6 / 7])
 
 
 def test_a_split_keeps_the_order_of_its_images(folder):

@@ -84,7 +84,7 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, explain
             {"name": "threshold 0.5", "threshold": 0.5, "chosen_on": None},
             {"name": "90% specificity", "threshold": 0.6, "chosen_on": "validation"},
         ],
-        "calibration": {"temperature": 1.4, "fitted_on": "validation"},
+        "calibration": {"temperature": 1.4, "offset": 0.3, "fitted_on": "validation"},
         "metrics": {},
         "confusion": {},
         "curves": curves,

@@ -312,12 +312,12 @@ def test_a_pneumonia_that_scores_like_the_last_normal_image_below_the_threshold_
     assert set(found["test_curve"].values()) == {0.0}
 
 
-def test_calibration_is_told_before_and_after_the_temperature_of_validation(compared):
+def test_calibration_is_told_before_and_after_what_was_fitted_on_validation(compared):
     table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
     found = compared.results["regimes"]["custom_cnn"]["calibration"]
-    assert (found["temperature"], found["fitted_on"]) == (1.4, "validation")
+    assert (found["temperature"], found["offset"], found["fitted_on"]) == (1.4, 0.3, "validation")
     scores = table["score"].to_numpy()
-    after = 1 / (1 + ((1 - scores) / scores) ** (1 / 1.4))
+    after = 1 / (1 + ((1 - scores) / scores) ** (1 / 1.4) * np.exp(-0.3))
     assert found["before"]["brier"]["value"] == pytest.approx(((scores - table["label"]) ** 2).mean())
     assert found["after"]["brier"]["value"] == pytest.approx(((after - table["label"]) ** 2).mean(), abs=1e-6)
     assert found["before"]["brier"]["value"] != pytest.approx(found["after"]["brier"]["value"], rel=1e-3)

@@ -1,4 +1,4 @@
-"""Temperature scaling against an unpenalised logistic regression, and where its answer is known."""
+"""Platt scaling against an unpenalised logistic regression, and where its answer is known."""
 
 import numpy as np
 import pytest
@@ -6,34 +6,52 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from components.artifacts.evaluation import calibrated, logits
-from components.evaluate.calibration import HIGHEST, LOWEST, fit_temperature
+from components.evaluate import calibration
 
 
-def scores_that_are_too_sure(factor, images=4000):
+def drawn(factor=1.0, shift=0.0, images=4000):
+    """Labels, and scores whose logits are `factor` times the true ones, moved by `shift`."""
     random = np.random.default_rng(0)
     true_logits = random.normal(size=images) * 2
-    return (random.random(images) < expit(true_logits)).astype(int), expit(factor * true_logits)
+    return (random.random(images) < expit(true_logits)).astype(int), expit(factor * true_logits + shift)
 
 
-def test_it_is_the_inverse_slope_of_a_logistic_regression_on_the_logits():
-    labels, scores = scores_that_are_too_sure(1.7, 500)
-    slope = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8).fit(logits(scores)[:, None], labels).coef_[0, 0]
-    assert fit_temperature(labels, scores) == pytest.approx(1 / slope, rel=1e-3)
+def test_it_is_a_logistic_regression_on_the_logits():
+    labels, scores = drawn(1.7, 0.8, 500)
+    model = LogisticRegression(C=np.inf, tol=1e-8).fit(logits(scores)[:, None], labels)
+    temperature, offset = calibration.fit(labels, scores)
+    assert temperature == pytest.approx(1 / model.coef_[0, 0], rel=1e-3)
+    assert offset == pytest.approx(model.intercept_[0], rel=1e-3)
 
 
-@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
-def test_scores_that_are_too_sure_by_a_factor_get_that_temperature(factor):
-    labels, scores = scores_that_are_too_sure(factor)
-    assert fit_temperature(labels, scores) == pytest.approx(factor, rel=0.1)
+@pytest.mark.parametrize(("factor", "shift"), [(0.5, 0.0), (1.0, 0.0), (3.0, 0.0), (1.0, -1.5), (2.0, 1.0)])
+def test_scores_that_are_too_sure_and_shifted_are_mended(factor, shift):
+    labels, scores = drawn(factor, shift)
+    temperature, offset = calibration.fit(labels, scores)
+    assert temperature == pytest.approx(factor, rel=0.1)
+    assert offset == pytest.approx(-shift / factor, abs=0.1)
 
 
-def test_scaled_scores_fit_better():
-    labels, scores = scores_that_are_too_sure(3.0)
-    after = calibrated(scores, fit_temperature(labels, scores))
+@pytest.mark.parametrize(("factor", "shift"), [(3.0, 0.0), (1.0, -1.5)])
+def test_scaled_scores_fit_better(factor, shift):
+    labels, scores = drawn(factor, shift)
+    after = calibrated(scores, *calibration.fit(labels, scores))
     assert ((after - labels) ** 2).mean() < ((scores - labels) ** 2).mean() - 0.005
+    assert after.mean() == pytest.approx(labels.mean(), abs=1e-4)
 
 
-def test_flawless_and_senseless_scores_give_finite_temperatures():
+def test_flawless_scores_stay_within_bounds():
     labels = np.array([0, 0, 1, 1])
-    assert fit_temperature(labels, labels.astype(float)) == pytest.approx(LOWEST, rel=1e-3)
-    assert fit_temperature(labels, 1.0 - labels) == pytest.approx(HIGHEST, rel=1e-3)
+    temperature, offset = calibration.fit(labels, labels.astype(float))
+    assert temperature >= calibration.LOWEST * (1 - 1e-9)
+    assert abs(offset) <= calibration.FURTHEST
+    assert calibrated(labels.astype(float), temperature, offset) == pytest.approx(labels, abs=1e-6)
+
+
+def test_scores_that_rank_wrongly_are_never_turned_round():
+    labels = np.array([0, 0, 0, 1])
+    temperature, offset = calibration.fit(labels, 1.0 - labels)
+    assert temperature == pytest.approx(calibration.HIGHEST, rel=1e-3)
+    after = calibrated(1.0 - labels, temperature, offset)
+    assert after[0] > after[3]
+    assert after.mean() == pytest.approx(0.25, abs=1e-4)

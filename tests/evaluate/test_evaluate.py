@@ -11,8 +11,7 @@ from sklearn.metrics import roc_auc_score
 from components.artifacts import files, trained_model
 from components.artifacts.evaluation import METRICS, Evaluation
 from components.console import UserError
-from components.evaluate import scoring
-from components.evaluate.calibration import fit_temperature
+from components.evaluate import calibration, scoring
 from components.evaluate.evaluate import evaluate
 from tests.train.conftest import SIZE, write_prepared
 
@@ -77,7 +76,7 @@ def test_metrics_confusion_and_curves_are_those_of_the_predictions(evaluated):
     assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(results["metrics"]["test"]["roc_auc"], abs=0.01)
 
 
-def test_thresholds_and_temperature_do_not_depend_on_the_test_split(evaluated, tmp_path):
+def test_thresholds_and_calibration_do_not_depend_on_the_test_split(evaluated, tmp_path):
     data, model, evaluation = evaluated
     changed = write_prepared(tmp_path / "data")
     np.save(changed / "test.npy", np.load(data / "test.npy")[::-1])
@@ -102,13 +101,15 @@ def test_a_sensitivity_above_one_is_refused(evaluated, tmp_path):
     assert not (tmp_path / "evaluation").exists()
 
 
-def test_thresholds_and_temperature_are_those_of_the_validation_split(evaluated):
+def test_thresholds_and_calibration_are_those_of_the_validation_split(evaluated):
     results, validation = evaluated[2].results, evaluated[2].split("validation")
     labels, scores = validation["label"].to_numpy(), validation["score"].to_numpy()
     for found, expected in zip(results["operating_points"], scoring.operating_points(labels, scores), strict=True):
         assert found == expected | {"threshold": pytest.approx(expected["threshold"], abs=1e-8)}
     assert results["calibration"]["fitted_on"] == "validation"
-    assert results["calibration"]["temperature"] == pytest.approx(fit_temperature(labels, scores), rel=1e-3)
+    temperature, offset = calibration.fit(labels, scores)
+    assert results["calibration"]["temperature"] == pytest.approx(temperature, rel=1e-3)
+    assert results["calibration"]["offset"] == pytest.approx(offset, rel=1e-3)
 
 
 def test_robustness_and_speed_are_measured(evaluated):
