@@ -147,7 +147,7 @@ def test_a_run_in_containers_predicts_what_a_run_in_processes_predicts(images, t
         done = subprocess.run([str(word) for word in command], cwd=PROJECT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         folders = [path.parent for path in (output / "latest" / "steps").rglob("evaluation.json")]
-        assert len(folders) == 4
+        assert len(folders) == 5  # four regimes and the floor
         for folder in folders:
             regime = json.loads((folder / "evaluation.json").read_text())["regime"]
             predictions[runner, regime] = pd.read_csv(folder / "predictions.csv")
