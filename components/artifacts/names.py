@@ -18,7 +18,7 @@ REGIME_TITLES = {
     FLOOR: "Logistic regression (floor)",
 }
 
-BACKBONES = ("MobileNetV2", "EfficientNetB0", "ResNet50", "DenseNet121")
+BACKBONES = ("MobileNetV2", "MobileNetV2-0.5", "EfficientNetB0", "ResNet50", "DenseNet121")
 
 SOURCES = ("synthetic", "directory", "kaggle", "pneumoniamnist")
 

@@ -3,7 +3,9 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -38,6 +40,7 @@ _EFFICIENTNET = InputScaling(
 
 _SCALING = {
     "MobileNetV2": InputScaling((1 / 127.5,) * 3, (-1.0,) * 3),
+    "MobileNetV2-0.5": InputScaling((1 / 127.5,) * 3, (-1.0,) * 3),
     "EfficientNetB0": _EFFICIENTNET,
     "ResNet50": InputScaling((1.0,) * 3, tuple(-mean for mean in _CAFFE_MEAN)),
     "DenseNet121": _TORCH,
@@ -77,7 +80,7 @@ def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
         raise UserError(f"there is no backbone {name!r}: choose one of {', '.join(BACKBONES)}")
     if image_size < 32:
         raise UserError(f"image size {image_size} is too small for {name}: use 32 or more")
-    build = getattr(keras.applications, name)
+    build = _application(name)
     shape = (image_size, image_size, 3)
     model = build(weights=None, include_top=False, input_shape=shape)
     if weights == "none":
@@ -86,6 +89,13 @@ def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
         model.set_weights(_imagenet(build, name, shape).get_weights())
         return Backbone(model, _SCALING[name], name, "imagenet")
     return Backbone(model, _SCALING[name], name, _load_file(model, name, Path(weights)))
+
+
+def _application(name: str) -> Callable[..., keras.Model]:
+    """What builds a backbone; a number behind its name is MobileNet's alpha, the width of its layers."""
+    family, _, alpha = name.partition("-")
+    build = getattr(keras.applications, family)
+    return partial(build, alpha=float(alpha)) if alpha else build
 
 
 def _imagenet(build, name: str, shape: tuple[int, int, int]) -> keras.Model:

@@ -1,0 +1,1 @@
+"""Pre-training of the backbone that the project carries, on pictures that formulas drew."""
