@@ -16,6 +16,9 @@ WALKERS, STEPS, WARM_UP = 400, 60, 10
 JITTER = 0.08
 """How much the entries of a formula's maps vary within its class."""
 
+LONGEST = 0.98
+"""A varied map leaves no vector longer than this part of it."""
+
 
 def formula(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A class: affine maps of the plane that together shrink it.
@@ -63,11 +66,27 @@ def draw(matrices: np.ndarray, offsets: np.ndarray, count: int, size: int, rando
     Returns:
         uint8 (count, size, size), brighter where the walkers were more often.
     """
+    return _develop(_density(_walk(*varied(matrices, offsets, count, random), random), size, random), random)
+
+
+def varied(
+    matrices: np.ndarray, offsets: np.ndarray, count: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Members of a formula's class: each entry of its maps changed by up to `JITTER`.
+
+    Args:
+        matrices: (N, 2, 2).
+        offsets: (N, 2).
+        count: of members.
+        random: what varies.
+
+    Returns:
+        Matrices (count, N, 2, 2), none of which stretches the plane, and offsets (count, N, 2).
+    """
     changed = matrices * (1 + random.uniform(-JITTER, JITTER, (count, *matrices.shape)))
     # However the entries vary, no map may stretch: the walkers would run away.
-    changed /= np.maximum(1, np.linalg.norm(changed, 2, axis=(2, 3)) / 0.98)[..., None, None]
-    moved = offsets * (1 + random.uniform(-JITTER, JITTER, (count, *offsets.shape)))
-    return _develop(_density(_walk(changed, moved, random), size, random), random)
+    changed /= np.maximum(1, np.linalg.norm(changed, 2, axis=(2, 3)) / LONGEST)[..., None, None]
+    return changed, offsets * (1 + random.uniform(-JITTER, JITTER, (count, *offsets.shape)))
 
 
 def _walk(matrices: np.ndarray, offsets: np.ndarray, random: np.random.Generator) -> np.ndarray:

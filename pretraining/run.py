@@ -1,7 +1,7 @@
 """Pre-trains the bundled backbone on pictures of fractals: python -m pretraining.run."""
 
 import argparse
-import os
+import multiprocessing
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,8 +12,13 @@ import numpy as np
 
 from components import console
 from components.artifacts import files
+from components.artifacts.names import BACKBONES
 from components.console import UserError
+from components.machine import cores
 from pretraining import fractals
+
+HELD_OUT = 0.05
+"""Share of each class's pictures that is not trained on."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -28,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--folder", type=Path, default=Path("build/pretraining"), help="where all goes; default: %(default)s")
-    add("--backbone", default="MobileNetV2-0.5", help="which network; default: %(default)s")
+    add("--backbone", choices=BACKBONES, default="MobileNetV2-0.5", help="which network; default: %(default)s")
     add("--classes", type=int, default=300, help="formulas; default: %(default)s")
     add("--pictures", type=int, default=210, help="of each formula; default: %(default)s")
     add("--size", type=int, default=96, help="of a picture (px); default: %(default)s")
@@ -39,7 +44,8 @@ def main(words: Sequence[str] | None = None) -> None:
     add("--seed", type=int, default=1, help="default: %(default)s")
     arguments = parser.parse_args(words)
     with console.plain_errors():
-        run(**vars(arguments))
+        report = run(**vars(arguments))
+    print(f"\n{summary(report)}\n\nweights and report.json: {arguments.folder}")
 
 
 def run(folder: Path, **recipe: Any) -> dict[str, Any]:
@@ -53,8 +59,9 @@ def run(folder: Path, **recipe: Any) -> dict[str, Any]:
         The content of `report.json`.
 
     Raises:
-        UserError: the folder is of another recipe.
+        UserError: the folder is of another recipe, or the recipe is none.
     """
+    _check(recipe)
     folder.mkdir(parents=True, exist_ok=True)
     stated = folder / "recipe.json"
     if stated.exists() and files.read_json(stated, "pre-training recipe")["recipe"] != recipe:
@@ -63,7 +70,46 @@ def run(folder: Path, **recipe: Any) -> dict[str, Any]:
     pictures = draw_all(folder, recipe)
     from pretraining.training import train  # noqa: PLC0415 (drawing need not wait for TensorFlow)
 
-    return train(folder, pictures, recipe)
+    return train(folder, pictures, held_out(recipe["pictures"]), recipe)
+
+
+def _check(recipe: dict[str, Any]) -> None:
+    """Finds mistakes that would show only after the pictures are drawn.
+
+    Raises:
+        UserError: a value is of no use.
+    """
+    for name, lowest in {"classes": 2, "pictures": 2, "crop": 32, "epochs": 1, "batch_size": 1, "seed": 0}.items():
+        if recipe[name] < lowest:
+            raise UserError(f"--{name.replace('_', '-')} is {recipe[name]}: give {lowest} or more")
+    if recipe["crop"] > recipe["size"]:
+        raise UserError(
+            f"--crop is {recipe['crop']} px, but pictures have {recipe['size']} px: give --size more or it less"
+        )
+    if not 0 < recipe["learning_rate"] < 10:
+        raise UserError(f"--learning-rate is {recipe['learning_rate']:g}: give a number between 0 and 10; 0.1 is usual")
+    if recipe["batch_size"] > recipe["classes"] * (recipe["pictures"] - held_out(recipe["pictures"])):
+        raise UserError(
+            f"there are fewer pictures to train on than --batch-size {recipe['batch_size']}: give more, or it less"
+        )
+
+
+def held_out(pictures: int) -> int:
+    """How many of a class's pictures, the last ones, are not trained on."""
+    return max(1, round(HELD_OUT * pictures))
+
+
+def summary(report: dict[str, Any]) -> str:
+    """The report in a few lines."""
+    recipe, last = report["made_by"]["arguments"], report["history"][-1]
+    rows = {
+        "network": f"{recipe['backbone']}, {report['parameters']:,} parameters, {report['weights_bytes'] / 1e6:.2f} MB",
+        "pictures": f"{report['training_pictures']:,} an epoch, of {report['classes']} formulas; "
+        f"{report['held_out_pictures']:,} held out",
+        "training": f"{last['epoch']} epochs in {report['seconds'] / 60:.0f} minutes, loss {last['train_loss']:.3f}",
+        "accuracy": f"{report['held_out_accuracy']:.3f} on the pictures held out (chance: {1 / report['classes']:.3f})",
+    }
+    return "\n".join(f"{name:10}{value}" for name, value in rows.items())
 
 
 def draw_all(folder: Path, recipe: dict[str, Any]) -> np.ndarray:
@@ -76,7 +122,8 @@ def draw_all(folder: Path, recipe: dict[str, Any]) -> np.ndarray:
     begun = time.perf_counter()
     pictures = np.lib.format.open_memmap(new, "w+", np.uint8, (classes, count, size, size))
     progress = console.Progress("pretraining", "formulas drawn", classes)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    # "spawn" behaves alike on every system, and is safe where the caller has threads.
+    with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
         jobs = (range(classes), [count] * classes, [size] * classes, [recipe["seed"]] * classes)
         for number, drawn in enumerate(pool.map(draw_class, *jobs, chunksize=4)):
             pictures[number] = drawn

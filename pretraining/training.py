@@ -15,9 +15,6 @@ from components.artifacts import files
 from components.train import backbones, device, networks
 from components.train.backbones import Backbone
 
-HELD_OUT = 0.05
-"""Share of each class's pictures, the last ones, that is not trained on."""
-
 MOMENTUM, WEIGHT_DECAY, WARM_UP = 0.9, 1e-4, 100
 """Of stochastic gradient descent; steps in which the learning rate rises, before a cosine lets it fall."""
 
@@ -28,7 +25,7 @@ SCORED = 100
 """Pictures a step where nothing is learned."""
 
 
-def train(folder: Path, pictures: np.ndarray, recipe: dict[str, Any]) -> dict[str, Any]:
+def train(folder: Path, pictures: np.ndarray, held_out: int, recipe: dict[str, Any]) -> dict[str, Any]:
     """Trains, keeping a checkpoint an epoch, and writes `weights.npz` and `report.json`.
 
     The same recipe gives the same weights on the same machine, interrupted or not.
@@ -36,6 +33,7 @@ def train(folder: Path, pictures: np.ndarray, recipe: dict[str, Any]) -> dict[st
     Args:
         folder: where the checkpoint is, if there is one, and where all goes.
         pictures: uint8 (classes, pictures, size, size).
+        held_out: so many of each class, the last ones, are not trained on.
         recipe: "backbone", "crop", "epochs", "batch_size", "learning_rate", "seed".
 
     Returns:
@@ -44,8 +42,7 @@ def train(folder: Path, pictures: np.ndarray, recipe: dict[str, Any]) -> dict[st
     started = files.now()
     device.set_up(recipe["seed"])
     base = backbones.build_backbone(recipe["backbone"], "none", recipe["crop"])
-    learned = pictures[:, : pictures.shape[1] - max(1, round(HELD_OUT * pictures.shape[1]))]
-    held_out = pictures[:, learned.shape[1] :]
+    learned, unseen = pictures[:, :-held_out], pictures[:, -held_out:]
     steps = learned.shape[0] * learned.shape[1] // recipe["batch_size"]
     model = _classifier(base, len(pictures), recipe["learning_rate"], recipe["epochs"] * steps)
     history = _restore(folder, model)
@@ -61,7 +58,7 @@ def train(folder: Path, pictures: np.ndarray, recipe: dict[str, Any]) -> dict[st
             {
                 "epoch": epoch,
                 "train_loss": float(np.mean(losses)),
-                "held_out_accuracy": accuracy(model, held_out, recipe["crop"]),
+                "held_out_accuracy": accuracy(model, unseen, recipe["crop"]),
                 "seconds": time.perf_counter() - begun,
             }
         )
@@ -73,7 +70,7 @@ def train(folder: Path, pictures: np.ndarray, recipe: dict[str, Any]) -> dict[st
     report = files.header("pre-training", started, recipe) | {
         "classes": len(pictures),
         "training_pictures": steps * recipe["batch_size"],
-        "held_out_pictures": held_out.shape[0] * held_out.shape[1],
+        "held_out_pictures": unseen.shape[0] * unseen.shape[1],
         "held_out_accuracy": history[-1]["held_out_accuracy"],
         "parameters": base.model.count_params(),
         "weights_bytes": (folder / "weights.npz").stat().st_size,
@@ -90,8 +87,8 @@ def _classifier(base: Backbone, classes: int, learning_rate: float, steps: int) 
     for layer in base.model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = STATISTICS
-    features = keras.layers.GlobalAveragePooling2D()(base.model(front.output))
-    model = keras.Model(front.input, keras.layers.Dense(classes)(features))
+    features = keras.layers.GlobalAveragePooling2D(dtype="float32")(base.model(front.output))
+    model = keras.Model(front.input, keras.layers.Dense(classes, dtype="float32")(features))
     rising = min(WARM_UP, steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - rising), warmup_target=learning_rate, warmup_steps=rising
