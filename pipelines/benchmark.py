@@ -64,7 +64,7 @@ def build(settings: Settings):
             data_seed: of the simulation and of the split.
             image_size: height and width of the prepared images in px.
             backbone: MobileNetV2, EfficientNetB0, ResNet50 or DenseNet121.
-            weights: "imagenet", "none" (random) or the path of a Keras weights file.
+            weights: "imagenet", "bundled", "none" (random) or the path of a Keras weights file.
             epochs: at most so many passes over the training images.
             batch_size: images a step.
             learning_rate: peak learning rate, times a factor of the recipe for each way of training.

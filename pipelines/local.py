@@ -17,7 +17,7 @@ from typing import Any
 
 from components import console
 from components.artifacts import files
-from components.artifacts.names import BACKBONES, REGIMES, SOURCE_URLS, SOURCES
+from components.artifacts.names import BACKBONES, BUNDLED_BACKBONE, REGIMES, SOURCE_URLS, SOURCES, WEIGHTS
 from components.artifacts.raw_dataset import MAX_BAD_FRACTION
 from components.console import UserError
 from components.ingest.sources import open_source
@@ -171,8 +171,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UserError(f"there is no folder or file {arguments.path}: check --path")
     if arguments.external_test and not Path(arguments.external_test).exists():
         raise UserError(f"there is no folder {arguments.external_test}: check --external-test")
-    if arguments.weights not in ("imagenet", "none") and not Path(arguments.weights).is_file():
-        raise UserError(f"there is no weights file {arguments.weights}: give --weights a path, 'imagenet' or 'none'")
+    if arguments.weights == "bundled" and not BUNDLED_BACKBONE.startswith(arguments.backbone):
+        raise UserError(f"the bundled weights are not those of {arguments.backbone}: leave --backbone out")
+    if arguments.weights not in WEIGHTS and not Path(arguments.weights).is_file():
+        raise UserError(f"there is no weights file {arguments.weights}: give --weights a path or {', '.join(WEIGHTS)}")
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -183,7 +185,7 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     # The steps run in other folders.
     if arguments.path and arguments.source != "kaggle":
         taken["path"] = str(Path(arguments.path).resolve())
-    if arguments.weights not in ("imagenet", "none"):
+    if arguments.weights not in WEIGHTS:
         taken["weights"] = str(Path(arguments.weights).resolve())
     return taken
 
@@ -246,15 +248,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m pipelines.local",
         description="Runs the benchmark on this machine: ingest, preprocess, four trainings, evaluation, comparison.",
         epilog="""examples:
-  python -m pipelines.local --weights none
-      everything on simulated radiographs, the networks starting from random weights
+  python -m pipelines.local --weights bundled
+      everything on simulated radiographs, with the small pre-trained network that the project carries
   python -m pipelines.local --source directory --path ~/chest_xray --image-size 128
       your images, the networks pre-trained on ImageNet (downloaded once)
   python -m pipelines.local --source kaggle
       Kaggle's "Chest X-Ray Images (Pneumonia)"; also pneumoniamnist, gs://, s3:// and https://
   python -m pipelines.local --regimes custom_cnn transfer_learning --epochs 5
       two of the four regimes
-  make images; python -m pipelines.local --runner docker --weights none
+  make images; python -m pipelines.local --runner docker --weights bundled
       every step in its container, as on a cluster""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -269,7 +271,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
     add("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
-    add("--weights", default="imagenet", help="imagenet, none (random) or a Keras weights file; default: %(default)s")
+    add("--weights", default="imagenet", help=f"{', '.join(WEIGHTS)}, or a Keras weights file; default: %(default)s")
     add("--image-size", type=_whole(32), default=96, metavar="PX", help="default: %(default)s")
     add("--epochs", type=_whole(1), default=20, metavar="N", help="at most so many; default: %(default)s")
     add("--patience", type=_whole(0), default=5, metavar="N", help="0 trains all epochs; default: %(default)s")

@@ -19,6 +19,19 @@ REGIME_TITLES = {
 }
 
 BACKBONES = ("MobileNetV2", "MobileNetV2-0.5", "EfficientNetB0", "ResNet50", "DenseNet121")
+"""Networks of keras.applications; "-0.5" is MobileNetV2 with half of the channels (its alpha)."""
+
+BUNDLED_BACKBONE = "MobileNetV2-0.5"
+"""Whose weights the project carries."""
+
+WEIGHTS = ("imagenet", "bundled", "none")
+"""Where a backbone's weights come from, if not from a file."""
+
+WEIGHTS_TITLES = {
+    "imagenet": "ImageNet",
+    "bundled": "bundled (pre-trained on drawn fractals, no photograph)",
+    "none": "none (random)",
+}
 
 SOURCES = ("synthetic", "directory", "kaggle", "pneumoniamnist")
 

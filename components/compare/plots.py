@@ -590,7 +590,7 @@ def robustness(results: dict[str, Any], _: Inputs) -> Drawn:
     return (
         figure,
         "What changed images do",
-        "The same test images brightened, darkened, blurred and the like, as another machine might deliver them. "
+        "The same test images brightened, darkened, shifted and zoomed, as another machine might deliver them. "
         "Thin lines repeat “unchanged”: the further a mark falls to the left of its line, the more the regime leans "
         "on how images look.",
         "; ".join(words) + ".",

@@ -178,6 +178,11 @@ def _caveat(results: dict[str, Any]) -> list[str]:
             "the backbone started from random weights, so pre-training was not part of this comparison and the "
             "results of the regimes built on it say nothing about pre-training"
         )
+    if results["backbone"]["weights"] == "bundled":
+        warnings.append(
+            "the backbone started from the bundled weights, pre-trained on drawn fractals, so this says little about "
+            "pre-training on ImageNet"
+        )
     return [f"Beware: {'; '.join(warnings)}."] if warnings else []
 
 

@@ -18,8 +18,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 LISTED_FILES = 20
 """At most this many refused files are named; the data set's quality.json names them all."""
 
-WEIGHTS_NAMES = {"none": "none (random)", "imagenet": "ImageNet"}
-
 KERMANY_DATASET = "paultimothymooney/chest-xray-pneumonia"
 """Kaggle's "Chest X-Ray Images (Pneumonia)", of Kermany et al. 2018 (doi:10.1016/j.cell.2018.02.010)."""
 
@@ -123,7 +121,7 @@ def subject(results: dict[str, Any]) -> str:
     dataset, backbone = results["dataset"], results["backbone"]
     parts = [f"Data: {dataset['source']['description']}", f"{dataset['image_size']} px"]
     if backbone["name"]:
-        parts.append(f"{backbone['name']}, weights: {WEIGHTS_NAMES.get(backbone['weights'], backbone['weights'])}")
+        parts.append(tables.backbone(backbone))
     return " · ".join(parts)
 
 

@@ -280,7 +280,7 @@ def settings_table(results: dict[str, Any], inputs: Inputs) -> Table:
         ["Dataset fingerprint (SHA-256)", results["dataset"]["fingerprint"]],
         ["Dataset arguments", _plain(inputs.dataset.info["made_by"]["arguments"])],
         ["Training arguments", _plain(_common_arguments(inputs))],
-        ["Backbone", f"{backbone['name']}, weights: {backbone['weights']}" if backbone["name"] else "none"],
+        ["Backbone", tables.backbone(backbone) if backbone["name"] else "none"],
     ]
     return ["What", "Value"], rows
 

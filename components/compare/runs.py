@@ -8,7 +8,7 @@ from typing import Any
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.names import REGIMES
-from components.compare import inputs
+from components.compare import inputs, tables
 from components.compare.inputs import Inputs
 from components.console import UserError
 
@@ -117,7 +117,7 @@ def _facts(run: Run) -> dict[str, str]:
     """What a run was made with, as a person reads it."""
     info, models = run.inputs.dataset.info, run.inputs.models
     trainings = [model.evaluation.results["training"] for model in models]
-    backbones = {f"{own['name']}, weights: {own['weights']}" for own in (one["backbone"] for one in trainings) if own}
+    backbones = {tables.backbone(own) for own in (one["backbone"] for one in trainings) if own}
     arguments = trainings[0]["made_by"]["arguments"]
     skipped = ("regime", "seed", "backbone", "weights")
     return {

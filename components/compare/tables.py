@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from components.artifacts.names import FLOOR, REGIME_TITLES
+from components.artifacts.names import FLOOR, REGIME_TITLES, WEIGHTS_TITLES
 
 TERMINAL_COLUMNS = 120
 """Widest line of the terminal's table."""
@@ -23,6 +23,11 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.value} ({self.detail})" if self.detail else self.value
+
+
+def backbone(facts: dict[str, str]) -> str:
+    """A backbone by its name and where its weights come from."""
+    return f"{facts['name']}, weights: {WEIGHTS_TITLES.get(facts['weights'], facts['weights'])}"
 
 
 def decimal(value: float | None) -> str:

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("regime", choices=REGIMES)
     parser.add_argument("--output", required=True, help="folder of the trained model, made anew")
     parser.add_argument("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
-    parser.add_argument("--weights", default="imagenet", help="imagenet, none or a weights file; default: %(default)s")
+    parser.add_argument("--weights", default="imagenet", help="imagenet, bundled, none or a file; default: %(default)s")
     parser.add_argument("--epochs", type=int, default=20, help="at most; default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="default: %(default)s")

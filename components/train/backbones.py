@@ -9,9 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from components.artifacts.names import BACKBONES
+from components.artifacts.names import BACKBONES, BUNDLED_BACKBONE
 from components.console import UserError
+
+BUNDLED = Path(__file__).with_name("bundled.npz")
+"""Float16 by the paths of `BUNDLED_BACKBONE`'s variables; made by `python -m pretraining.run`."""
 
 _TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
@@ -69,8 +73,9 @@ def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
 
     Args:
         name: one of `names.BACKBONES`.
-        weights: "imagenet" (downloaded by Keras), "none" (random), or the path of a Keras weights file made by the
-            same backbone without its top.
+        weights: "imagenet" (downloaded by Keras), "bundled" (the project's own, of `BUNDLED_BACKBONE`, which is then
+            built for MobileNetV2 too), "none" (random), or the path of a Keras weights file made by the same backbone
+            without its top.
         image_size: height and width of the images in px, at least 32.
 
     Raises:
@@ -80,11 +85,22 @@ def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
         raise UserError(f"there is no backbone {name!r}: choose one of {', '.join(BACKBONES)}")
     if image_size < 32:
         raise UserError(f"image size {image_size} is too small for {name}: use 32 or more")
+    if weights == "bundled":
+        if not BUNDLED_BACKBONE.startswith(name):
+            raise UserError(
+                f"the bundled weights are those of {BUNDLED_BACKBONE}, not of {name}: leave --backbone out, or give "
+                "other --weights"
+            )
+        name = BUNDLED_BACKBONE
     build = _application(name)
     shape = (image_size, image_size, 3)
     model = build(weights=None, include_top=False, input_shape=shape)
     if weights == "none":
         return Backbone(model, _PLAIN if name == "EfficientNetB0" else _SCALING[name], name, "none")
+    if weights == "bundled":
+        with np.load(BUNDLED) as stored:
+            model.set_weights([stored[weight.path].astype(np.float32) for weight in model.weights])
+        return Backbone(model, _SCALING[name], name, "bundled")
     if weights == "imagenet":
         model.set_weights(_imagenet(build, name, shape).get_weights())
         return Backbone(model, _SCALING[name], name, "imagenet")
@@ -105,7 +121,8 @@ def _imagenet(build, name: str, shape: tuple[int, int, int]) -> keras.Model:
     except Exception as error:
         raise UserError(
             f"the ImageNet weights of {name} cannot be downloaded ({type(error).__name__}: {error}): allow access to "
-            "storage.googleapis.com, or give the path of a weights file or 'none' (random weights) instead"
+            "storage.googleapis.com, or give --weights a file's path, 'bundled' (the small network that this project "
+            "carries) or 'none' (random)"
         ) from error
 
 
@@ -127,7 +144,7 @@ def _use_carried_weights() -> None:
 
 def _load_file(model: keras.Model, name: str, path: Path) -> str:
     if not path.is_file():
-        raise UserError(f"there is no weights file {path}: give a path, 'imagenet' or 'none'")
+        raise UserError(f"there is no weights file {path}: give a path, 'imagenet', 'bundled' or 'none'")
     try:
         model.load_weights(path)
     except Exception as error:

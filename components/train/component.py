@@ -26,8 +26,10 @@ def train(
         prepared_dataset: what preprocess made; only its train and validation splits are read.
         model: the trained model and the story of its training.
         regime: "custom_cnn", "transfer_learning", "partial_fine_tuning" or "full_fine_tuning".
-        backbone: "MobileNetV2", "EfficientNetB0", "ResNet50" or "DenseNet121"; the custom CNN has none.
-        weights: "imagenet", "none" (random) or the path of a Keras weights file of the backbone without its top.
+        backbone: "MobileNetV2", "MobileNetV2-0.5", "EfficientNetB0", "ResNet50" or "DenseNet121"; the custom CNN has
+            none.
+        weights: "imagenet", "bundled", "none" (random) or the path of a Keras weights file of the backbone
+            without its top.
         epochs: at most so many passes over the training images.
         batch_size: images a step.
         learning_rate: peak learning rate, times a factor of the recipe for each way of training.

@@ -41,7 +41,7 @@ def train(
         output: the trained model's folder, made anew.
         regime: one of `names.REGIMES`.
         backbone: one of `names.BACKBONES`; the custom CNN has none.
-        weights: "imagenet", "none" or the path of a Keras weights file of the backbone without its top.
+        weights: "imagenet", "bundled", "none" or the path of a Keras weights file of the backbone without its top.
         epochs: at most so many passes over the training images.
         batch_size: images a step.
         learning_rate: peak learning rate, times a factor of the recipe for each way of training.

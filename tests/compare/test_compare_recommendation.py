@@ -101,6 +101,11 @@ def test_a_single_regime_is_described_but_not_compared():
     assert found["why"].startswith("Only one regime was trained, so there is nothing to compare")
 
 
+def test_bundled_weights_are_said_to_tell_little_of_imagenet():
+    aucs = {"custom_cnn": 0.9, "transfer_learning": 0.95}
+    assert "bundled weights, pre-trained on drawn fractals" in recommend(make_results(aucs, weights="bundled"))["why"]
+
+
 def test_random_starting_weights_are_said_to_rule_out_words_on_pre_training():
     aucs = {"custom_cnn": 0.95, "full_fine_tuning": 0.97}
     assert "pre-training was not part of this comparison" in recommend(make_results(aucs, weights="none"))["why"]

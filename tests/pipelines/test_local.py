@@ -131,6 +131,10 @@ def test_the_whole_pipeline_on_real_radiographs(tmp_path):
         (["--external-test", "nowhere"], "there is no folder nowhere: check --external-test"),
         (["--target-sensitivity", "1.5"], "'1.5' is not a number"),
         (["--weights", "missing.h5"], "there is no weights file missing.h5"),
+        (
+            ["--weights", "bundled", "--backbone", "ResNet50"],
+            "the bundled weights are not those of ResNet50: leave --backbone out",
+        ),
     ],
 )
 def test_a_wrong_argument_is_named_with_the_remedy_before_anything_starts(words, message, capsys, tmp_path):
