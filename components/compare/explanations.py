@@ -147,7 +147,7 @@ def _case(
     return Case(name, CLASSES[int(label)].lower(), plain, views)
 
 
-def overlay(thumbnail: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def overlay(thumbnail: np.ndarray, heat: np.ndarray, side: int = SIDE) -> np.ndarray:
     """The image in grey with the heat over it in colour, and a line around the warmer half.
 
     The line tells in black and white what the colour tells otherwise.
@@ -155,12 +155,13 @@ def overlay(thumbnail: np.ndarray, heat: np.ndarray) -> np.ndarray:
     Args:
         thumbnail: uint8 (T, T).
         heat: uint8 (G, G).
+        side: height and width of the result (px).
 
     Returns:
-        uint8 (SIDE, SIDE, 3).
+        uint8 (side, side, 3).
     """
-    grey = np.repeat(_enlarged(thumbnail)[..., None], 3, axis=2).astype(float)
-    smooth = _enlarged(heat, Image.Resampling.BILINEAR) / 255
+    grey = np.repeat(_enlarged(thumbnail, side=side)[..., None], 3, axis=2).astype(float)
+    smooth = _enlarged(heat, Image.Resampling.BILINEAR, side) / 255
     colour = matplotlib.colormaps["inferno"](smooth)[..., :3] * 255
     share = _HEAT * smooth[..., None]
     mixed = (1 - share) * grey + share * colour
@@ -180,9 +181,9 @@ def place(heat: np.ndarray) -> str:
     return "centre" if (height, side) == ("middle", "centre") else f"{height} {side}"
 
 
-def _enlarged(image: np.ndarray, how: Image.Resampling = Image.Resampling.BICUBIC) -> np.ndarray:
-    """uint8 (SIDE, SIDE)."""
-    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), how))
+def _enlarged(image: np.ndarray, how: Image.Resampling = Image.Resampling.BICUBIC, side: int = SIDE) -> np.ndarray:
+    """uint8 (side, side)."""
+    return np.asarray(Image.fromarray(image).resize((side, side), how))
 
 
 def _jpeg(pixels: np.ndarray) -> str:
