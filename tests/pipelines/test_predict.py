@@ -217,7 +217,8 @@ def test_a_dicom_file_is_scored_as_the_same_picture_in_png(run, tmp_path, capsys
     assert np.array_equal(predict.read(tmp_path / "a.dcm", SIZE), pixels[4:-4])
 
 
-def test_what_is_no_regular_file_is_refused_unread(tmp_path):
+def test_what_is_no_regular_file_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read"))
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "gone.png").symlink_to("nowhere")
     for path in (tmp_path / "pipe.png", Path("/dev/zero")):
@@ -289,7 +290,7 @@ def test_the_exported_model_gives_the_same_scores_and_probabilities(run, films, 
     images = np.array(request["instances"], np.uint8)
     assert images.shape == (3, SIZE, SIZE, 1)
     served = tf.saved_model.load(str(tmp_path / "out" / "1")).signatures["serving_default"]
-    found = served(tf.constant(images))
+    found = served(image=tf.constant(images))
     for name in ("score", "probability"):
         assert found[name].numpy()[:, 0] == pytest.approx([row[name] for row in expected], abs=1e-5)
     service = yaml.safe_load((tmp_path / "out" / "inferenceservice.yaml").read_text())
