@@ -154,7 +154,8 @@ def _build(
         return networks.custom_cnn(session.image_size, session.recipe), None, set()
     base = backbones.build_backbone(backbone, weights, session.image_size)
     trained = networks.trainable_layers(base, session.regime, trainable_layers)
-    if weights == "none":
+    # Statistics of photographs fit radiographs, those of fractals or of nothing do not.
+    if base.weights in ("none", "bundled"):
         images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)
         folding.calibrate(base.model, keras.ops.convert_to_numpy(networks.backbone_front(base)(images)))
     network = networks.on_backbone(base, trained, session.recipe)

@@ -14,6 +14,7 @@ from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
+from components.train import backbones, folding, networks
 from components.train import train as room
 from components.train.batches import stored
 from components.train.recipe import Recipe
@@ -163,3 +164,26 @@ def test_settings_out_of_range_are_refused(prepared, tmp_path, settings, message
 def test_a_dataset_that_is_not_one_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"dataset\.json"):
         room.train(tmp_path, tmp_path / "m", "custom_cnn")
+
+
+class _Reached(Exception):  # noqa: N818 (no error: where the test stops)
+    pass
+
+
+@pytest.mark.parametrize(("weights", "calibrated"), [("none", True), ("bundled", True), ("file", False)])
+def test_networks_that_saw_no_photograph_take_their_statistics_from_radiographs(
+    prepared, tmp_path, monkeypatch, weights, calibrated
+):
+    if weights == "file":
+        weights = str(tmp_path / "own.weights.h5")
+        backbones.build_backbone("MobileNetV2-0.5", "none", 32).model.save_weights(weights)
+    seen = []
+
+    def stop(*_):
+        raise _Reached
+
+    monkeypatch.setattr(folding, "calibrate", lambda _, images: seen.append(images.shape))
+    monkeypatch.setattr(networks, "on_backbone", stop)
+    with pytest.raises(_Reached):
+        room.train(prepared, tmp_path / "model", "transfer_learning", "MobileNetV2-0.5", weights, epochs=1)
+    assert seen == ([(32, 32, 32, 3)] if calibrated else [])
