@@ -142,7 +142,7 @@ def test_a_mistake_is_one_line_with_the_remedy_and_leaves_nothing_behind(prepare
     done = train(prepared, "transfer_learning", "--output", tmp_path / "m", "--weights", "missing.h5")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "no weights file missing.h5: give a path, 'imagenet' or 'none'" in done.stderr
+    assert "no weights file missing.h5: give a path, 'imagenet', 'bundled' or 'none'" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
