@@ -318,7 +318,7 @@ def confusion(results: dict[str, Any], _: Inputs) -> Drawn:
 def calibration(results: dict[str, Any], _: Inputs) -> Drawn:
     """Share of pneumonia against score, before and after Platt scaling, a panel a model."""
     rows = tables.all_rows(results)
-    figure = Figure(figsize=(0.6 + 2.35 * len(rows), 3.1))
+    figure = Figure(figsize=(0.6 + 2.35 * len(rows), 3.5))
     words = []
     grid = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
     for axes, (name, row) in zip(grid, rows.items(), strict=True):

@@ -57,8 +57,8 @@ def metric_cell(metric: dict[str, Any]) -> Cell:
 
 
 def probability(value: float) -> str:
-    """A p-value, for example `0.012` or `< 0.001`."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    """A p-value, for example `0.012` or `<0.001`."""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def duration(seconds: float | None) -> str:

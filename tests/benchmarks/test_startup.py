@@ -13,6 +13,7 @@ def test_tasks_that_touch_no_model_import_no_keras(task):
     assert measure.run(["-c", startup.TASKS[task] + code]).output == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["ingest", "preprocess", "train", "evaluate"])
 def test_only_compare_imports_seaborn(task):
     code = "; import sys; print('seaborn' in sys.modules)"

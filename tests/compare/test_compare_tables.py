@@ -51,7 +51,7 @@ def test_prices_have_two_decimals_and_small_ones_two_digits():
 
 
 def test_p_values_are_never_written_as_zero():
-    assert [tables.probability(p) for p in (0.0005, 0.012)] == ["< 0.001", "0.012"]
+    assert [tables.probability(p) for p in (0.0005, 0.012)] == ["<0.001", "0.012"]
 
 
 def test_numbers_are_not_torn_from_their_units():

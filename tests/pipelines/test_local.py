@@ -168,6 +168,7 @@ def test_a_mistake_that_a_step_finds_is_one_sentence_and_leaves_no_result(tmp_pa
     assert not list((tmp_path / "runs").rglob("comparison"))
 
 
+@pytest.mark.slow
 def test_an_unreadable_weights_file_is_named(tmp_path):
     weights = tmp_path / "broken.weights.h5"
     weights.write_text("no weights")
