@@ -28,7 +28,7 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 run: $(VENV)/ready
-	$(BIN)/python -m pipelines.local --weights bundled --synthetic-images 800 --epochs 6 $(ARGS)
+	$(BIN)/python -m pipelines.local --weights bundled --synthetic-images 800 --epochs 6 --seeds 1 $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest -n auto -m "not images" $(ARGS)

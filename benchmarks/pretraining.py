@@ -197,10 +197,10 @@ def _train(
     from components.evaluate.evaluate import evaluate  # noqa: PLC0415
     from components.train.train import train  # noqa: PLC0415
 
-    limits = {"epochs": arguments.epochs, "patience": arguments.patience, "seed": seed}
+    limits = {"epochs": arguments.epochs, "patience": arguments.patience, "seed": seed, "seeds": 1}
     with contextlib.redirect_stdout(io.StringIO()):
-        training = train(dataset, folder / "model", regime, backbone, weights, **limits)
-        results = evaluate(dataset, folder / "model", folder / "evaluation", report_images=False)
+        (training,) = train(dataset, folder / "model", regime, backbone, weights, **limits)
+        (results,) = evaluate(dataset, folder / "model", folder / "evaluation", report_images=False)
     keras.utils.clear_session()
     gc.collect()
     return {"best_epoch": training["best_epoch"], "roc_auc": results["robustness"]}

@@ -78,7 +78,7 @@ def measure_steps(
         } | {
             f"train {regime}": [
                 *("train", prepared, regime, "--output", workspace / regime),
-                *("--weights", "none", "--epochs", epochs, "--patience", 0),
+                *("--weights", "none", "--epochs", epochs, "--patience", 0, "--seeds", 1),
             ]
             for regime in regimes
         }

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import measure
 from benchmarks.plain_keras import REGIMES
 from components import console
+from components.artifacts.evaluation import load_all
 from components.artifacts.names import CLASSES, REGIME_TITLES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.raw_dataset import RawDataset
@@ -194,10 +195,11 @@ def _plain_keras(arguments: argparse.Namespace, folder: Path, regime: str, seed:
 
 def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int) -> dict[str, float]:
     prepared, model, scores = folder / "prepared", folder / "model", folder / "scores"
-    words = ["--output", model, "--patience", 0, "--seed", seed, *_common(arguments)]
+    words = ["--output", model, "--patience", 0, "--seed", seed, "--seeds", 1, *_common(arguments)]
     measured = measure.run(["-m", "components.train", prepared, regime, *words])
     measure.run(["-m", "components.evaluate", prepared, model, "--output", scores])
-    evaluation = json.loads((scores / "evaluation.json").read_text(encoding="utf-8"))
+    (scored,) = load_all(scores)
+    evaluation = scored.results
     cost = evaluation["training"]["cost"]
     images = sum(len(split) for name, split in PreparedDataset.load(prepared).splits.items() if name != "test")
     return {

@@ -27,7 +27,7 @@ from pipelines.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 LATEST = "latest"
-_NOT_PARAMETERS = ("output", "regimes", "verbose", "seed", "runner", "registry", "tag", "gpus", "external_test")
+_NOT_PARAMETERS = ("output", "regimes", "verbose", "runner", "registry", "tag", "gpus", "external_test")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -122,10 +122,7 @@ def _containers(arguments: argparse.Namespace) -> Callable[[Path], Any]:
 def _settings(arguments: argparse.Namespace) -> Settings:
     data, train = (reference(image, arguments.registry, arguments.tag) for image in images(gpu=arguments.gpus > 0))
     external = str(Path(arguments.external_test).resolve()) if arguments.external_test else ""
-    # One training after another: side by side, they would falsify each other's times.
-    return Settings(
-        regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, parallelism=1, external_test=external
-    )
+    return Settings(regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, external_test=external)
 
 
 class _Output(io.TextIOBase):
@@ -181,7 +178,6 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     """The pipeline's parameters from the command line's."""
     given = vars(arguments)
     taken = {name: value for name, value in given.items() if name not in _NOT_PARAMETERS}
-    taken["seeds"] = list(range(arguments.seed, arguments.seed + arguments.seeds))
     # The steps run in other folders.
     if arguments.path and arguments.source != "kaggle":
         taken["path"] = str(Path(arguments.path).resolve())
@@ -294,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
     price = {"type": _between(-1e-9, 1e6), "default": 0.0, "metavar": "PRICE"}
     add("--gpu-hour-price", **price, help="of an hour of training with a GPU, in your currency; default: unknown")
     add("--cpu-hour-price", **price, help="likewise without a GPU")
-    add("--seeds", type=_whole(1), default=1, metavar="N", help="train everything N times; default: %(default)s")
+    add("--seeds", type=_whole(1), default=3, metavar="N", help="train everything N times; default: %(default)s")
     add("--seed", type=_whole(0), default=1, metavar="S", help="the first of them; default: %(default)s")
     add("--data-seed", type=_whole(0), default=1, metavar="S", help="of simulation and split; default: %(default)s")
     add("--synthetic-images", type=_whole(40), default=1200, metavar="N", help="default: %(default)s")

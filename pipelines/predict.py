@@ -168,7 +168,7 @@ def _choices(run: Path) -> Iterator[Choice]:
 
 def _whole(run: Path, name: str, load_folder: Callable[[Path], Any]) -> Iterator[Any]:
     for file in sorted(run.resolve().glob(f"steps/**/{name}")):
-        if file.parent.name.startswith("."):  # a step was stopped while it wrote
+        if any(part.startswith(".") for part in file.relative_to(run.resolve()).parts):  # stopped while it wrote
             continue
         try:
             yield load_folder(file.parent)

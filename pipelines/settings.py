@@ -99,7 +99,6 @@ class Settings:
         variables: {name: value}, further environment variables of ingest.
         cache_ingest: whether Kubeflow may take ingest's result from an earlier run with the same parameters.
         cache_training: likewise for train.
-        parallelism: how many seeds run at once; 0 sets no limit.
         run_id: the run's name in the report; None takes Kubeflow's own.
         external_test: folder of a second data set that every model is scored on; "" for none.
     """
@@ -121,7 +120,6 @@ class Settings:
     variables: Mapping[str, str] = field(default_factory=dict)
     cache_ingest: bool = False
     cache_training: bool = False
-    parallelism: int = 0
     run_id: str | None = None
     external_test: str = ""
 
@@ -152,7 +150,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--shm", metavar="SIZE", **one, help="train's shared memory, /dev/shm; default: 1Gi")
     add("--timeout", metavar="[STEP=]SECONDS", **many, help=f"then a step is stopped; default: {_listed(TIMEOUT)}")
     add("--retries", metavar="[STEP=]N", **many, help=f"further attempts; default: {_listed(RETRIES)}")
-    add("--parallel-seeds", metavar="N", **one, help="seeds that run at once; default: 0 (all)")
 
     limited = "a leading STEP: (for example train:) limits a value to one step"
     add = parser.add_argument_group("nodes", limited).add_argument
@@ -222,7 +219,6 @@ def _read(options: "_Options") -> Settings:
         cache_ingest=options.flag("cache_ingest"),
         cache_training=options.flag("cache_training"),
         external_test=options.one("external_test", "", r"/\S*", "a folder's path, from / on"),
-        parallelism=int(options.one("parallel_seeds", "0", _WHOLE, "a whole number, 0 for all at once")),
     )
 
 

@@ -408,7 +408,7 @@ catch up on what it missed, and starts no run while its last one goes on.
 cron: minute, hour, day of month, month, day of week (0 is Sunday), or six fields with the second first. The server's
 time zone counts: UTC, unless its administrator set CRON_SCHEDULE_TIMEZONE.
 
-example: python -m pipelines.submit schedule --cron "30 2 1 * *" --name monthly --set seeds=[1,2,3]""",
+example: python -m pipelines.submit schedule --cron "30 2 1 * *" --name monthly --set seeds=5""",
     )
     parser.add_argument("--cron", required=True, metavar="FIELDS", help=f"when, for example {cron.EXAMPLE}")
     parser.add_argument("--name", default=NAME, help="the schedule's; default: %(default)s")

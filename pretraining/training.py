@@ -40,7 +40,8 @@ def train(folder: Path, pictures: np.ndarray, held_out: int, recipe: dict[str, A
         The content of `report.json`.
     """
     started = files.now()
-    device.set_up(recipe["seed"])
+    device.set_up()
+    device.set_seed(recipe["seed"])
     base = backbones.build_backbone(recipe["backbone"], "none", recipe["crop"])
     learned, unseen = pictures[:, :-held_out], pictures[:, -held_out:]
     steps = learned.shape[0] * learned.shape[1] // recipe["batch_size"]

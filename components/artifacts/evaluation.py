@@ -1,5 +1,6 @@
-"""The evaluation of one trained model: a score an image, and everything computed from them. Written by evaluate."""
+"""The evaluations of one regime's trained models: scores, and everything computed from them. Written by evaluate."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from scipy.special import expit, logit
 from components.artifacts import files
 
 KIND = "evaluation"
+COLLECTION = "evaluations"
+INDEX = "evaluations.json"
 PREDICTION_COLUMNS = ("split", "image", "patient", "label", "score", "subtype", "patient_seen")
 
 METRICS = (
@@ -36,10 +39,11 @@ CALIBRATION_BINS = 15
 class Evaluation:
     """Predictions of one model and what follows from them.
 
-    On disk: `predictions.csv`, `evaluation.json` and, where the model can be explained, `explanations.npz`.
+    On disk, in a folder for each seed (`files.seed_folder`): `predictions.csv`, `evaluation.json` and, where the model
+    can be explained, `explanations.npz`.
 
     Attributes:
-        folder: where the artifact lies.
+        folder: of this evaluation.
         predictions: one row an image of the validation and the test split, with the columns `PREDICTION_COLUMNS`:
             `split` ("validation", "test", or "external" for a second data set), `image` (str), `patient` (str),
             `label` (int, 1 pneumonia), `score` (float, the model's probability of pneumonia), `subtype` (str,
@@ -103,6 +107,18 @@ class Explanations:
     maps: np.ndarray
 
 
+def load_all(folder: str | Path) -> list[Evaluation]:
+    """The evaluations in the artifact of evaluate, one for each seed.
+
+    Args:
+        folder: the artifact, or the folder of a single evaluation in it.
+
+    Raises:
+        UserError: a file is missing or of another kind.
+    """
+    return [Evaluation.load(own) for own in files.seed_folders(Path(folder), INDEX, COLLECTION, "evaluation.json")]
+
+
 def logits(scores: np.ndarray) -> np.ndarray:
     """The logits (N,) of probabilities; those of 0 and 1, which are infinite, stay within what float32 can tell."""
     return logit(np.clip(scores, 1e-7, 1 - 1e-7))
@@ -117,7 +133,13 @@ def save(
     folder: Path, predictions: pd.DataFrame, results: dict[str, Any], explanations: Explanations | None = None
 ) -> None:
     """Fills `folder` with an evaluation; scores keep nine significant digits, more than float32 has."""
+    folder.mkdir(exist_ok=True)
     if explanations:
         np.savez_compressed(folder / "explanations.npz", thumbnails=explanations.thumbnails, maps=explanations.maps)
     predictions.loc[:, list(PREDICTION_COLUMNS)].to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
     files.write_json(folder / "evaluation.json", results)
+
+
+def save_index(folder: Path, results: Sequence[dict[str, Any]]) -> None:
+    """Writes the index of an artifact whose evaluations are saved already; `results` has each `evaluation.json`."""
+    files.write_seeds(folder / INDEX, COLLECTION, results)

@@ -246,6 +246,45 @@ def whole(path: Path, kind: str) -> Iterator[None]:
         raise UserError(f"{path} is damaged ({error}); run the step that wrote it again") from None
 
 
+def seed_folder(folder: Path, seed: int) -> Path:
+    """Where an artifact that holds the results of several seeds has those of one."""
+    return folder / f"seed-{seed}"
+
+
+def write_seeds(index: Path, kind: str, results: Sequence[dict[str, Any]]) -> None:
+    """Writes the index of an artifact that holds the results of one regime for several seeds.
+
+    Args:
+        index: the JSON file, in the artifact's folder.
+        kind: of the artifact.
+        results: a dictionary for each seed with "regime", "seed" and what `header` gives.
+    """
+    made_by = results[0]["made_by"] | {"finished": results[-1]["made_by"]["finished"]}
+    content = {"schema_version": SCHEMA_VERSION, "kind": kind, "made_by": made_by}
+    write_json(index, content | {"regime": results[0]["regime"], "seeds": [result["seed"] for result in results]})
+
+
+def seed_folders(folder: Path, index: str, kind: str, single: str) -> list[Path]:
+    """The folder of each seed in an artifact that `write_seeds` indexed, in its order.
+
+    Args:
+        folder: of the artifact, or of a single seed's results.
+        index: name of the index.
+        kind: of the artifact.
+        single: name of a file that a single seed's folder has.
+
+    Raises:
+        UserError: `folder` is neither, or the index is damaged.
+    """
+    if (folder / single).is_file():
+        return [folder]
+    content = read_json(folder / index, kind)
+    seeds = content.get("seeds")
+    if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
+        raise UserError(f"{folder / index} is damaged (it lists no seeds); run the step that wrote it again")
+    return [seed_folder(folder, seed) for seed in seeds]
+
+
 def header(kind: str, started: datetime, arguments: dict[str, Any]) -> dict[str, Any]:
     """The opening of every artifact's JSON file: what it is, and what made it.
 

@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
         "folder",
         nargs="+",
         type=Path,
-        help="evaluation folder, one a regime and seed, and of the floor; or two runs (runs/<id> or comparison/ in it)",
+        help="evaluation folder, one for each regime, and of the floor; or two runs (runs/<id> or comparison/ in it)",
     )
     parser.add_argument("--dataset", type=Path, metavar="SUMMARY", help="dataset summary folder; runs have their own")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="comparison folder to write")

@@ -30,8 +30,8 @@ def compare(
     """Compares trained and evaluated models and writes the comparison artifact.
 
     Args:
-        evaluations: evaluation folders, one a regime and seed; any subset of the regimes, in any order, and at most
-            one of the floor.
+        evaluations: evaluation folders, one for each regime with all of its seeds; any subset of the regimes, in any
+            order, and at most one of the floor.
         dataset_summary: folder of the dataset summary.
         output: where the comparison folder will be (`report.html`, `summary.md`, `results.json`, `results.csv`,
             `table.txt`, plots); an older one is replaced.

@@ -1,11 +1,11 @@
 """Compare as a step of a Kubeflow pipeline."""
 
-from typing import List, Optional  # noqa: UP035 (kfp reads List and Optional, not list and |)
-
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Input, Markdown, Output
 
 from components.images import DATA_IMAGE
+
+# Optional artifacts are `Input[...] = None`: see evaluate's component.
 
 
 @dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
@@ -18,11 +18,11 @@ def compare(
     run_started: str = "",
     gpu_hour_price: float = 0.0,
     cpu_hour_price: float = 0.0,
-    floor: Optional[Input[Artifact]] = None,  # noqa: UP045
-    custom_cnn: Optional[Input[List[Artifact]]] = None,  # noqa: UP006, UP045
-    transfer_learning: Optional[Input[List[Artifact]]] = None,  # noqa: UP006, UP045
-    partial_fine_tuning: Optional[Input[List[Artifact]]] = None,  # noqa: UP006, UP045
-    full_fine_tuning: Optional[Input[List[Artifact]]] = None,  # noqa: UP006, UP045
+    floor: Input[Artifact] = None,
+    custom_cnn: Input[Artifact] = None,
+    transfer_learning: Input[Artifact] = None,
+    partial_fine_tuning: Input[Artifact] = None,
+    full_fine_tuning: Input[Artifact] = None,
 ):
     """Compares the regimes: table, statistics, plots, report, recommendation.
 
@@ -35,8 +35,8 @@ def compare(
         run_started: when the run began (ISO 8601), so that the report can say what came from a cache.
         gpu_hour_price: of an hour of training with a GPU, in any currency; 0 for unknown.
         cpu_hour_price: of an hour of training without one.
-        floor: evaluation of the floor, which is no regime.
-        custom_cnn: evaluations of this regime, one a seed.
+        floor: evaluation of the floor, which is no regime. Of it and of the regimes, any may be missing.
+        custom_cnn: evaluations of this regime, one for each seed.
         transfer_learning: likewise.
         partial_fine_tuning: likewise.
         full_fine_tuning: likewise.
@@ -44,9 +44,8 @@ def compare(
     from components.compare.compare import compare as run
     from components.console import plain_errors
 
-    regimes = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning)
-    evaluations = [evaluation.path for regime in regimes for evaluation in regime or []]
-    evaluations += [floor.path] if floor else []
+    given = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning, floor)
+    evaluations = [evaluation.path for evaluation in given if evaluation]
     prices = {"gpu_hour_price": gpu_hour_price, "cpu_hour_price": cpu_hour_price}
     with plain_errors():
         run(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from components.artifacts.dataset_summary import DatasetSummary
-from components.artifacts.evaluation import Evaluation, calibrated
+from components.artifacts.evaluation import Evaluation, calibrated, load_all
 from components.artifacts.names import FLOOR, REGIMES
 from components.console import UserError
 
@@ -87,7 +87,8 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
     """Reads the artifacts and checks that they belong together.
 
     Args:
-        evaluations: evaluation folders, one a regime and seed, and at most one of the floor, in any order.
+        evaluations: evaluation folders of regimes and at most one of the floor, in any order; one has all seeds of a
+            regime, or a single one.
         dataset_summary: folder of the dataset summary.
 
     Raises:
@@ -96,7 +97,7 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
     if not evaluations:
         raise UserError("there is no evaluation to compare: pass at least one evaluation folder")
     dataset = DatasetSummary.load(dataset_summary)
-    loaded = sorted((Evaluation.load(folder) for folder in evaluations), key=_order)
+    loaded = sorted((own for folder in evaluations for own in load_all(folder)), key=_order)
     _check_unique(loaded)
     tables = [_test_table(evaluation, dataset) for evaluation in loaded]
     second = [_table(evaluation, "external") for evaluation in loaded]

@@ -1,1 +1,1 @@
-"""Scores one trained model on validation and test."""
+"""Scores the trained models of one regime on validation and test."""

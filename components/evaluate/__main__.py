@@ -10,7 +10,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and scores the model."""
     parser = argparse.ArgumentParser(
         prog="python -m components.evaluate",
-        description="Scores one trained model on the validation and the test split of a prepared dataset.",
+        description="Scores the trained models of one regime on validation and test of a prepared dataset.",
         epilog="""examples:
   python -m components.evaluate /tmp/prepared /tmp/model --output /tmp/evaluation
   python -m components.evaluate /tmp/prepared --output /tmp/floor
@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> None:
         else:
             from components.evaluate.evaluate import evaluate  # noqa: PLC0415 (nor for TensorFlow)
 
-            evaluate(model=model, report_images=report_images, **given)
+            evaluate(models=model, report_images=report_images, **given)
 
 
 if __name__ == "__main__":

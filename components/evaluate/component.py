@@ -1,11 +1,12 @@
 """Evaluate as a step of a Kubeflow pipeline."""
 
-from typing import Optional
-
 from kfp import dsl
 from kfp.dsl import Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
 from components.images import TRAIN_IMAGE
+
+# An optional artifact is `Input[...] = None`, not `Optional[Input[...]]`: Kubeflow hands inputs over without their
+# type, kfp then makes an object of the annotation itself, and `Optional` cannot be one.
 
 
 @dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
@@ -16,35 +17,33 @@ def evaluate(
     metrics: Output[Metrics],
     classification: Output[ClassificationMetrics],
     target_sensitivity: float = 0.0,
-    external_dataset: Optional[Input[Dataset]] = None,  # noqa: UP045
+    external_dataset: Input[Dataset] = None,
     report_images: bool = True,
 ):
-    """Scores one trained model on validation and test.
+    """Scores the trained models of one regime on validation and test.
 
     Args:
         prepared_dataset: what preprocess made.
         model: what train made.
-        evaluation: predictions, threshold, metrics, curves, speed, robustness.
-        metrics: the test metrics, for Kubeflow's table.
-        classification: confusion matrix and ROC curve on test, for Kubeflow's plots.
+        evaluation: for each seed predictions, threshold, metrics, curves, speed, robustness.
+        metrics: test metrics and costs, means over the seeds, for Kubeflow's table.
+        classification: confusion matrix and ROC curve on test, of the first seed, for Kubeflow's plots.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
         external_dataset: a second dataset, from another hospital; all of its images are scored too.
         report_images: keep small test images, and where the model looked in them, for the report.
     """
     from components.artifacts.names import CLASSES
     from components.console import plain_errors
+    from components.evaluate import kubeflow
     from components.evaluate.evaluate import evaluate as run
-    from components.evaluate.scoring import for_kubeflow
 
     external = external_dataset.path if external_dataset else None
     with plain_errors():
         results = run(prepared_dataset.path, model.path, evaluation.path, target_sensitivity, external, report_images)
-    for name, value in results["metrics"]["test"].items():
-        metrics.log_metric(name, round(value, 4))
-    metrics.log_metric("train_seconds", round(results["training"]["cost"]["train_seconds"], 1))
-    views = for_kubeflow(results)
-    classification.log_confusion_matrix(list(CLASSES), views["matrix"])
-    classification.log_roc_curve(*views["roc"])
+    for name, value in kubeflow.scalars(results).items():
+        metrics.log_metric(name, value)
+    classification.log_confusion_matrix(list(CLASSES), kubeflow.matrix(results[0]))
+    classification.log_roc_curve(*kubeflow.roc_curve(results[0]))
 
 
 @dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
@@ -53,22 +52,23 @@ def evaluate_floor(
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     target_sensitivity: float = 0.0,
-    external_dataset: Optional[Input[Dataset]] = None,  # noqa: UP045
+    external_dataset: Input[Dataset] = None,
 ):
     """Fits a logistic regression on thumbnails and scores it: the floor that networks have to beat.
 
     Args:
         prepared_dataset: what preprocess made.
         evaluation: predictions, threshold, metrics, curves, speed, robustness, as of a trained model.
-        metrics: the test metrics, for Kubeflow's table.
+        metrics: test metrics and costs, for Kubeflow's table.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
         external_dataset: a second dataset, from another hospital; all of its images are scored too.
     """
     from components.console import plain_errors
+    from components.evaluate import kubeflow
     from components.evaluate.floor import evaluate_floor as run
 
     external = external_dataset.path if external_dataset else None
     with plain_errors():
         results = run(prepared_dataset.path, evaluation.path, target_sensitivity, external)
-    for name, value in results["metrics"]["test"].items():
-        metrics.log_metric(name, round(value, 4))
+    for name, value in kubeflow.scalars([results]).items():
+        metrics.log_metric(name, value)

@@ -1,12 +1,13 @@
-"""Scores one trained model: what it makes of images is judged in `judging`."""
+"""Scores trained models: what they make of images is judged in `judging`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from components.artifacts import files
+from components.artifacts import evaluation, files, trained_model
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
@@ -19,54 +20,68 @@ BATCH_SIZE = 64
 
 def evaluate(
     dataset: str | Path,
-    model: str | Path,
+    models: str | Path,
     output: str | Path,
     target_sensitivity: float = 0.0,
     external: str | Path | None = None,
     report_images: bool = True,
-) -> dict[str, Any]:
-    """Scores a model on the validation and the test split.
+) -> list[dict[str, Any]]:
+    """Scores the models of one regime, one for each seed, on the validation and the test split.
 
-    The threshold is chosen on validation; nothing is chosen on test.
+    Thresholds are chosen on validation; nothing is chosen on test.
 
     Args:
         dataset: folder of the prepared dataset.
-        model: folder of the trained model.
-        output: the evaluation's folder, made anew.
-        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+        models: folder of the trained models.
+        output: folder of the evaluations, made anew.
+        target_sensitivity: what thresholds are to reach on validation; 0 leaves them to Youden's J.
         external: folder of a second prepared dataset, all of whose images are scored too.
         report_images: keep small test images, and where the model looked in them, for the report.
 
     Returns:
-        The content of `evaluation.json`.
+        The content of `evaluation.json` for each seed.
 
     Raises:
         UserError: dataset or model are missing, or do not fit each other, or the sensitivity is none.
     """
-    started = files.now()
     check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
     second = load_external(external, data)
-    trained = TrainedModel.load(model)
-    training = trained.training
-    if training["dataset"]["image_size"] != data.info["image_size"]:
+    trained = trained_model.load_all(models)
+    for model in trained:
+        _check_size(model, data)
+    with files.new_folder(output) as folder:
+        results = []
+        for model in trained:
+            started, seed = files.now(), model.training["seed"]
+            network = keras.models.load_model(model.model_file, compile=False)
+            predict = partial(_scores, network)
+            predict(data.splits["test"].images[:BATCH_SIZE])  # compiles, so that it does not count as inference time
+            results.append(
+                judge(
+                    predict,
+                    data,
+                    model.training,
+                    target_sensitivity,
+                    BATCH_SIZE,
+                    started,
+                    f"evaluate {model.training['regime']}{f', seed {seed}' if len(trained) > 1 else ''}",
+                    files.seed_folder(folder, seed),
+                    second,
+                    gradcam.explain(network, data.splits["test"].images) if report_images else None,
+                )
+            )
+        evaluation.save_index(folder, results)
+    return results
+
+
+def _check_size(model: TrainedModel, data: PreparedDataset) -> None:
+    taken, given = model.training["dataset"]["image_size"], data.info["image_size"]
+    if taken != given:
         raise UserError(
-            f"the model takes images of {training['dataset']['image_size']} px, but {dataset} has "
-            f"{data.info['image_size']} px: prepare the dataset with that image size"
+            f"the model takes images of {taken} px, but {data.folder} has {given} px: prepare the dataset with that "
+            "image size"
         )
-    network = keras.models.load_model(trained.model_file, compile=False)
-    _scores(network, data.splits["test"].images[:BATCH_SIZE])  # compiles, so that it does not count as inference time
-    return judge(
-        lambda images: _scores(network, images),
-        data,
-        training,
-        target_sensitivity,
-        BATCH_SIZE,
-        started,
-        output,
-        second,
-        gradcam.explain(network, data.splits["test"].images) if report_images else None,
-    )
 
 
 def _scores(network: keras.Model, images: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from components import console, machine
-from components.artifacts import files
+from components.artifacts import evaluation, files
 from components.artifacts.names import FLOOR
 from components.artifacts.prepared_dataset import PreparedDataset, Split
 from components.evaluate.judging import check_target, judge, load_external
@@ -29,7 +29,7 @@ def evaluate_floor(
 
     Args:
         dataset: folder of the prepared dataset.
-        output: the evaluation's folder, made anew.
+        output: folder of the evaluation, made anew.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
         external: folder of a second prepared dataset, all of whose images are scored too.
 
@@ -47,9 +47,16 @@ def evaluate_floor(
     begun = time.perf_counter()
     model = _fit(train)
     seconds = time.perf_counter() - begun
-    console.say(f"evaluate {FLOOR}", f"fitted to {len(train)} thumbnails of {SIDE} x {SIDE} px in {seconds:.1f} s")
+    speaker = f"evaluate {FLOOR}"
+    console.say(speaker, f"fitted to {len(train)} thumbnails of {SIDE} x {SIDE} px in {seconds:.1f} s")
     training = _story(model, data, started, seconds)
-    return judge(lambda images: _scores(model, images), data, training, target_sensitivity, 1, started, output, second)
+    with files.new_folder(output) as folder:
+        own = files.seed_folder(folder, training["seed"])
+        results = judge(
+            lambda images: _scores(model, images), data, training, target_sensitivity, 1, started, speaker, own, second
+        )
+        evaluation.save_index(folder, [results])
+    return results
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:

@@ -41,7 +41,8 @@ def judge(
     target_sensitivity: float,
     batch_size: int,
     started: datetime,
-    output: str | Path,
+    speaker: str,
+    folder: Path,
     external: PreparedDataset | None = None,
     explanations: evaluation.Explanations | None = None,
 ) -> dict[str, Any]:
@@ -55,8 +56,9 @@ def judge(
         training: content of the model's `training.json`.
         target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
         batch_size: images that `predict` takes at a time, for the record.
-        started: when the step began.
-        output: the evaluation's folder, made anew.
+        started: when the evaluation began.
+        speaker: who says the result, as in `console.say`.
+        folder: new folder for the evaluation.
         external: a data set of other patients; None for none.
         explanations: where the model looked in the test images; None leaves them out.
 
@@ -106,11 +108,10 @@ def judge(
             for split in external.splits.values()
         ]
     predictions = pd.concat(tables)
-    with files.new_folder(output) as folder:
-        evaluation.save(folder, predictions, results, explanations)
+    evaluation.save(folder, predictions, results, explanations)
     on_test = results["metrics"]["test"]
     console.say(
-        f"evaluate {training['regime']}",
+        speaker,
         f"test accuracy {on_test['accuracy']:.3f}, precision {on_test['precision']:.3f}, ROC AUC "
         f"{on_test['roc_auc']:.4f}, {results['inference']['ms_per_image']:.2g} ms an image",
     )

@@ -130,13 +130,3 @@ def curves(labels: np.ndarray, scores: np.ndarray) -> dict[str, dict[str, list[f
 def _thin(*columns: np.ndarray) -> list[list[float]]:
     rows = np.unique(np.linspace(0, len(columns[0]) - 1, CURVE_POINTS).round().astype(int))
     return [column[rows].tolist() for column in columns]
-
-
-def for_kubeflow(results: dict[str, Any]) -> dict[str, Any]:
-    """What Kubeflow's own views take: the confusion matrix and the ROC curve of the test split."""
-    counts = results["confusion"]
-    roc = results["curves"]["roc"]
-    return {
-        "matrix": [[counts["tn"], counts["fp"]], [counts["fn"], counts["tp"]]],
-        "roc": (roc["fpr"], roc["tpr"], roc["thresholds"]),
-    }

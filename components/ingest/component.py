@@ -35,6 +35,7 @@ def ingest(
         sha256: of the archive behind an https URL; "" does not check it.
         pneumoniamnist_size: side of PneumoniaMNIST's images in px: 28, 64, 128 or 224.
     """
+    from components.artifacts.metadata import storable
     from components.console import plain_errors
     from components.ingest.ingest import ingest as run
 
@@ -51,4 +52,5 @@ def ingest(
             sha256=sha256,
             pneumoniamnist_size=pneumoniamnist_size,
         )
-    raw_dataset.metadata.update(images=report["images"], patients=report["patients"], refused=len(report["refused"]))
+    counts = {"images": report["images"], "patients": report["patients"], "refused": len(report["refused"])}
+    raw_dataset.metadata.update(storable(counts))

@@ -31,6 +31,7 @@ def preprocess(
         report_images: show example images in the report.
         max_bad_fraction: the run fails where more of the files than this cannot be used (0 to 1).
     """
+    from components.artifacts.metadata import storable
     from components.console import plain_errors
     from components.preprocess.preprocess import preprocess as run
 
@@ -46,4 +47,4 @@ def preprocess(
             report_images,
             max_bad_fraction,
         )
-    prepared_dataset.metadata.update(fingerprint=info["fingerprint"], image_size=image_size)
+    prepared_dataset.metadata.update(storable({"fingerprint": info["fingerprint"], "image_size": image_size}))

@@ -16,13 +16,12 @@ RESIDENT_LIMIT = 2 * 1024**3
 """Training examples up to this size (bytes) are held in GPU memory: 230,000 images of 96 px."""
 
 
-def set_up(seed: int) -> None:
-    """Seeds everything, makes training repeatable and puts every GPU to use. Call it before anything else does.
+def set_up() -> None:
+    """Makes training repeatable and puts every GPU to use. Call it before anything computes.
 
     TensorFlow takes its deterministic operations for this; on a CPU they are as fast as the others. GPUs with bfloat16
     compute in it (weights stay float32). Several GPUs share every batch.
     """
-    keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415 (only where it is the backend)
 
@@ -32,6 +31,11 @@ def set_up(seed: int) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16" if _has_bfloat16() else "float32")
     if len(gpus()) > 1:
         use_together(gpus())
+
+
+def set_seed(seed: int) -> None:
+    """Begins every sequence of random numbers anew."""
+    keras.utils.set_random_seed(seed)
 
 
 def gpus() -> list[str]:

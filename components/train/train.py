@@ -1,5 +1,8 @@
-"""Training of one regime, from the prepared dataset to the saved model: read `train` from top to bottom."""
+"""Training of one regime, from the prepared dataset to the saved models: read `train` from top to bottom."""
 
+import gc
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
 from components.train import backbones, device, folding, networks
 from components.train.augmentation import RadiographAugmentation
-from components.train.batches import Batches, Examples, Store, as_views, computation, stored
+from components.train.batches import Batches, Compute, Examples, Store, StoredFeatures, as_views, computation
 from components.train.fitting import Validation, balanced_weights, clock, fit
 from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
@@ -33,87 +36,146 @@ def train(
     trainable_layers: int = 10,
     patience: int = 5,
     seed: int = 1,
-) -> dict[str, Any]:
-    """Trains one regime and saves the model with the story of its training.
+    seeds: int = 3,
+) -> list[dict[str, Any]]:
+    """Trains one regime once for each seed and saves the models with the records of their training.
+
+    A model is the same to the bit whether its seed is trained alone or after others. What no seed touches (the features
+    of images as they are, below weights that were loaded) is computed once; its time counts in the training time of
+    every seed, which is so what it would be alone, but for the first seed: that one also waits for TensorFlow's first
+    operations. The peak of memory is that of all seeds together.
 
     Args:
         dataset: a prepared dataset.
-        output: the trained model's folder, made anew.
+        output: the folder of the trained models, made anew.
         regime: one of `names.REGIMES`.
         backbone: one of `names.BACKBONES`; the custom CNN has none.
         weights: "imagenet", "bundled", "none" or the path of a Keras weights file of the backbone without its top.
         epochs: at most so many passes over the training images.
-        batch_size: images a step.
+        batch_size: images per step.
         learning_rate: peak learning rate, times a factor of the recipe for each way of training.
         trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
         patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
-        seed: of weights, order and augmentation.
+        seed: the first seed, of weights, order and augmentation.
+        seeds: how many seeds, each one more than the last.
 
     Returns:
-        The content of `training.json`.
+        The content of `training.json` for each seed.
 
     Raises:
         UserError: an argument, the dataset or the weights are unusable.
     """
-    started = files.now()
-    arguments = {name: value for name, value in locals().items() if name not in ("dataset", "output", "started")}
+    settings = {name: value for name, value in locals().items() if name not in ("dataset", "output", "seed", "seeds")}
     if regime not in REGIMES:
         raise UserError(f"there is no regime {regime!r}: choose one of {', '.join(REGIMES)}")
+    if seeds < 1 or seed < 0:
+        raise UserError(f"seeds is {seeds} from seed {seed} on: train at least one, from 0 or a higher number on")
     recipe = Recipe(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience)
     data = PreparedDataset.load(dataset)
-    device.set_up(seed)
+    device.set_up()
     if batch_size % device.replicas():
         raise UserError(
             f"batch size {batch_size} cannot be shared by {device.replicas()} GPUs equally: use a multiple of that"
         )
+    with files.new_folder(output) as folder, Store() as store:
+        stored: dict[str, StoredFeatures] = defaultdict(lambda: StoredFeatures(store))
+        trainings = []
+        for own in range(seed, seed + seeds):
+            session = _Session(data, regime, recipe, own, stored, seeds > 1)
+            trainings.append(_train_seed(session, settings, files.seed_folder(folder, own)))
+            del session
+            gc.collect()  # networks hold themselves in circles, and the next one needs their memory
+        peaks = {"peak_memory_mb": machine.peak_memory_mb(), "peak_gpu_memory_mb": device.peak_gpu_memory_mb()}
+        for training in trainings:
+            training["cost"] |= peaks
+        trained_model.save_all(folder, trainings)
+    return trainings
 
-    session = _Session(data, regime, recipe, seed)
-    network, backbone_info, trained = _build(session, backbone, weights, trainable_layers)
-    with Store() as store:
-        best_epoch = _fit_all(session, network, trained, store)
+
+def _train_seed(session: "_Session", settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Trains with one seed and saves the model in a new folder; gives `training.json` without the peaks of memory."""
+    started = files.now()
+    network, backbone_info, trained = _build(
+        session, settings["backbone"], settings["weights"], settings["trainable_layers"]
+    )
+    best_epoch = _fit_all(session, network, trained)
     train_seconds = session.seconds()
-
-    with files.new_folder(output) as folder:
-        model_file = folder / "model.keras"
-        network.classifier().save(model_file)
-        training = files.header(trained_model.KIND, started, arguments) | {
-            "regime": regime,
-            "seed": seed,
-            "backbone": backbone_info,
-            "recipe": recipe.as_dict(),
-            "history": session.history,
-            "best_epoch": best_epoch,
-            "cost": {
-                "train_seconds": train_seconds,
-                "epochs": sum(record["phase"] == TRAINING for record in session.history),
-                "images_per_second": len(session.history) * len(data.splits["train"]) / train_seconds,
-                "peak_memory_mb": machine.peak_memory_mb(),
-                "peak_gpu_memory_mb": device.peak_gpu_memory_mb(),
-                "parameters": network.parameters,
-                "trainable_parameters": network.trainable_parameters,
-                "model_mb": model_file.stat().st_size / 1e6,
-            },
-            "hardware": device.hardware(),
-            "dataset": {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]},
-        }
-        trained_model.save(folder, training)
+    folder.mkdir()
+    model_file = folder / "model.keras"
+    network.classifier().save(model_file)
     session.say(f"trained in {train_seconds:.1f} s, best epoch {best_epoch}")
-    return training
+    return files.header(trained_model.KIND, started, settings | {"seed": session.seed}) | {
+        "regime": session.regime,
+        "seed": session.seed,
+        "backbone": backbone_info,
+        "recipe": session.recipe.as_dict(),
+        "history": session.history,
+        "best_epoch": best_epoch,
+        "cost": {
+            "train_seconds": train_seconds,
+            "epochs": sum(record["phase"] == TRAINING for record in session.history),
+            "images_per_second": len(session.history) * len(session.splits["train"]) / train_seconds,
+            "parameters": network.parameters,
+            "trainable_parameters": network.trainable_parameters,
+            "model_mb": model_file.stat().st_size / 1e6,
+        },
+        "hardware": device.hardware(),
+        "dataset": session.dataset,
+    }
 
 
 class _Session:
-    """What the phases of one training share: data, recipe, clock, history."""
+    """What the phases of one training share: data, recipe, clock, history, stored features.
 
-    def __init__(self, data: PreparedDataset, regime: str, recipe: Recipe, seed: int):
+    Args:
+        data: what is trained on.
+        regime: how.
+        recipe: likewise.
+        seed: of this training.
+        stored: features by the name of what gives them, kept from seed to seed.
+        named: whether progress lines name the seed.
+    """
+
+    def __init__(
+        self,
+        data: PreparedDataset,
+        regime: str,
+        recipe: Recipe,
+        seed: int,
+        stored: dict[str, StoredFeatures],
+        named: bool,
+    ):
         self.regime, self.recipe, self.seed = regime, recipe, seed
         self.splits = data.splits
+        self.dataset = {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]}
         self.image_size: int = data.info["image_size"]
         self.images = Examples(*([as_views(data.splits[name].images)] for name in ("train", "validation")))
         self.history: list[dict[str, Any]] = []
-        self.seconds = clock()
+        self.loaded_weights = False
+        self._stored, self._speaker = stored, f"train {regime}{f', seed {seed}' if named else ''}"
+        self._clock, self._spared = clock(), 0.0
+        device.set_seed(seed)
+
+    def seconds(self) -> float:
+        """How long this training has taken so far, with what it would have computed itself if it were alone."""
+        return self._clock() + self._spared
 
     def say(self, message: str) -> None:
-        console.say(f"train {self.regime}", message)
+        console.say(self._speaker, message)
+
+    def store(self, name: str, model: keras.Model, augment: Sequence[Compute], inputs: Examples) -> Examples:
+        """Stores a model's outputs: of the inputs as they are, and of `augment`'s views of the training inputs.
+
+        Args:
+            name: of what is stored.
+            model: its weights must not depend on the seed where `loaded_weights` says so.
+            augment: gives each further view of a batch; one output array an input.
+            inputs: of the model.
+        """
+        features = self._stored[name]
+        examples = features.compute(computation(model), augment, inputs, model.outputs, anew=not self.loaded_weights)
+        self._spared += features.spared_seconds
+        return examples
 
     def fit(self, phase: str, model: keras.Model, scored: keras.Model, examples: Examples, **settings: float) -> int:
         """Trains one phase; gives its best epoch.
@@ -158,6 +220,7 @@ def _build(
     if base.weights in ("none", "bundled"):
         images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)
         folding.calibrate(base.model, keras.ops.convert_to_numpy(networks.backbone_front(base)(images)))
+    session.loaded_weights = base.weights != "none"
     network = networks.on_backbone(base, trained, session.recipe)
     return network, {"name": base.name, "weights": base.weights}, trained | HEAD_LAYERS
 
@@ -167,7 +230,7 @@ def _spread(images: np.ndarray, count: int) -> np.ndarray:
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
 
 
-def _fit_all(session: _Session, network: Network, trained: set[str], store: Store) -> int:
+def _fit_all(session: _Session, network: Network, trained: set[str]) -> int:
     """Trains the network in place, in the phases of its regime; gives the best epoch of the last phase."""
     recipe, body = session.recipe, network.network
     image = keras.Input(network.front.input_shape[1:])
@@ -181,14 +244,15 @@ def _fit_all(session: _Session, network: Network, trained: set[str], store: Stor
     head = keras.Model(pooled, body.output)
     if session.regime == "full_fine_tuning":
         examples, model, scored = session.images, on_images, network.logits()
-        features = _augmented_features(session, network, pooled, store)
+        features = _augmented_features(session, network, pooled)
     else:
         crossing = networks.cut(body, trained)
-        examples = _augmented_features(session, network, crossing, store)
+        examples = _augmented_features(session, network, crossing)
         model = scored = keras.Model(crossing, body.output)
         features = examples
         if session.regime == "partial_fine_tuning":
-            features = _features(keras.Model(crossing, pooled), examples, store)
+            as_it_is = [lambda batch: batch] * (recipe.stored_views - 1)
+            features = session.store("pooled", keras.Model(crossing, pooled), as_it_is, examples)
     networks.set_feature_scale(body, features.train[0][0])
     head_rate = rate * recipe.head_factor
     if session.regime == "transfer_learning":
@@ -197,30 +261,12 @@ def _fit_all(session: _Session, network: Network, trained: set[str], store: Stor
     return session.fit(TRAINING, model, scored, examples, learning_rate=rate * recipe.fine_tuning_factor, **limits)
 
 
-def _augmented_features(
-    session: _Session,
-    network: Network,
-    tensors: list[keras.KerasTensor],
-    store: Store,
-) -> Examples:
+def _augmented_features(session: _Session, network: Network, tensors: list[keras.KerasTensor]) -> Examples:
     """Features of the images as they are and, for training, of further views of them, each augmented at random."""
     below = keras.Model(network.network.input, tensors)
     model = keras.Model(network.front.input, below(network.front.output))
-    plain = computation(model)
-    augmentation = RadiographAugmentation(session.recipe, session.seed, session.recipe.stored_strength)
+    recipe = session.recipe
+    augmentation = RadiographAugmentation(recipe, session.seed, recipe.stored_strength)
     augment = computation(keras.Sequential([keras.Input(model.input_shape[1:]), augmentation]), training=True)
-    views = [plain] + [lambda batch: plain(augment(batch))] * (session.recipe.stored_views - 1)
-    session.say(f"storing features of {len(views)} views of the training images")
-    return Examples(
-        stored(views, session.images.train, model.outputs, store),
-        stored([plain], session.images.validation, model.outputs, store),
-    )
-
-
-def _features(model: keras.Model, examples: Examples, store: Store) -> Examples:
-    """Features computed from stored ones, view by view."""
-    plain = computation(model)
-    return Examples(
-        stored([plain] * len(examples.train[0]), examples.train, model.outputs, store),
-        stored([plain], examples.validation, model.outputs, store),
-    )
+    session.say(f"storing features of {recipe.stored_views} views of the training images")
+    return session.store("features", model, [augment] * (recipe.stored_views - 1), session.images)

@@ -9,15 +9,15 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from components.artifacts import files, trained_model
-from components.artifacts.evaluation import METRICS, Evaluation
+from components.artifacts.evaluation import METRICS, load_all
 from components.console import UserError
 from components.evaluate import calibration, scoring
 from components.evaluate.evaluate import evaluate
 from tests.train.conftest import SIZE, write_prepared
 
 
-def write_model(folder, size=SIZE):
-    """A model whose score is high where neighbouring rows differ much, as they do in stripes."""
+def write_model(folder, size=SIZE, seeds=(1,)):
+    """Models, all alike, whose score is high where neighbouring rows differ much, as they do in stripes."""
     inputs = keras.Input((size, size, 1), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(inputs)
     step = keras.layers.Conv2D(1, (2, 1), activation="relu", name="step")
@@ -27,20 +27,30 @@ def write_model(folder, size=SIZE):
     step.set_weights([np.array([1.0, -1.0]).reshape(2, 1, 1, 1), np.zeros(1)])
     model.get_layer("score").set_weights([np.array([[60.0]]), np.array([-5.0])])
     with files.new_folder(folder) as new:
-        model.save(new / "model.keras")
-        training = files.header(trained_model.KIND, files.now(), {}) | {
-            "regime": "custom_cnn",
-            "seed": 1,
-            "backbone": None,
-            "recipe": {},
-            "history": [],
-            "best_epoch": 1,
-            "cost": {"train_seconds": 1.0},
-            "hardware": {},
-            "dataset": {"fingerprint": "0", "image_size": size},
-        }
-        trained_model.save(new, training)
+        trainings = []
+        for seed in seeds:
+            files.seed_folder(new, seed).mkdir()
+            model.save(files.seed_folder(new, seed) / "model.keras")
+            training = files.header(trained_model.KIND, files.now(), {}) | {
+                "regime": "custom_cnn",
+                "seed": seed,
+                "backbone": None,
+                "recipe": {},
+                "history": [],
+                "best_epoch": 1,
+                "cost": {"train_seconds": 1.0},
+                "hardware": {},
+                "dataset": {"fingerprint": "0", "image_size": size},
+            }
+            trainings.append(training)
+        trained_model.save_all(new, trainings)
     return folder
+
+
+def only(folder):
+    """The only evaluation in an artifact."""
+    (found,) = load_all(folder)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +58,12 @@ def evaluated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate")
     data, model = write_prepared(folder / "data"), write_model(folder / "model")
     evaluate(data, model, folder / "evaluation")
-    return data, model, Evaluation.load(folder / "evaluation")
+    return data, model, only(folder / "evaluation")
 
 
 def test_predictions_are_the_models_for_every_validation_and_test_image(evaluated):
     data, model, evaluation = evaluated
-    network = keras.models.load_model(model / "model.keras")
+    network = keras.models.load_model(model / "seed-1" / "model.keras")
     for split in ("validation", "test"):
         images = np.load(data / f"{split}.npy")
         expected = network.predict(images[..., None], verbose=0)[:, 0]
@@ -80,7 +90,7 @@ def test_thresholds_and_calibration_do_not_depend_on_the_test_split(evaluated, t
     data, model, evaluation = evaluated
     changed = write_prepared(tmp_path / "data")
     np.save(changed / "test.npy", np.load(data / "test.npy")[::-1])
-    again = evaluate(changed, model, tmp_path / "evaluation")
+    (again,) = evaluate(changed, model, tmp_path / "evaluation")
     for chosen in ("threshold", "operating_points", "calibration"):
         assert again[chosen] == evaluation.results[chosen]
     assert again["threshold"]["chosen_on"] == "validation"
@@ -89,7 +99,7 @@ def test_thresholds_and_calibration_do_not_depend_on_the_test_split(evaluated, t
 
 def test_a_target_sensitivity_is_kept_to_on_validation(evaluated, tmp_path):
     data, model, _ = evaluated
-    results = evaluate(data, model, tmp_path / "evaluation", target_sensitivity=0.7)
+    (results,) = evaluate(data, model, tmp_path / "evaluation", target_sensitivity=0.7)
     assert results["threshold"]["rule"] == "sensitivity of at least 0.7"
     assert results["metrics"]["validation"]["recall"] >= 0.7
     assert results["made_by"]["arguments"] == {"target_sensitivity": 0.7}
@@ -130,3 +140,28 @@ def test_a_model_for_another_image_size_is_refused(evaluated, tmp_path):
 def test_the_files_hold_no_number_that_is_not_finite(evaluated):
     text = (evaluated[2].folder / "evaluation.json").read_text()
     json.loads(text, parse_constant=pytest.fail)
+
+
+def test_every_seed_is_evaluated_as_it_is_alone(evaluated, tmp_path):
+    data, _, first = evaluated
+    both = write_model(tmp_path / "model", seeds=(1, 7))
+    results = evaluate(data, both, tmp_path / "evaluation")
+    found = load_all(tmp_path / "evaluation")
+    assert [one.results for one in found] == results
+    assert [(one.folder.name, one.results["seed"], one.results["training"]["seed"]) for one in found] == [
+        ("seed-1", 1, 1),
+        ("seed-7", 7, 7),
+    ]
+    for one in found:
+        pd.testing.assert_frame_equal(one.predictions, first.predictions)
+
+
+def test_the_second_of_two_models_is_scored_by_its_own_weights(evaluated, tmp_path):
+    data = evaluated[0]
+    both = write_model(tmp_path / "model", seeds=(1, 2))
+    file = both / "seed-2" / "model.keras"
+    network = keras.models.load_model(file)
+    network.get_layer("score").set_weights([np.array([[0.0]]), np.array([0.0])])
+    network.save(file)
+    first, second = (results["metrics"]["test"]["roc_auc"] for results in evaluate(data, both, tmp_path / "evaluation"))
+    assert first > second == 0.5

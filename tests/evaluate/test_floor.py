@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.artifacts.evaluation import METRICS, Evaluation
+from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR
 from components.console import UserError
 from components.evaluate.__main__ import main
 from components.evaluate.floor import SIDE, evaluate_floor, thumbnails
+from tests.evaluate.test_evaluate import only
 from tests.train.conftest import write_prepared
 
 
@@ -20,7 +21,7 @@ def floor(tmp_path_factory):
     folder = tmp_path_factory.mktemp("floor")
     data = write_prepared(folder / "data")
     evaluate_floor(data, folder / "evaluation")
-    return data, Evaluation.load(folder / "evaluation")
+    return data, only(folder / "evaluation")
 
 
 def test_stripes_are_told_from_noise(floor):
@@ -47,7 +48,7 @@ def test_it_is_fitted_on_the_training_split_alone(floor, tmp_path):
         table["label"] = 1 - table["label"]
         table.to_csv(changed / f"{name}.csv", index=False)
     evaluate_floor(changed, tmp_path / "evaluation")
-    again = Evaluation.load(tmp_path / "evaluation").predictions
+    again = only(tmp_path / "evaluation").predictions
     assert again["score"].to_numpy() == pytest.approx(floor[1].predictions["score"].to_numpy())
 
 
@@ -61,7 +62,7 @@ def test_thumbnails_are_means_over_equal_areas():
 def test_the_command_line_without_a_model_fits_the_floor(floor, tmp_path, capsys):
     main([str(floor[0]), "--output", str(tmp_path / "out"), "--target-sensitivity", "0.9"])
     assert "fitted to 96 thumbnails of 24 x 24 px" in capsys.readouterr().out
-    assert Evaluation.load(tmp_path / "out").results["metrics"]["validation"]["recall"] >= 0.9
+    assert only(tmp_path / "out").results["metrics"]["validation"]["recall"] >= 0.9
 
 
 def test_the_floor_needs_no_keras():
@@ -73,7 +74,7 @@ def test_every_image_of_a_second_data_set_is_scored_and_decides_nothing(floor, t
     counts = (("train", 20), ("validation", 10), ("test", 30))
     other = write_prepared(tmp_path / "other", counts)
     results = evaluate_floor(floor[0], tmp_path / "out", external=other)
-    found = Evaluation.load(tmp_path / "out")
+    found = only(tmp_path / "out")
     elsewhere = found.split("external")
     assert len(elsewhere) == results["external"]["images"] == 60
     assert results["external"]["pneumonia"] == elsewhere["label"].sum() == 30

@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.artifacts.evaluation import Evaluation
 from components.evaluate import gradcam
 from components.evaluate.evaluate import evaluate
 from components.train import backbones, folding, networks
 from components.train.recipe import Recipe
-from tests.evaluate.test_evaluate import write_model
+from tests.evaluate.test_evaluate import only, write_model
 from tests.train.conftest import write_prepared
 
 RECIPE = Recipe(epochs=1, batch_size=8, learning_rate=1e-3, patience=0)
@@ -131,19 +130,19 @@ def test_a_head_that_is_not_linear_has_no_maps():
 
 def test_maps_go_into_the_evaluation_unless_there_are_to_be_no_images(tmp_path):
     data, model = write_prepared(tmp_path / "data", size=SIZE), write_model(tmp_path / "model", size=SIZE)
-    built("custom_cnn").classifier().save(model / "model.keras")
+    built("custom_cnn").classifier().save(model / "seed-1" / "model.keras")
     evaluate(data, model, tmp_path / "with")
     evaluate(data, model, tmp_path / "without", report_images=False)
     images = np.load(data / "test.npy")
     expected = gradcam.explain(built("custom_cnn").classifier(), images)
-    found = Evaluation.load(tmp_path / "with").explanations()
+    found = only(tmp_path / "with").explanations()
     np.testing.assert_array_equal(found.thumbnails, images)
     np.testing.assert_array_equal(found.maps, expected.maps)
     assert found.maps.any()
-    assert Evaluation.load(tmp_path / "without").explanations() is None
+    assert only(tmp_path / "without").explanations() is None
 
 
 def test_a_network_that_is_built_otherwise_is_evaluated_without_maps(tmp_path):
     data, model = write_prepared(tmp_path / "data"), write_model(tmp_path / "model")
     evaluate(data, model, tmp_path / "evaluation")
-    assert Evaluation.load(tmp_path / "evaluation").explanations() is None
+    assert only(tmp_path / "evaluation").explanations() is None

@@ -8,7 +8,6 @@ from components.evaluate.scoring import (
     confusion,
     curves,
     expected_calibration_error,
-    for_kubeflow,
     operating_points,
 )
 
@@ -155,11 +154,3 @@ def test_every_point_of_a_short_curve_is_kept():
     assert found["roc"]["tpr"] == pytest.approx([0, third, 2 / 3, 2 / 3, 1, 1])
     assert found["roc"]["thresholds"][1:] == [0.9, 0.7, 0.6, 0.4, 0.1]
     assert found["pr"]["precision"] == pytest.approx([3 / 5, 3 / 4, 2 / 3, 1, 1, 1])
-
-
-def test_kubeflows_views_have_a_row_an_actual_class():
-    results = {
-        "confusion": {"tn": 1, "fp": 2, "fn": 3, "tp": 4},
-        "curves": {"roc": {"fpr": [0, 1], "tpr": [0, 0.5], "thresholds": [1, 0]}},
-    }
-    assert for_kubeflow(results) == {"matrix": [[1, 2], [3, 4]], "roc": ([0, 1], [0, 0.5], [1, 0])}

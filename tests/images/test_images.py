@@ -139,7 +139,20 @@ def test_a_run_in_containers_predicts_what_a_run_in_processes_predicts(images, t
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(file.read_bytes())
     weights = next((Path(DATA) / "weights").glob("*.h5"))
-    words = ["--source", "directory", "--path", source, "--weights", weights, "--epochs", 2, "--image-size", 64]
+    words = [
+        "--source",
+        "directory",
+        "--path",
+        source,
+        "--weights",
+        weights,
+        "--epochs",
+        2,
+        "--image-size",
+        64,
+        "--seeds",
+        1,
+    ]
     predictions = {}
     for runner in ("subprocess", "docker"):
         output = tmp_path / runner

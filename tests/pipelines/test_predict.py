@@ -35,9 +35,7 @@ def run(tmp_path_factory):
     np.save(worse / "validation.npy", np.random.default_rng(0).integers(0, 256, (40, SIZE, SIZE), np.uint8))
     for seed, dataset in ((1, data), (2, worse)):
         step = folder / "steps" / "1" / f"iteration-{seed}"
-        model = write_model(step / "train" / "model")
-        training = json.loads((model / "training.json").read_text()) | {"seed": seed}
-        (model / "training.json").write_text(json.dumps(training))
+        model = write_model(step / "train" / "model", seeds=(seed,))
         evaluate(dataset, model, step / "evaluate" / "evaluation")
     for number, pixels in enumerate(np.load(data / "test.npy")):
         (folder.parent / "films" / "test").mkdir(parents=True, exist_ok=True)
@@ -53,7 +51,7 @@ def films(run):
 def test_scores_are_those_of_the_evaluation(run, films, capsys):
     predict.main(["--run", str(run), "--json", str(films)])
     found = json.loads(capsys.readouterr().out)
-    evaluation = Evaluation.load(run / "steps" / "1" / "iteration-1" / "evaluate" / "evaluation")
+    evaluation = Evaluation.load(run / "steps" / "1" / "iteration-1" / "evaluate" / "evaluation" / "seed-1")
     expected = evaluation.split("test").set_index("image")["score"]
     assert (found["regime"], found["seed"]) == ("custom_cnn", 1)
     assert len(found["images"]) == len(expected) == 40
@@ -323,7 +321,7 @@ def test_an_export_replaces_an_export_and_nothing_else(run, films, tmp_path, cap
     predict.main(["--run", str(run), "--seed", "2", "--export", str(tmp_path / "out")])
     about = json.loads((tmp_path / "out" / "model.json").read_text())
     assert (about["seed"], (tmp_path / "out" / "request.json").exists()) == (2, False)
-    model = run / "steps" / "1" / "iteration-1" / "train" / "model"
+    model = run / "steps" / "1" / "iteration-1" / "train" / "model" / "seed-1"
     with pytest.raises(SystemExit, match="2"):
         predict.main(["--run", str(run), "--export", str(model)])
     assert "holds something else than an export: choose a new folder for --export" in capsys.readouterr().err
@@ -361,10 +359,10 @@ def damaged(run, tmp_path):
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
-        ("train/model/model.keras", None, "it has no model.keras"),
-        ("train/model/training.json", '{"kind', "training.json is damaged"),
-        ("evaluate/evaluation/predictions.csv", None, "it has no predictions.csv"),
-        ("evaluate/evaluation/evaluation.json", "[]", "evaluation.json is damaged"),
+        ("train/model/seed-1/model.keras", None, "it has no model.keras"),
+        ("train/model/seed-1/training.json", '{"kind', "training.json is damaged"),
+        ("evaluate/evaluation/seed-1/predictions.csv", None, "it has no predictions.csv"),
+        ("evaluate/evaluation/seed-1/evaluation.json", "[]", "evaluation.json is damaged"),
     ],
 )
 def test_a_training_that_is_not_whole_is_left_out_and_said(damaged, file, content, reason, capsys):
@@ -383,7 +381,7 @@ def test_a_training_that_is_not_whole_is_left_out_and_said(damaged, file, conten
 
 def test_an_evaluation_of_another_version_is_left_out_and_said(damaged, capsys):
     folder, training = damaged
-    file = training / "evaluate" / "evaluation" / "evaluation.json"
+    file = training / "evaluate" / "evaluation" / "seed-1" / "evaluation.json"
     content = json.loads(file.read_text())
     del content["calibration"]["offset"]
     file.write_text(json.dumps(content))
@@ -394,14 +392,14 @@ def test_an_evaluation_of_another_version_is_left_out_and_said(damaged, capsys):
 def test_what_a_stopped_step_left_does_not_count(damaged, capsys):
     folder, training = damaged
     shutil.copytree(training / "train" / "model", training / "train" / ".model.partial-1")
-    (training / "train" / ".model.partial-1" / "training.json").write_text("{")
-    assert predict.choose(folder).model.folder.name == "model"
+    (training / "train" / ".model.partial-1" / "seed-1" / "training.json").write_text("{")
+    assert predict.choose(folder).model.folder.parent.name == "model"
     assert capsys.readouterr().err == ""
 
 
 def test_a_damaged_model_file_is_named(damaged, films, capsys):
     folder, training = damaged
-    (training / "train" / "model" / "model.keras").write_text("no")
+    (training / "train" / "model" / "seed-1" / "model.keras").write_text("no")
     with pytest.raises(SystemExit, match="2"):
         predict.main(["--run", str(folder), str(films)])
     message = capsys.readouterr().err.splitlines()[-1]
@@ -424,7 +422,7 @@ def test_a_run_without_evaluations_has_no_models(tmp_path):
 @pytest.mark.slow
 def test_what_a_run_scored_is_scored_alike_from_its_files(tmp_path, capsys):
     size = ["--image-size", "32", "--synthetic-images", "120", "--synthetic-size", "150", "--epochs", "1"]
-    local.main([*size, "--regimes", "custom_cnn", "--output", str(tmp_path / "runs")])
+    local.main([*size, "--regimes", "custom_cnn", "--seeds", "1", "--output", str(tmp_path / "runs")])
     run = tmp_path / "runs" / "latest"
     with zipfile.ZipFile(next(run.glob("steps/*/ingest/raw_dataset/images.zip"))) as archive:
         archive.extractall(tmp_path / "raw")
@@ -432,7 +430,7 @@ def test_what_a_run_scored_is_scored_alike_from_its_files(tmp_path, capsys):
     predict.main(["--run", str(run), "--json", str(tmp_path / "raw"), "--explain", str(tmp_path / "seen")])
     found = {row["image"]: row["score"] for row in json.loads(capsys.readouterr().out)["images"]}
     assert len(list((tmp_path / "seen").iterdir())) == len(found) == 120
-    scored = pd.read_csv(next(run.resolve().glob("steps/**/evaluate/evaluation/predictions.csv")))
+    scored = pd.read_csv(next(run.resolve().glob("steps/**/evaluate/evaluation/seed-1/predictions.csv")))
     assert len(scored) >= 20
     for image, score in zip(scored["image"], scored["score"], strict=True):
         assert found[str(tmp_path / "raw" / image)] == pytest.approx(score, abs=1e-6)

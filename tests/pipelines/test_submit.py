@@ -149,12 +149,10 @@ def test_a_version_is_found_among_more_than_a_page_of_pipelines_and_versions(ser
 
 def test_parameters_reach_the_server_with_their_types(server, say, tmp_path):
     (tmp_path / "p.yaml").write_text("epochs: 3\nlearning_rate: 1\nsource: directory\n")
-    said = say(
-        "run", "--parameters", tmp_path / "p.yaml", "--set", "epochs=4", "--set", "seeds=[1, 2]", "--set", "path=7"
-    )
+    said = say("run", "--parameters", tmp_path / "p.yaml", "--set", "epochs=4", "--set", "seeds=2", "--set", "path=7")
     assert said.code == 0
     sent = only(server.runs)["runtime_config"]["parameters"]
-    assert sent == {"epochs": 4, "learning_rate": 1, "source": "directory", "seeds": [1, 2], "path": "7"}
+    assert sent == {"epochs": 4, "learning_rate": 1, "source": "directory", "seeds": 2, "path": "7"}
 
 
 def test_names_of_run_and_experiment_are_the_command_lines(server, say, monkeypatch):
@@ -382,7 +380,7 @@ def test_ctrl_c_while_a_run_is_started_says_that_it_may_have_been(say, monkeypat
 
 
 def test_a_schedule_is_made_once_and_said_again_unchanged_nothing_is_written(server, say):
-    first = say(*MONDAY, "--set", "epochs=30", "--set", "seeds=[1, 2]")
+    first = say(*MONDAY, "--set", "epochs=30", "--set", "seeds=2")
     assert first.code == 0
     made = only(server.recurring_runs)
     assert made["display_name"] == NAME
@@ -390,11 +388,11 @@ def test_a_schedule_is_made_once_and_said_again_unchanged_nothing_is_written(ser
     assert made["no_catchup"] is True
     assert made["max_concurrency"] == "1"
     assert made["mode"] == "ENABLE"
-    assert made["runtime_config"]["parameters"] == {"epochs": 30, "seeds": [1, 2]}
+    assert made["runtime_config"]["parameters"] == {"epochs": 30, "seeds": 2}
     assert "'0 0 3 * * 1' is Mon " in first.out
     writes = list(server.writes)
-    made["runtime_config"]["parameters"] = {"epochs": 30.0, "seeds": [1.0, 2.0]}
-    again = say(*MONDAY, "--set", "seeds=[1,2]", "--set", "epochs=30")
+    made["runtime_config"]["parameters"] = {"epochs": 30.0, "seeds": 2.0}
+    again = say(*MONDAY, "--set", "seeds=2", "--set", "epochs=30")
     assert again.code == 0
     assert "the schedule 'pneumonia-benchmark' is unchanged" in again.out
     assert server.writes == writes

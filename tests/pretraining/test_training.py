@@ -8,7 +8,7 @@ from components.train import backbones, device
 from components.train.backbones import Backbone, InputScaling
 from pretraining import training
 
-device.set_up(1)
+device.set_up()
 
 RECIPE = {"backbone": "tiny", "crop": 32, "epochs": 4, "batch_size": 8, "learning_rate": 0.05, "seed": 1}
 

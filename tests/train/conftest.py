@@ -10,7 +10,7 @@ from components.train import device
 SIZE = 32
 
 # TensorFlow's threads are set before its first operation, in whichever test that is.
-device.set_up(1)
+device.set_up()
 
 
 def draw(labels, seed, size=SIZE):

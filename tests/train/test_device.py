@@ -49,7 +49,7 @@ def train_linear(output: str) -> None:
 
 
 def train_regime(regime: str, prepared: str, output: str) -> None:
-    room.train(prepared, output, regime, weights="none", epochs=2, batch_size=8, patience=0)
+    room.train(prepared, output, regime, weights="none", epochs=2, batch_size=8, patience=0, seeds=2)
     with pytest.raises(UserError, match="batch size 9 cannot be shared by 2"):
         room.train(prepared, output, regime, weights="none", epochs=2, batch_size=9, patience=0)
 
@@ -75,7 +75,7 @@ def test_two_devices_train_what_one_trains(tmp_path):
 @pytest.mark.parametrize("regime", ["custom_cnn", "partial_fine_tuning"])
 def test_a_regime_on_two_devices_saves_an_ordinary_model(regime, prepared, tmp_path):
     on_two_devices("regime", regime, prepared, tmp_path / "model")
-    model = keras.models.load_model(tmp_path / "model" / "model.keras")
+    model = keras.models.load_model(tmp_path / "model" / "seed-1" / "model.keras")
     images = np.load(prepared / "test.npy")[:3, ..., None]
     assert model.predict(images, verbose=0).shape == (3, 1)
 
@@ -106,9 +106,9 @@ def test_what_was_trained_in_bfloat16_is_saved_in_float32():
 @pytest.mark.parametrize("regime", ["custom_cnn", "partial_fine_tuning"])
 def test_every_phase_works_in_bfloat16(regime, prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "_has_bfloat16", lambda: True)
-    room.train(prepared, tmp_path / "model", regime, weights="none", epochs=1, patience=0)
+    room.train(prepared, tmp_path / "model", regime, weights="none", epochs=1, patience=0, seeds=1)
     keras.config.set_dtype_policy("float32")
-    model = keras.models.load_model(tmp_path / "model" / "model.keras")
+    model = keras.models.load_model(tmp_path / "model" / "seed-1" / "model.keras")
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     assert all(weight.dtype == np.float32 for weight in model.get_weights())
 
