@@ -23,16 +23,12 @@ import urllib3
 from components import console
 from components.artifacts import files
 from components.console import UserError
+from components.ingest import retries
 from components.ingest.archives import MAX_BYTES, room_for
 
 CACHE_VARIABLE = "PNEUMONIA_BENCHMARK_CACHE"
 TOKEN_VARIABLE = "PNEUMONIA_BENCHMARK_TOKEN"  # noqa: S105 (a name)
 HTTP_VARIABLE = "PNEUMONIA_BENCHMARK_ALLOW_HTTP"
-ATTEMPTS = 6
-"""So often a file is asked for without getting on, then the download fails."""
-FIRST_WAIT = 1.0
-"""Seconds before the second attempt; it doubles with each further one."""
-LONGEST_WAIT = 60.0
 TIMEOUTS = (15, 60)
 """Seconds to connect, and without a byte before a server counts as stalled."""
 REDIRECTS = 10
@@ -191,12 +187,12 @@ class _Download:
             failures += 1
             if self._size() - furthest >= _PROGRESS:
                 failures, furthest = 1, self._size()
-            if failures >= ATTEMPTS:
+            if failures >= retries.ATTEMPTS:
                 raise UserError(
-                    f"{self._name} cannot be downloaded ({failed}) after {ATTEMPTS} attempts: check the network and "
-                    f"run again, which goes on from the {self._size() / 1e6:.1f} MB that have arrived"
+                    f"{self._name} cannot be downloaded ({failed}) after {retries.ATTEMPTS} attempts: check the "
+                    f"network and run again, which goes on from the {self._size() / 1e6:.1f} MB that have arrived"
                 )
-            wait = min(LONGEST_WAIT, max(failed.wait, FIRST_WAIT * 2 ** (failures - 1)))
+            wait = retries.wait(failures, failed.wait)
             console.say("ingest", f"{self._name}: {failed}; attempt {failures + 1} in {wait:.0f} s")
             time.sleep(wait)
 

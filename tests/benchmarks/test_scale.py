@@ -24,7 +24,7 @@ def test_every_step_runs_through_its_command_line_at_every_number_of_images(tmp_
     for command, regime in zip(commands[2:6], REGIMES, strict=True):
         assert command.startswith("-m components.train ")
         assert f"prepared {regime} --output" in command
-        assert command.endswith("--weights none --epochs 3 --patience 0")
+        assert command.endswith("--weights none --epochs 3 --patience 0 --seeds 1")
     assert "--synthetic-images 100" in commands[6]
     steps = json.loads((tmp_path / "out.json").read_text())["steps"]
     assert [(step["images"], step["step"]) for step in steps[:3]] == [

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 from pydicom import uid
 
-from components.ingest import downloads
+from components.ingest import downloads, retries
 
 from .file_server import FileServer
 
@@ -43,7 +43,7 @@ def cache(monkeypatch, tmp_path_factory):
 @pytest.fixture
 def server(monkeypatch):
     """A file server; attempts follow each other at once."""
-    monkeypatch.setattr(downloads, "FIRST_WAIT", 0.0)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.0)
     monkeypatch.setattr(downloads, "TIMEOUTS", (2, 0.3))
     started = FileServer()
     yield started

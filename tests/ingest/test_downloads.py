@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.console import UserError
-from components.ingest import downloads
+from components.ingest import downloads, retries
 from components.ingest.downloads import cache_folder, check_url, download, only_one, shown_url
 
 from .file_server import send
@@ -59,7 +59,7 @@ def test_a_cut_connection_goes_on_where_it_stopped(tmp_path, server, url, conten
 def test_an_interrupted_run_is_gone_on_with_by_the_next(tmp_path, cache, server, url, content):
     server.plan = [("cut", 2_000_000), *[500] * 20]
     with pytest.raises(
-        UserError, match=r"cannot be downloaded \(the server answers 500\) after 6 attempts: .*the [12]\.\d MB"
+        UserError, match=r"cannot be downloaded \(the server answers 500\) after 9 attempts: .*the [12]\.\d MB"
     ):
         download(url, tmp_path)
     assert content.startswith(partial_of(cache).read_bytes())
@@ -158,7 +158,7 @@ def test_an_empty_file_is_a_file(tmp_path, server):
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_an_error_that_passes_is_waited_for(tmp_path, server, url, content, status, monkeypatch):
     waits = []
-    monkeypatch.setattr(downloads, "FIRST_WAIT", 0.5)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.5)
     monkeypatch.setattr(downloads.time, "sleep", waits.append)
     server.plan = [status, status]
     assert download(url, tmp_path).read_bytes() == content
@@ -192,7 +192,7 @@ def test_an_error_that_stays_ends_the_download_at_once(tmp_path, server, url, st
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path, server, url, monkeypatch):
-    monkeypatch.setattr(downloads, "ATTEMPTS", 2)
+    monkeypatch.setattr(retries, "ATTEMPTS", 2)
     server.close()
     with pytest.raises(
         UserError, match=rf"{url} cannot be downloaded .the server cannot be reached.* after 2 attempts"

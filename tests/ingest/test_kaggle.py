@@ -8,8 +8,9 @@ import pytest
 from kagglesdk import kaggle_env
 
 from components.console import UserError
+from components.ingest import retries
 from components.ingest.ingest import ingest
-from components.ingest.sources import kaggle, open_source
+from components.ingest.sources import open_source
 
 from .file_server import send
 
@@ -20,7 +21,6 @@ SERVICE = "/v1/datasets.DatasetApiService"
 def api(server, monkeypatch, tmp_path, write_kaggle):
     """A server with a dataset; `api.denied` is the status it answers with instead."""
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.url)
-    monkeypatch.setattr(kaggle, "WAITS", (0.0, 0.0, 0.0))
     write_kaggle(tmp_path / "chest_xray", train=1, val=1, test=1)
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
         for path in sorted((tmp_path / "chest_xray").rglob("*.jpeg")):
@@ -124,14 +124,14 @@ def test_a_refusal_names_the_missing_credentials_and_is_not_repeated(tmp_path, a
 def test_an_error_that_passes_is_waited_for(tmp_path, api, capsys):
     api.plan = [500, 503]
     assert ingest(tmp_path / "raw", "kaggle")["images"] == 12
-    assert "Kaggle answers 500; trying again" in capsys.readouterr().out
+    assert "now (it answers 500): try again later; attempt 2 of 9 in 0 s" in capsys.readouterr().out
 
 
 def test_an_error_that_does_not_pass_ends_the_run(tmp_path, api):
     api.plan = [500] * 10
     with pytest.raises(UserError, match=r"Kaggle does not give .* now \(it answers 500\): try again later"):
         open_source("kaggle").fetch(tmp_path)
-    assert len(api.asked) == 4
+    assert len(api.asked) == retries.ATTEMPTS
 
 
 def test_where_kaggle_cannot_be_reached_it_says_so(tmp_path, api):

@@ -21,6 +21,7 @@ from components.console import UserError
 from components.ingest.archives import MAX_BYTES, MAX_FILES, room_for
 from components.ingest.downloads import cache_folder, only_one
 from components.ingest.paths import UnsafeNameError, printable, safe_path
+from components.ingest.retries import TransientError, persist
 from components.ingest.sources.directory import opened
 
 THREADS = 16
@@ -87,18 +88,24 @@ class Bucket:
 
     def fetch(self, workspace: Path) -> Path:
         """Downloads what is there, and unpacks it where it is an archive."""
+        # What has arrived is in the cache, so that each attempt goes on where the last one stopped.
+        found, is_archive = persist(lambda: self._load(workspace))
+        return opened(found, workspace, self.description()) if is_archive else found
+
+    def _load(self, workspace: Path) -> tuple[Path, bool]:
+        """The archive in the cache, or a folder with links into it; and which of the two."""
         store = importlib.import_module(_STORES[self.scheme]).open_bucket(self.bucket)
         url = self.description()
         cache = cache_folder(workspace) / "objects"
         if self.prefix.lower().endswith(ARCHIVES) and (archive := store.find(self.prefix)):
-            return opened(_load_archive(store, archive, self._cached(cache, archive), url), workspace, url)
+            return _load_archive(store, archive, self._cached(cache, archive), url), True
         prefix = f"{self.prefix.rstrip('/')}/" if self.prefix.strip("/") else ""
         places = _places(store.below(prefix), prefix, url)
         if not places:
             raise UserError(f"{url} holds no objects: check the bucket and the prefix")
         files = {path: self._cached(cache, item) for path, item in places.items()}
         _load(store, [(item, files[path]) for path, item in places.items()], url)
-        return _linked(files, workspace / "objects")
+        return _linked(files, workspace / "objects"), False
 
     def _cached(self, cache: Path, item: Object) -> Path:
         """Where an object's content lies in the cache."""
@@ -156,7 +163,9 @@ def _load(store: Store, wanted: list[tuple[Object, Path]], url: str) -> None:
     def take(path: Path) -> None:
         item, target = partial[path]
         if path.stat().st_size != item.size:
-            raise UserError(f"{printable(item.name)} of {url} came with another size than was announced: run again")
+            raise TransientError(
+                f"{printable(item.name)} of {url} came with another size than was announced: run again"
+            )
         path.replace(target)
         progress.reach(next(done))
 
@@ -193,7 +202,7 @@ def _append_parts(store: Store, item: Object, partial: Path, url: str) -> None:
         for start, end in _parts(done, item.size):
             content = store.read(item, start, end)
             if len(content) != end - start:
-                raise UserError(f"{url} is shorter than was announced: run again")
+                raise TransientError(f"{url} is shorter than was announced: run again")
             file.write(content)
             progress.reach(end // 10**6)
 

@@ -15,11 +15,15 @@ import requests
 from google.api_core import exceptions
 from google.cloud import storage
 from google.cloud.storage import transfer_manager
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from components.console import UserError
+from components.ingest.downloads import TRANSIENT
+from components.ingest.retries import TransientError
 from components.ingest.sources.buckets import THREADS, Object
 
 _BATCH = 20 * THREADS
+_RETRY = DEFAULT_RETRY.with_timeout(15)  # `buckets` tries again for longer, and says so
 
 
 def open_bucket(name: str) -> "Gcs":
@@ -46,20 +50,20 @@ class Gcs:
     def find(self, name: str) -> Object | None:
         """The object of that very name."""
         with self._plain_errors():
-            blob = self._bucket.get_blob(name)
+            blob = self._bucket.get_blob(name, retry=_RETRY)
         return _object(blob) if blob else None
 
     def below(self, prefix: str) -> Iterable[Object]:
         """The objects whose names begin so."""
         with self._plain_errors():
-            for blob in self._client.list_blobs(self._name, prefix=prefix or None):
+            for blob in self._client.list_blobs(self._name, prefix=prefix or None, retry=_RETRY):
                 yield _object(blob)
 
     def read(self, item: Object, start: int, end: int) -> bytes:
         """A part of that version of an object."""
         with self._plain_errors():
             blob = self._bucket.blob(item.name, generation=int(item.version))
-            return blob.download_as_bytes(start=start, end=end - 1, checksum=None)
+            return blob.download_as_bytes(start=start, end=end - 1, checksum=None, retry=_RETRY)
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
         """Writes objects to files, several at a time; each is compared with its checksum."""
@@ -67,7 +71,11 @@ class Gcs:
             some = items[start : start + _BATCH]
             pairs = [(self._bucket.blob(item.name, generation=int(item.version)), str(path)) for item, path in some]
             results = transfer_manager.download_many(
-                pairs, worker_type=transfer_manager.THREAD, max_workers=THREADS, raise_exception=False
+                pairs,
+                worker_type=transfer_manager.THREAD,
+                max_workers=THREADS,
+                raise_exception=False,
+                download_kwargs={"retry": _RETRY},
             )
             for (_, path), result in zip(some, results, strict=True):
                 with self._plain_errors():
@@ -96,7 +104,8 @@ class Gcs:
         except exceptions.NotFound:
             raise UserError(f"{bucket} or an object in it is not there (it answers 404): check the name") from None
         except (exceptions.GoogleAPIError, requests.RequestException) as error:
-            raise UserError(
+            stays = isinstance(error, exceptions.ClientError) and error.code not in TRANSIENT
+            raise (UserError if stays else TransientError)(
                 f"{bucket} does not answer ({type(error).__name__}): check the network, run again"
             ) from None
 

@@ -4,7 +4,6 @@ kagglehub would also unpack it, with `zipfile.extractall`: that cannot be led ou
 """
 
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +12,10 @@ import requests
 from components import console
 from components.console import UserError
 from components.ingest import downloads
+from components.ingest.retries import TransientError, persist
 from components.ingest.sources.directory import opened
 
 DEFAULT_DATASET = "paultimothymooney/chest-xray-pneumonia"
-WAITS = (1.0, 2.0, 4.0)
-"""Seconds before another attempt where Kaggle does not answer."""
 _ID = re.compile(r"([\w-]+)/([\w-]+)(?:/versions/([1-9]\d{0,8}))?", re.ASCII)
 _CREDENTIALS = (
     "set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, to those of an account that may read the dataset "
@@ -53,7 +51,7 @@ class Kaggle:
 
     def fetch(self, workspace: Path) -> Path:
         """Downloads and unpacks the dataset."""
-        version, url = self._locate()
+        version, url = persist(self._locate)
         name = f"kaggle.com/datasets/{self.owner}/{self.dataset}/versions/{version}"
         console.say("ingest", f"Kaggle has {self.owner}/{self.dataset} in version {version}")
         # Kaggle's URLs are signed anew each time, so the file goes by its name in the cache.
@@ -64,23 +62,16 @@ class Kaggle:
         """The dataset's version, and the URL of its archive.
 
         Raises:
-            UserError: Kaggle does not give it.
+            UserError: Kaggle does not give it; TransientError where another attempt may.
         """
-        for wait in (*WAITS, None):
-            try:
-                return self._ask()
-            except requests.HTTPError as error:
-                status = error.response.status_code
-                if status not in downloads.TRANSIENT or wait is None:
-                    raise UserError(self._remedy(status)) from None
-                failed = f"answers {status}"
-            except (requests.RequestException, ValueError) as error:
-                if wait is None:
-                    raise UserError(f"Kaggle cannot be reached ({type(error).__name__}): check the network") from None
-                failed = "cannot be reached"
-            console.say("ingest", f"Kaggle {failed}; trying again in {wait:.0f} s")
-            time.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
+        try:
+            return self._ask()
+        except requests.HTTPError as error:
+            status = error.response.status_code
+            kind = TransientError if status in downloads.TRANSIENT else UserError
+            raise kind(self._remedy(status)) from None
+        except (requests.RequestException, ValueError) as error:
+            raise TransientError(f"Kaggle cannot be reached ({type(error).__name__}): check the network") from None
 
     def _ask(self) -> tuple[int, str]:
         """The two calls of Kaggle's interface: for the version where none is given, and for the archive."""

@@ -17,6 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.console import UserError
+from components.ingest.downloads import TRANSIENT
+from components.ingest.retries import TransientError
 from components.ingest.sources.buckets import THREADS, Object
 
 _ONE_THREAD = TransferConfig(use_threads=False)
@@ -31,7 +33,7 @@ def open_bucket(name: str) -> "S3":
         config = Config(
             signature_version=UNSIGNED if anonymous else None,
             s3={"addressing_style": "path" if elsewhere else "auto"},  # few stores have a host name for each bucket
-            retries={"mode": "standard", "total_max_attempts": 6},
+            retries={"mode": "standard", "total_max_attempts": 3},  # `buckets` tries again for longer
             max_pool_connections=THREADS,
             connect_timeout=15,
             response_checksum_validation="when_supported",
@@ -111,9 +113,10 @@ class S3:
                 ) from None
             if status == 412:
                 raise UserError(f"an object of {bucket} has changed while it was loaded: run again") from None
-            raise UserError(f"{bucket} answers {status}: run again later") from None
+            kind = TransientError if status in TRANSIENT else UserError
+            raise kind(f"{bucket} answers {status}: run again later") from None
         except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
-            raise UserError(
+            raise TransientError(
                 f"{bucket} does not answer ({error}): check AWS_ENDPOINT_URL and the network, run again"
             ) from None
 
