@@ -76,7 +76,7 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = _arguments(words)
     with console.plain_errors():
         written = compile_all(settings_of.read(arguments), arguments.output)
-        print("\n".join(map(str, written)), overview.table(written[0]), sep="\n\n")
+        print("\n".join(map(str, written)), overview.text(written[0]), sep="\n\n")
 
 
 if __name__ == "__main__":
