@@ -1,7 +1,6 @@
 """Writes the pipeline as YAML for Kubeflow: python compile.py."""
 
 import argparse
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from components.train.component import train
 from pipelines import overview
 from pipelines import settings as settings_of
 from pipelines.benchmark import NAME, build
+from pipelines.compact import compact
 from pipelines.settings import Settings
 
 COMPONENTS = (ingest, preprocess, train, evaluate, evaluate_floor, compare)
@@ -36,7 +36,7 @@ def compile_all(settings: Settings, output: Path) -> list[Path]:
     written = [output / f"{NAME.replace('-', '_')}.yaml"]
     _write(build(settings), written[0])
     for component in COMPONENTS:
-        single = copy.deepcopy(component)
+        single = compact(component)
         container = single.component_spec.implementation.container
         container.image = settings.train_image if container.image == TRAIN_IMAGE else settings.data_image
         written.append(output / "components" / f"{component.name}.yaml")
@@ -76,7 +76,7 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = _arguments(words)
     with console.plain_errors():
         written = compile_all(settings_of.read(arguments), arguments.output)
-        print("\n".join(map(str, written)), overview.table(written[0]), sep="\n\n")
+        print("\n".join(map(str, written)), overview.text(written[0]), sep="\n\n")
 
 
 if __name__ == "__main__":

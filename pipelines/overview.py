@@ -1,24 +1,50 @@
-"""What a compiled pipeline asks of a cluster, read back from its YAML, as a table for the terminal."""
+"""What a compiled pipeline asks of a cluster, read back from its YAML, as text for the terminal."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pipelines import workflow_size
 from pipelines.settings import STEPS
 
 HEADER = ("task", "CPU", "memory", "GPU", "retries", "stopped after", "security", "secrets", "cache")
 
 
-def table(path: Path) -> str:
-    """The requests of every kind of task.
-
-    Tasks that ask for the same, such as the four trainings, share a row.
+def text(path: Path) -> str:
+    """The table of requests, and how large a run's status becomes.
 
     Args:
         path: a YAML that `compile.py` wrote, with its Kubernetes part.
     """
-    pipeline, platform = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    return f"{_table(*documents)}\n\n{size(documents)}"
+
+
+def size(documents: Sequence[Mapping[str, Any]]) -> str:
+    """How large a run's status becomes, with a warning where Kubeflow may not be able to read it.
+
+    Args:
+        documents: of a compiled pipeline's YAML.
+    """
+    estimate, readable = workflow_size.status_bytes(documents), workflow_size.READABLE_BYTES
+    line = (
+        f"status of a run: about {round(estimate / 1000, -1):.0f} KB "
+        f"of the {readable / 1e6:.0f} MB that Kubeflow Pipelines 2.17 can read"
+    )
+    if estimate < workflow_size.WARN_BYTES:
+        return line
+    loops = any("parameterIterator" in task for _, task in _tasks(documents[0]))
+    remedy = "compile fewer tasks (no --external-test)" + (" or fewer seeds" if loops else "")
+    return f"{line}\nwarning: of a larger one it no longer shows the states of the tasks: {remedy}"
+
+
+def _table(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
+    """The requests of every kind of task.
+
+    Tasks that ask for the same, such as the four trainings, share a row.
+    """
     containers = pipeline["deploymentSpec"]["executors"]
     pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     counted: dict[tuple[str, ...], int] = {}
@@ -35,7 +61,7 @@ def table(path: Path) -> str:
     )
 
 
-def _tasks(pipeline: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _tasks(pipeline: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Every task of the graph and of the loops in it, with the name of its component."""
     graphs = [pipeline["root"]["dag"], *(part["dag"] for part in pipeline["components"].values() if "dag" in part)]
     tasks = [task for graph in graphs for task in graph["tasks"].values()]

@@ -19,6 +19,8 @@ STORE_PORT=$((PORT + 1))
 OUTPUT=runs/kind
 CONTEXT="kind-$CLUSTER"
 MANIFESTS=https://github.com/kubeflow/pipelines/manifests/kustomize
+# Service of the object store, since Kubeflow Pipelines 2.16; before, it was minio-service.
+STORE=seaweedfs
 GIGABYTES=12
 
 say() { printf 'kind: %s\n' "$*"; }
@@ -88,6 +90,8 @@ forward() {
   "${command[@]}" >/dev/null &
   for _ in $(seq 60); do
     (exec 3<>"/dev/tcp/127.0.0.1/${2%%:*}") 2>/dev/null && return 0
+    # kubectl ends at once where there is no such service.
+    kill -0 "$!" 2>/dev/null || break
     sleep 1
   done
   fail "$1 does not answer: see kubectl --context $CONTEXT --namespace kubeflow get pods, or choose another PORT."
@@ -102,8 +106,8 @@ run() {
   do_ "$PYTHON" compile.py --gpus 0 --pull-policy Never --cpu 500m train=1 --cpu-limit 2 --memory 1G train=2G evaluate=2G \
     --output build/kind
   do_ "$PYTHON" -m pipelines.submit run --host "http://127.0.0.1:$PORT" --yaml build/kind/pneumonia_benchmark.yaml \
-    --wait --set weights=none --set synthetic_images=400 --set epochs=4 "$@"
-  forward minio-service "$STORE_PORT:9000"
+    --wait --set weights=bundled --set synthetic_images=400 --set epochs=4 "$@"
+  forward "$STORE" "$STORE_PORT:9000"
   do_ "$PYTHON" -m images.kind.fetch_report --store "http://127.0.0.1:$STORE_PORT" --context "$CONTEXT" --output "$OUTPUT"
   say "to look at Kubeflow's pages: kubectl --context $CONTEXT --namespace kubeflow port-forward service/ml-pipeline-ui $PORT:80, then http://127.0.0.1:$PORT"
 }

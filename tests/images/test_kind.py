@@ -1,6 +1,8 @@
 """The local cluster's script: what it would do, what it says when something is missing, and that it can be repeated."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -122,8 +124,58 @@ def test_a_run_compiles_for_cpus_submits_waits_and_fetches(kind):
     assert "compile.py --gpus 0 --pull-policy Never" in compile_
     assert "--wait" in submit
     assert submit.endswith("--set epochs=9")
-    assert forward_store.endswith("service/minio-service 8081:9000 &")
+    assert "--set weights=bundled" in submit
+    assert forward_store.endswith("service/seaweedfs 8081:9000 &")
     assert "fetch_report --store http://127.0.0.1:8081" in fetch
+
+
+# Services of Kubeflow Pipelines 2.17.0 with the ports that it announces for them; others kubectl does not find.
+SERVICES = """
+case "$*" in
+*"service/ml-pipeline-ui "*:80 | *"service/seaweedfs "*:9000)
+  ports="${*: -1}"
+  exec PYTHON -m http.server --bind 127.0.0.1 "${ports%%:*}" ;;
+*port-forward*) exit 1 ;;
+esac"""
+
+
+def test_a_good_run_ends_with_success_after_the_report_is_fetched(kind, tmp_path):
+    program, log = tmp_path / "bin" / "kubectl", tmp_path / "log"
+    program.write_text("#!/bin/bash" + SERVICES.replace("PYTHON", sys.executable))
+    python = tmp_path / "bin" / "python"
+    python.write_text(f'#!/bin/bash\nprintf "%s\\n" "python $*" >>"{log}"\n')
+    python.chmod(0o755)
+    kind("up")
+    port = free_ports()
+    status, output, calls = kind("run", PYTHON=str(python), PORT=str(port))
+    assert status == 0, output
+    steps = [call for call in calls if call.startswith("python")]
+    assert [step.split()[1:3] for step in steps] == [
+        ["compile.py", "--gpus"],
+        ["-m", "pipelines.submit"],
+        ["-m", "images.kind.fetch_report"],
+    ]
+    assert f"--store http://127.0.0.1:{port + 1} " in steps[-1]
+
+
+def test_a_service_that_is_not_there_is_an_error_that_names_it(kind, tmp_path):
+    (tmp_path / "bin" / "kubectl").write_text("#!/bin/bash\nexit 1")
+    (tmp_path / "state").write_text("pneumonia-benchmark\n")
+    status, output, calls = kind("run", PORT=str(free_ports()))
+    assert status == 2
+    assert "ml-pipeline-ui does not answer: see kubectl" in output
+    assert not changing(calls)
+
+
+def free_ports():
+    """A port that is free, as is the next one."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                second.bind(("127.0.0.1", port + 1))
+                return port
 
 
 def test_no_or_another_command_prints_the_help(kind):

@@ -1,5 +1,6 @@
 """The YAML says what Kubeflow must know: graph, images, resources, names, and nothing installed at run time."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -320,7 +321,7 @@ def test_caches_are_switched_by_option(tmp_path):
 def test_what_is_asked_of_the_cluster_is_printed_as_a_table(tmp_path, capsys):
     words = ["--secret", "KAGGLE_KEY=kaggle/key", "--secret-file", "gcp=/gcp", "--user", "1001", "--timeout", "train=0"]
     main([*words, "--gpus", "2", "--output", str(tmp_path)])
-    _, table = capsys.readouterr().out.split("\n\n")
+    _, table, size = capsys.readouterr().out.split("\n\n")
     rows = {line.split("  ")[0]: line for line in table.splitlines()}
     assert list(rows) == ["task", "Ingest", "Preprocess", "4 x Train", "5 x Evaluate", "Compare"]
     assert "KAGGLE_KEY from kaggle/key, /gcp from gcp" in rows["Ingest"]
@@ -337,6 +338,7 @@ def test_what_is_asked_of_the_cluster_is_printed_as_a_table(tmp_path, capsys):
         "no",
     ]
     assert rows["Preprocess"].split()[-1] == "yes"
+    assert re.match(r"status of a run: about \d+0 KB of the 1 MB that Kubeflow Pipelines 2\.17 can read\n", size)
 
 
 def test_a_mistake_is_one_line(capsys, tmp_path):
