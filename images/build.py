@@ -15,7 +15,7 @@ from components.images import DATA_IMAGE, TRAIN_IMAGE
 
 PROJECT = Path(__file__).resolve().parent.parent
 WEIGHTS = PROJECT / "images" / "weights"
-_COMMON = ("components/__init__.py", "components/console.py", "components/images.py", "components/machine.py")
+_COMMON = tuple(f"components/{name}.py" for name in ("__init__", "console", "images", "machine", "step"))
 
 
 @dataclass(frozen=True)

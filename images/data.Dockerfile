@@ -18,7 +18,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib
 WORKDIR /app
-COPY components/__init__.py components/console.py components/images.py components/machine.py components/
+COPY components/__init__.py components/console.py components/images.py components/machine.py components/step.py components/
 COPY components/artifacts components/artifacts
 COPY components/ingest components/ingest
 COPY components/preprocess components/preprocess

@@ -8,14 +8,14 @@ from components.evaluate.component import evaluate, evaluate_floor
 from components.ingest.component import ingest
 from components.preprocess.component import preprocess
 from components.train.component import train
-from pipelines.compact import compact
+from pipelines.compact import bare
 from pipelines.pods import place
 from pipelines.settings import Settings
 
 NAME = "pneumonia-benchmark"
 
 ingest, preprocess, train, evaluate, evaluate_floor, compare = map(
-    compact, (ingest, preprocess, train, evaluate, evaluate_floor, compare)
+    bare, (ingest, preprocess, train, evaluate, evaluate_floor, compare)
 )
 
 

@@ -1,34 +1,41 @@
-"""The source that travels in the YAML, as short as it can be without changing what it does."""
+"""Components as a pipeline carries them: without the texts that a run's status would repeat."""
 
-import ast
 import copy
 import re
 
-from kfp.dsl.base_component import BaseComponent
+from kfp.dsl.python_component import PythonComponent
+
+from components.step import interface
 
 
-def compact(component: BaseComponent) -> BaseComponent:
-    """A copy of a component whose command holds its function without docstring, comments and layout.
+def compact(component: PythonComponent) -> PythonComponent:
+    """A copy of a component whose command names its function instead of holding its source.
 
-    A run's workflow repeats a task's command about eight times (`workflow_size`), and the docstring's words are in the
-    component's specification, from which Kubeflow shows them, all the same.
+    A run's workflow repeats a task's command about eight times (`workflow_size`), and the function is in the image.
 
     Args:
-        component: made of a Python function by `dsl.component`.
+        component: made by `components.step.step`.
     """
     shorter = copy.deepcopy(component)
     container = shorter.component_spec.implementation.container
-    *shell, script, source = container.command
+    *shell, script, _ = container.command
     # kfp indents the lines that the script continues on.
-    container.command = [*shell, re.sub(" {2,}", " ", script), short_source(source)]
+    container.command = [*shell, re.sub(" {2,}", " ", script), _source(component)]
     return shorter
 
 
-def short_source(source: str) -> str:
-    """A module's source without comments, layout and docstrings of functions."""
-    module = ast.parse(source)
-    for node in ast.walk(module):
-        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
-            # A function needs a body.
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(module)
+def bare(component: PythonComponent) -> PythonComponent:
+    """A compact copy without the descriptions of its inputs, which are repeated likewise.
+
+    The pipeline's own inputs keep theirs, which Kubeflow's run form shows, and so do the components' YAML files.
+    """
+    shorter = compact(component)
+    for spec in shorter.component_spec.inputs.values():
+        spec.description = None
+    return shorter
+
+
+def _source(component: PythonComponent) -> str:
+    function = component.python_func
+    module, name = function.__module__, function.__name__
+    return f"from components.step import load\n{name} = load({module!r}, {name!r}, {interface(function)!r})"

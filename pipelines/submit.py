@@ -195,6 +195,10 @@ def _prepared(arguments: argparse.Namespace) -> Iterator[tuple[Package, dict[str
         if not arguments.cache:
             pipeline = package.without_cache(pipeline, Path(folder) / "uncached.yaml")
         parameters = package.check(pipeline, values, texts)
+        # A YAML that was compiled before is sent as it is.
+        if arguments.cache and not arguments.yaml and package.pins_source(pipeline, parameters):
+            pipeline, parameters = package.with_pinned_source(pipeline, parameters, Path(folder) / "pinned.yaml")
+            print("the source cannot change, so ingest may come from Kubeflow's cache (--no-cache: never)")
         print(f"version: {pipeline.version}")
         print(f"parameters: {', '.join(f'{key}={value}' for key, value in parameters.items()) or 'the defaults'}")
         yield pipeline, parameters

@@ -1,14 +1,14 @@
 """Compare as a step of a Kubeflow pipeline."""
 
-from kfp import dsl
 from kfp.dsl import HTML, Artifact, Input, Markdown, Output
 
 from components.images import DATA_IMAGE
+from components.step import step
 
 # Optional artifacts are `Input[...] = None`: see evaluate's component.
 
 
-@dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
+@step(DATA_IMAGE)
 def compare(
     dataset_summary: Input[Artifact],
     comparison: Output[Artifact],

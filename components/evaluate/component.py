@@ -1,15 +1,15 @@
 """Evaluate as a step of a Kubeflow pipeline."""
 
-from kfp import dsl
 from kfp.dsl import Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
 from components.images import TRAIN_IMAGE
+from components.step import step
 
 # An optional artifact is `Input[...] = None`, not `Optional[Input[...]]`: Kubeflow hands inputs over without their
 # type, kfp then makes an object of the annotation itself, and `Optional` cannot be one.
 
 
-@dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
+@step(TRAIN_IMAGE)
 def evaluate(
     prepared_dataset: Input[Dataset],
     model: Input[Model],
@@ -46,7 +46,7 @@ def evaluate(
     classification.log_roc_curve(*kubeflow.roc_curve(results[0]))
 
 
-@dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
+@step(TRAIN_IMAGE)
 def evaluate_floor(
     prepared_dataset: Input[Dataset],
     evaluation: Output[Artifact],

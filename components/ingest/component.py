@@ -1,12 +1,12 @@
 """Ingest as a step of a Kubeflow pipeline."""
 
-from kfp import dsl
 from kfp.dsl import Dataset, Output
 
 from components.images import DATA_IMAGE
+from components.step import step
 
 
-@dsl.component(base_image=DATA_IMAGE, install_kfp_package=False)
+@step(DATA_IMAGE)
 def ingest(
     raw_dataset: Output[Dataset],
     source: str = "synthetic",

@@ -1,12 +1,12 @@
 """Train as a step of a Kubeflow pipeline: one task for each regime."""
 
-from kfp import dsl
 from kfp.dsl import Dataset, Input, Model, Output
 
 from components.images import TRAIN_IMAGE
+from components.step import step
 
 
-@dsl.component(base_image=TRAIN_IMAGE, install_kfp_package=False)
+@step(TRAIN_IMAGE)
 def train(
     prepared_dataset: Input[Dataset],
     model: Output[Model],

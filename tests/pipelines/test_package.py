@@ -5,8 +5,10 @@ import json
 import pytest
 import yaml
 
+from compile import compile_all
 from components.console import UserError
 from pipelines import benchmark, package
+from pipelines.settings import Settings
 
 PARAMETERS = {
     "epochs": {"parameterType": "NUMBER_INTEGER", "defaultValue": 20.0},
@@ -184,3 +186,64 @@ def test_a_missing_or_too_large_yaml_is_named(tmp_path):
         file.truncate(package.LARGEST_BYTES + 1)
     with pytest.raises(UserError, match="larger than the 32 MiB"):
         package.load(tmp_path / "large.yaml")
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """The pipeline, with an external test set."""
+    folder = tmp_path_factory.mktemp("compiled")
+    path = compile_all(Settings(external_test="/data/elsewhere"), folder)[0]
+    return package.load(path)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "pinned"),
+    [
+        ({}, True),
+        ({"source": "synthetic", "synthetic_images": 60}, True),
+        ({"source": "https://example.org/x.zip", "sha256": "0" * 64}, True),
+        ({"source": "https://example.org/x.zip"}, False),
+        ({"source": "http://localhost/x.zip", "sha256": "0" * 64}, False),
+        ({"source": "directory", "path": "/data"}, False),
+        ({"source": "gs://bucket/prefix"}, False),
+        ({"source": "kaggle"}, False),
+        ({"source": "pneumoniamnist"}, True),
+        ({"source": "pneumoniamnist", "path": "/data/x.npz"}, False),
+    ],
+)
+def test_a_source_is_pinned_where_it_is_simulated_or_has_a_checksum(real, parameters, pinned):
+    assert package.pins_source(real, parameters) is pinned
+
+
+def test_a_pinned_source_is_no_parameter_any_more_so_another_never_gets_its_images(real, tmp_path):
+    parameters = {"source": "https://example.org/x.zip", "sha256": "a" * 64, "epochs": 3}
+    pinned, left = package.with_pinned_source(real, parameters, tmp_path / "pinned.yaml")
+    assert left == {"epochs": 3}
+    assert real.parameters.keys() - pinned.parameters.keys() == {"source", "path", "sha256"}
+    with pytest.raises(UserError, match="no parameter 'source'"):
+        package.check(pinned, {}, {"source": "directory"})
+    tasks = pinned.documents[0]["root"]["dag"]["tasks"]
+    given = tasks["ingest"]["inputs"]["parameters"]
+    fixed = {name: given[name]["runtimeValue"]["constant"] for name in ("source", "path", "sha256")}
+    assert fixed == {"source": "https://example.org/x.zip", "path": "", "sha256": "a" * 64}
+    assert given["synthetic_images"] == {"componentInputParameter": "synthetic_images"}
+    assert tasks["ingest"]["cachingOptions"] == {"enableCache": True}
+    text = json.dumps(pinned.documents)
+    assert not any(f'"componentInputParameter": "{name}"' in text for name in ("source", "path", "sha256"))
+
+
+def test_the_external_test_set_is_in_a_folder_and_never_from_the_cache(real, tmp_path):
+    pinned, _ = package.with_pinned_source(real, {}, tmp_path / "pinned.yaml")
+    before, after = (one.documents[0]["root"]["dag"]["tasks"] for one in (real, pinned))
+    assert after["ingest-2"] == before["ingest-2"]
+    assert after["ingest-2"]["cachingOptions"] == {}
+    assert {name for name in before if after[name] != before[name]} == {"ingest"}
+
+
+def test_another_pinned_source_is_another_version(real, tmp_path):
+    versions = {
+        package.with_pinned_source(real, parameters, tmp_path / f"{number}.yaml")[0].version
+        for number, parameters in enumerate(({}, {"source": "pneumoniamnist"}, {"synthetic_images": 60}))
+    }
+    assert len(versions) == 2, "how many images are simulated stays a parameter"
+    assert real.version not in versions

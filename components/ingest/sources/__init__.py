@@ -88,6 +88,15 @@ def open_source(
     raise UserError(f"there is no source {source!r}: choose one of {', '.join((*SOURCES, *SOURCE_URLS))}")
 
 
+def is_pinned(source: str, path: str = "", sha256: str = "") -> bool:
+    """Whether a source can never give other images for the same arguments of `open_source`.
+
+    That holds for simulated radiographs, and for what is compared with a checksum.
+    """
+    checked = source.startswith("https://") and bool(sha256)
+    return source == "synthetic" or checked or (source == "pneumoniamnist" and not path)
+
+
 def _checksum(sha256: str, source: str) -> str:
     """The checksum as `downloads` wants it."""
     if not sha256:
