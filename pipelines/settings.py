@@ -20,7 +20,10 @@ CPU = {"ingest": "2", "preprocess": "2", "train": "2", "evaluate": "2", "compare
 MEMORY = {"ingest": "2G", "preprocess": "2G", "train": "8G", "evaluate": "4G", "compare": "2G"}
 TIMEOUT = {"ingest": "21600", "preprocess": "7200", "train": "86400", "evaluate": "7200", "compare": "3600"}
 RETRIES = {"ingest": "3", "preprocess": "0", "train": "2", "evaluate": "2", "compare": "0"}
-"""Further attempts of the steps that use the network or run where nodes may be taken away."""
+"""Further attempts of the steps that use the network or run where nodes may be taken away.
+
+Kubeflow Pipelines 2.17 begins a step anew whose pod was deleted or whose node was lost, and no step that ended with an
+error or ran out of memory; before 2.17 it is the other way round. Ingest waits for networks and servers by itself."""
 
 EFFECTS = ("NoSchedule", "NoExecute", "PreferNoSchedule")
 PULL_POLICIES = ("IfNotPresent", "Always", "Never")
@@ -60,7 +63,7 @@ class Pod:
         memory, memory_limit: likewise ("8G", "512Mi").
         scratch: size limit of the folder for temporary files, `/tmp`; "" for none.
         timeout: seconds after which the step is stopped; 0 for never.
-        retries: further attempts after a failure of the node or the network.
+        retries: further attempts; after which failures, depends on the backend (see `RETRIES`).
         node_selector: {label: value} that a node must have.
         tolerations: taints that it may have.
     """
@@ -84,7 +87,7 @@ class Settings:
         regimes: those to train, in this order.
         data_image: image of ingest, preprocess and compare.
         train_image: image of train and evaluate.
-        gpus: GPUs a train task; 0 for clusters without. A count given as a pipeline parameter would reach Kubeflow as
+        gpus: GPUs per train task; 0 for clusters without. A count given as a pipeline parameter would reach Kubeflow as
             a string and silently ask for none, so it is fixed here.
         accelerator: name of the GPU resource, for example "nvidia.com/gpu".
         pods: {step: what it asks of the cluster}; empty for a run on this machine.
@@ -139,7 +142,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     steps = f"STEP is one of {', '.join(STEPS)}; without STEP= a value holds for all of them"
     add = parser.add_argument_group("resources", steps).add_argument
-    add("--gpus", metavar="N", **one, help="GPUs a train task, 0 for none (and the CPU image); default: 1")
+    add("--gpus", metavar="N", **one, help="GPUs per train task, 0 for none (and the CPU image); default: 1")
     add("--accelerator", metavar="NAME", **one, help="the GPUs' resource name; default: nvidia.com/gpu")
     add("--cpu", metavar="[STEP=]N", **many, help=f"processors; default: {_listed(CPU)}")
     add("--cpu-limit", metavar="[STEP=]N", **many, help="at most so many; default: as --cpu")
@@ -149,7 +152,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--scratch-class", metavar="NAME", **one, help="storage class of volumes for /tmp; default: the node's disk")
     add("--shm", metavar="SIZE", **one, help="train's shared memory, /dev/shm; default: 1Gi")
     add("--timeout", metavar="[STEP=]SECONDS", **many, help=f"then a step is stopped; default: {_listed(TIMEOUT)}")
-    add("--retries", metavar="[STEP=]N", **many, help=f"further attempts; default: {_listed(RETRIES)}")
+    again = "after a lost node or deleted pod, not after an error or too little memory (before KFP 2.17: the reverse)"
+    add("--retries", metavar="[STEP=]N", **many, help=f"further attempts {again}; default: {_listed(RETRIES)}")
 
     limited = "a leading STEP: (for example train:) limits a value to one step"
     add = parser.add_argument_group("nodes", limited).add_argument
@@ -166,7 +170,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument_group("cache").add_argument
     flag = one | {"action": argparse.BooleanOptionalAction}
-    add("--cache-ingest", **flag, help="reuse an earlier ingest with the same parameters; for pinned sources")
+    add(
+        "--cache-ingest", **flag, help="reuse an earlier ingest and preprocess; for sources whose content never changes"
+    )
     add("--cache-training", **flag, help="reuse earlier trainings; the costs are then theirs, and the report says so")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="YAML with any of these options by name")
 
