@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -78,7 +79,7 @@ def _client(store: str, context: str) -> Any:
     )
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and fetches."""
     parser = argparse.ArgumentParser(
         prog="python -m images.kind.fetch_report",
@@ -88,7 +89,7 @@ def main() -> None:
     parser.add_argument("--store", default="http://127.0.0.1:8081", help="the store's address; default: %(default)s")
     parser.add_argument("--context", default="kind-pneumonia-benchmark", help="of kubectl; default: %(default)s")
     parser.add_argument("--output", type=Path, default=Path("runs/kind"), help="folder; default: %(default)s")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     with console.plain_errors():
         folder = fetch(_client(arguments.store, arguments.context), arguments.output)
         print(f"report: {folder / 'report.html'}")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from compile import compile_all
+from images.kind import fetch_report
+from pipelines import submit
 from pipelines.settings import Settings
+from tests.pipelines.kubeflow_server import KubeflowServer
 
 PROJECT = Path(__file__).parents[2]
 TEXT = (PROJECT / "docs" / "kubeflow.md").read_text(encoding="utf-8")
@@ -36,7 +40,23 @@ def folder(tmp_path_factory):
 
 
 def test_every_component_is_shown():
-    assert set(BLOCKS) == {"examples", "reuse", *COMPONENTS}
+    assert set(BLOCKS) == {"first", "examples", "reuse", *COMPONENTS}
+
+
+def test_the_five_commands_parse_and_what_would_write_says_what_it_would_do(tmp_path, capsys):
+    make, forward_ui, run_, forward_store, fetch = BLOCKS["first"].splitlines()
+    assert "images.build --gpu 1 --docker docker --registry ghcr.io/me --push" in " ".join(
+        run(PROJECT, [*make.split(), "-n"]).split()
+    )
+    services = {words.split()[-3]: words.split()[-2] for words in (forward_ui, forward_store)}
+    assert services == {"service/ml-pipeline-ui": "8080:80", "service/seaweedfs": "8081:9000"}
+    with KubeflowServer() as server:
+        words = run_.replace("http://localhost:8080", server.url).split()[3:]
+        assert submit.main([*words, "--dry-run"]) == 0
+    assert "would have started the run" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):  # there is no cluster
+        fetch_report.main([*shlex.split(fetch)[3:], "--output", str(tmp_path)])
+    assert "the object store's credentials cannot be read from the cluster" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
