@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import kfp
 import kfp_server_api
@@ -25,12 +25,15 @@ from kfp_server_api import rest
 
 from components import console
 from components.console import UserError
+from pipelines.run_states import ENDED
 
 RETRIES = 4
 BACKOFF_SECONDS = 0.5
 """Pause before the second repetition; each later one is twice as long."""
 CONNECT_SECONDS = 10
 PAGE_SIZE = 100
+LOG_BYTES = 2**20
+"""So much of the end of a log is looked at."""
 BUSY = (429, 500, 502, 503, 504)
 
 _ENDPOINT = "KF_PIPELINES_ENDPOINT"
@@ -270,6 +273,31 @@ class _Client(kfp.Client):
                 ) from None
         return self._health
 
+    def read_end(self, path: str, size: int) -> bytes | None:
+        """The last bytes of something that the API gives as text; None where it does not, at the first try.
+
+        Args:
+            path: below the host.
+            size: at most so many bytes.
+        """
+        api = self.runs.api_client
+        headers = dict(api.default_headers) | ({"Cookie": api.cookie} if api.cookie else {})
+        api.update_params_for_auth(headers, [], ["Bearer"])
+        options = {"headers": headers, "retries": False, "preload_content": False}
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=self._answer_seconds)
+        end = b""
+        try:
+            url = f"{api.configuration.host}{path}"
+            answer = api.rest_client.pool_manager.request("GET", url, timeout=timeout, **options)
+            with contextlib.closing(answer):
+                if answer.status != 200 or "html" in answer.headers.get("Content-Type", ""):
+                    return None
+                for chunk in answer.stream(2**16):
+                    end = (end + chunk)[-size:]
+        except urllib3.exceptions.HTTPError:
+            return None
+        return end
+
     def link(self, kind: str, identifier: str) -> str:
         """The page of the web interface that shows a thing, for example `link("runs", run_id)`."""
         page = f"{self._get_url_prefix().rstrip('/')}/#/{kind}/details/{identifier}"
@@ -399,6 +427,26 @@ class Server:
         """A run as it is now."""
         return self._client.get_run(run_id)
 
+    def read_log(self, run_id: str, pod: str) -> str | None:
+        """The end of a pod's log; None where it cannot be read (yet, or any more).
+
+        Args:
+            run_id: the pod's run.
+            pod: the pod's node, see `run_states.pod_of`.
+        """
+        path = f"/apis/v1alpha1/runs/{quote(run_id, safe='')}/nodes/{quote(pod, safe='')}/log"
+        end = self._client.read_end(path, LOG_BYTES)
+        return None if end is None else end.decode("utf-8", "replace")
+
+    def unfinished_runs(self, recurring_run_id: str) -> list[kfp_server_api.V2beta1Run]:
+        """The runs that a recurring run has started and that have not ended."""
+        if not recurring_run_id:
+            return []
+        where = {"filter": _equal("recurring_run_id", recurring_run_id)}
+        where |= {"namespace": self._namespace} if self._namespace else {}
+        found = self._all(self._client.list_runs, "runs", None, **where)
+        return [run for run in found if run.state not in ENDED]
+
     def _newest_run(self, name: str, experiment_id: str) -> str | None:
         if not experiment_id:
             return None
@@ -416,6 +464,16 @@ class Server:
         found = self._all(self._client.list_recurring_runs, "recurring_runs", name, namespace=self._namespace)
         own = [run for run in found if (run.pipeline_version_reference or _NOTHING).pipeline_id == pipeline_id]
         return sorted(own, key=lambda run: run.created_at, reverse=True)
+
+    def has_recurring_run(self, identifier: str) -> bool:
+        """Whether a recurring run exists."""
+        try:
+            self._client.get_recurring_run(identifier)
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
 
     def create_recurring_run(
         self,
@@ -514,7 +572,11 @@ _NOTHING = kfp_server_api.V2beta1PipelineVersionReference()
 
 def _named(name: str) -> str:
     """A filter of a list: only what has this display name."""
-    return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
+    return _equal("display_name", name)
+
+
+def _equal(key: str, value: str) -> str:
+    return json.dumps({"predicates": [{"operation": "EQUALS", "key": key, "stringValue": value}]})
 
 
 def _quietly(call: Callable, *values: Any, **arguments: Any) -> Any:

@@ -64,6 +64,21 @@ class Package:
         """The title of every task by its name in the graph, for example {"train-2": "Train: Transfer learning"}."""
         return {name: task.get("taskInfo", {}).get("name", name) for name, task in _tasks(self.documents[0])}
 
+    def needs(self, task: str) -> str:
+        """What a task's pod asks a node for, for example "1 nvidia.com/gpu, 2 CPUs and 8G of memory"; "" if nothing."""
+        name = dict(_tasks(self.documents[0]))[task]["componentRef"]["name"]
+        label = self.documents[0]["components"][name].get("executorLabel", "")
+        executors = self.documents[0].get("deploymentSpec", {}).get("executors", {})
+        asked = executors.get(label, {}).get("container", {}).get("resources", {})
+        gpu = asked.get("accelerator", {})
+        parts = [
+            f"{gpu.get('resourceCount', '')} {gpu.get('resourceType', '')}".strip(),
+            f"{asked['resourceCpuRequest']} CPUs" if "resourceCpuRequest" in asked else "",
+            f"{asked['resourceMemoryRequest']} of memory" if "resourceMemoryRequest" in asked else "",
+        ]
+        *first, last = [part for part in parts if part] or [""]
+        return f"{', '.join(first)} and {last}" if first else last
+
     def effective(self, given: Mapping[str, Any]) -> dict[str, str]:
         """What a run with these parameters computes with, defaults filled in, each as JSON in one form to compare."""
         defaults = {name: spec["defaultValue"] for name, spec in self.parameters.items() if "defaultValue" in spec}

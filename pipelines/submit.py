@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,18 @@ if TYPE_CHECKING:
 
     from pipelines.kubeflow import Server
 
-EXIT_CODES = """exit codes: 0 done (with --wait: the run succeeded), 1 the run failed or was cancelled, 2 a mistake,
-or a server that refuses or does not answer, 3 the run did not end within --wait-timeout (it goes on)"""
+EXIT_CODES = """exit codes: 0 done (with --wait: the run succeeded), 1 the run failed, was cancelled or is no longer
+in the cluster, 2 a mistake, or a server that refuses or does not answer, 3 a run goes on (it did not end within
+--wait-timeout, or the schedule to delete waits for it)"""
+GOES_ON = 3
+
+SETTLE_SECONDS = 5.0
+"""After pausing a schedule, until the run that it may just have started is listed."""
+
+
+DELETING = """Kubeflow stops the run of a schedule that is deleted, and lists it as running for ever. So the schedule is
+paused, and deleted only when its run has ended: by this command, given again, or at once with --wait. The runs that
+have ended stay."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -59,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from pipelines import waiting  # noqa: PLC0415 (loads kfp)
 
-    return waiting.wait(server, run_id, pipeline.titles, arguments.poll, arguments.wait_timeout)
+    return waiting.wait(server, run_id, pipeline, arguments.poll, arguments.wait_timeout)
 
 
 def schedule(arguments: argparse.Namespace) -> int:
@@ -90,14 +101,14 @@ def schedule(arguments: argparse.Namespace) -> int:
     else:
         for reason in _changes(present, pipeline, wanted):
             print(f"changed: {reason}", flush=True)
-        # The old one goes only when the new one is there: interrupted in between, there are two of this name, and
-        # saying the command again deletes the old one.
+        # The old one goes only when the new one is there, and none of its runs goes on: until then there are two of
+        # this name, of which the newest counts, and the next command deletes the old one.
         kept = server.create_recurring_run(
             arguments.name, timing.expression, enabled, experiment_id, pipeline_id, version_id, parameters
         )
     for found in present:
         if found.recurring_run_id != kept:
-            server.delete_recurring_run(arguments.name, found.recurring_run_id, "old ")
+            _retire(server, arguments, found, "old ")
     _say_when(timing, enabled)
     if arguments.run_now:
         name = f"{arguments.name} {datetime.now():%Y-%m-%d %H-%M-%S}"
@@ -119,13 +130,14 @@ def list_schedules(arguments: argparse.Namespace) -> int:
         return 0
     versions = server.version_names(pipeline_id)
     rows = [("name", "state", "cron (seconds first)", "next, UTC", "version", "id")]
+    newest = {found.display_name: found.recurring_run_id for found in reversed(present)}
     for found in sorted(present, key=lambda one: one.display_name):
         expression = _expression(found)
         version = (found.pipeline_version_reference and found.pipeline_version_reference.pipeline_version_id) or ""
         rows.append(
             (
                 found.display_name,
-                "on" if _is_enabled(found) else "paused",
+                _state(found, newest[found.display_name]),
                 expression or "-",
                 _next(expression) if _is_enabled(found) else "-",
                 versions.get(version, version),
@@ -136,6 +148,12 @@ def list_schedules(arguments: argparse.Namespace) -> int:
     for row in rows:
         print("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
     return 0
+
+
+def _state(found: "V2beta1RecurringRun", newest: str) -> str:
+    if found.recurring_run_id != newest:
+        return "replaced"
+    return "on" if _is_enabled(found) else "paused"
 
 
 def pause(arguments: argparse.Namespace) -> int:
@@ -150,21 +168,64 @@ def resume(arguments: argparse.Namespace) -> int:
 
 def _switch(arguments: argparse.Namespace, enabled: bool) -> int:
     server, present = _named_schedules(arguments)
-    # Where a replacement was interrupted there are two of this name: all are paused, but only the newest is resumed.
-    for found in present[:1] if enabled else present:
-        if _is_enabled(found) == enabled:
-            print(f"the schedule {arguments.name!r} is already {'on' if enabled else 'paused'}", flush=True)
-        else:
-            server.switch_recurring_run(arguments.name, found.recurring_run_id, enabled)
+    # Those that were replaced have the same name: all are paused, but only the newest is resumed.
+    changing = [found for found in (present[:1] if enabled else present) if _is_enabled(found) != enabled]
+    for found in changing:
+        server.switch_recurring_run(arguments.name, found.recurring_run_id, enabled)
+    if present and not changing:
+        print(f"the schedule {arguments.name!r} is already {'on' if enabled else 'paused'}", flush=True)
     return 0
 
 
 def delete(arguments: argparse.Namespace) -> int:
-    """Deletes a schedule; its runs stay."""
+    """Deletes a schedule, once none of its runs goes on."""
     server, present = _named_schedules(arguments)
-    for found in present:
-        server.delete_recurring_run(arguments.name, found.recurring_run_id)
-    return 0
+    poll = arguments.poll if arguments.wait else None
+    gone = [_retire(server, arguments, found, poll=poll, stop=arguments.stop_runs) for found in present]
+    return 0 if all(gone) else GOES_ON
+
+
+def _retire(
+    server: "Server",
+    arguments: argparse.Namespace,
+    found: "V2beta1RecurringRun",
+    which: str = "",
+    poll: float | None = None,
+    stop: bool = False,
+) -> bool:
+    """Deletes a recurring run, which would end those of its runs that go on: it is paused until there are none.
+
+    Args:
+        server: where it is.
+        arguments: the command line.
+        found: the recurring run.
+        which: "old " for one that was replaced.
+        poll: seconds between two looks whether its runs have ended; None looks once.
+        stop: delete it although that ends its runs.
+
+    Returns:
+        Whether it was deleted.
+    """
+    identifier = found.recurring_run_id
+    schedule_ = f"the {which}schedule {arguments.name!r} ({identifier})"
+    if _is_enabled(found):
+        server.switch_recurring_run(arguments.name, identifier, False)
+        # A run that was due just now is not listed at once.
+        time.sleep(0 if arguments.dry_run else SETTLE_SECONDS)
+    said = False
+    while (runs := server.unfinished_runs(identifier)) and not stop:
+        if not said:
+            links = ", ".join(server.link("runs", run.run_id) for run in runs)
+            print(f"{schedule_} is paused and stays until its run has ended, which deleting it would stop: {links}")
+            said = True
+        if poll is None or arguments.dry_run:
+            print("then give this command again", flush=True)
+            return False
+        time.sleep(poll)
+    for run in runs:
+        print(f"its run ends with it: {server.link('runs', run.run_id)}", flush=True)
+    server.delete_recurring_run(arguments.name, identifier, which)
+    return True
 
 
 def _named_schedules(arguments: argparse.Namespace) -> "tuple[Server | None, list[V2beta1RecurringRun]]":
@@ -343,11 +404,17 @@ comes from a file or KF_PIPELINES_TOKEN, cookies from KF_PIPELINES_COOKIES.""",
         ("list", list_schedules, "list the schedules"),
         ("pause", pause, "pause a schedule"),
         ("resume", resume, "resume a schedule"),
-        ("delete", delete, "delete a schedule; the runs that it started stay"),
+        ("delete", delete, "delete a schedule, once none of its runs goes on"),
     ):
         added = _command(commands, name, command, text)
         if command is not list_schedules:
             added.add_argument("--name", default=NAME, help="which; default: %(default)s")
+        if command is delete:
+            added.epilog = DELETING
+            added.add_argument("--wait", action="store_true", help="wait for the end of its run, then delete it")
+            poll = {"type": _seconds, "default": 10.0, "metavar": "SECONDS"}
+            added.add_argument("--poll", **poll, help="with --wait: between looks; default: 10")
+            added.add_argument("--stop-runs", action="store_true", help="delete it now, which stops its run for good")
     return parser
 
 
@@ -406,8 +473,9 @@ def _add_schedule(commands: Any) -> None:
         "schedule",
         schedule,
         "make a schedule what is said here, whether or not there is one of this name",
-        epilog="""Said again unchanged, nothing is done; changed, the schedule is replaced, never doubled. It does not
-catch up on what it missed, and starts no run while its last one goes on.
+        epilog="""Said again unchanged, nothing is done; changed, a new schedule replaces the old one, which is paused,
+and deleted if none of its runs goes on, else when this command is given again. It does not catch up on what it missed,
+and starts no run while its last one goes on.
 
 cron: minute, hour, day of month, month, day of week (0 is Sunday), or six fields with the second first. The server's
 time zone counts: UTC, unless its administrator set CRON_SCHEDULE_TIMEZONE.

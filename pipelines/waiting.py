@@ -3,41 +3,48 @@
 kfp's own way to wait knows nothing of cancelled runs, for which it waits for ever, and says nothing while it waits.
 """
 
+import re
 import sys
 import time
-from collections.abc import Mapping
 
 from kfp_server_api import V2beta1Run
 
 from components import console
 from components.console import UserError
-from pipelines.kubeflow import Server, UnansweredError
-from pipelines.package import NAME
+from pipelines import run_states
+from pipelines.kubeflow import RefusedError, Server, UnansweredError
+from pipelines.package import Package
+from pipelines.run_states import TaskState
 
 SUCCEEDED, FAILED, TIMED_OUT, STOPPED = 0, 1, 3, 130
 """Exit codes."""
 AWAY_SECONDS = 600
 """How long a server may be away (an upgrade, say) before waiting for a run ends."""
+PENDING_SECONDS = 30
+"""How long a pod may take to start before that is worth a line."""
+QUIET_SECONDS = 300
+"""After so long without news it is looked whether the run still exists in the cluster, and then again."""
+GONE_LOOKS = 3
+"""So many looks in a row that find nothing of a run are enough."""
 
-_ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
-# What Kubeflow lists beside the pipeline's own tasks.
-_MACHINERY = ("root", "executor")
+_LAUNCHER = re.compile(r"[IWEF]\d{4} |\[KFP Executor |\s|[{}\[\]]|$")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def wait(
     server: Server,
     run_id: str,
-    titles: Mapping[str, str],
+    package: Package,
     poll: float,
     timeout: float | None,
     away: float = AWAY_SECONDS,
 ) -> int:
-    """Waits for a run's end; prints every change of the state of a task.
+    """Waits for a run's end; prints every change of the state of one of the pipeline's tasks.
 
     Args:
         server: where it runs.
         run_id: whose end.
-        titles: of the tasks, by their names in the graph.
+        package: the pipeline, for what its tasks are called and need.
         poll: seconds between two looks.
         timeout: seconds after which to stop waiting (the run goes on); None for no limit.
         away: seconds that the server may be silent before waiting ends.
@@ -49,21 +56,31 @@ def wait(
         UserError: the server refuses to answer, or is away for too long.
     """
     begun = heard = time.monotonic()
-    states: dict[str, str] = {}
+    watch = _Watch(server, run_id, package)
     link = server.link("runs", run_id)
     try:
         while True:
             try:
                 run = server.get_run(run_id)
                 heard = time.monotonic()
+                watch.look(run)
+                if run.state in run_states.ENDED:
+                    return watch.end(run)
+                if watch.is_gone(run):
+                    _say_error(
+                        "the run says that it goes on, but nothing of it is left in the cluster, so it never ends (its "
+                        f"schedule or its workflow was deleted): {link}"
+                    )
+                    return FAILED
             except UnansweredError as error:
                 if time.monotonic() - heard > away:
                     raise
                 console.say("submit", f"{error}; still waiting")
-            else:
-                _say_changes(run, titles, states, time.monotonic() - begun)
-                if run.state in _ENDED:
-                    return _say_end(run)
+            except RefusedError as error:
+                if error.status != 404:
+                    raise
+                _say_error(f"the run was deleted while it was waited for: {link}")
+                return FAILED
             left = float("inf") if timeout is None else begun + timeout - time.monotonic()
             if left <= 0:
                 _say_error(f"the run has not ended after {timeout:g} s and goes on: {link}")
@@ -76,27 +93,110 @@ def wait(
         raise UserError(f"{error}; the run goes on: {link}") from None
 
 
-def _say_changes(run: V2beta1Run, titles: Mapping[str, str], states: dict[str, str], seconds: float) -> None:
-    """Prints what is in another state than `states` holds, and notes it there."""
-    now = {"": ("run", run.state)}
-    for task in (run.run_details and run.run_details.task_details) or []:
-        name = task.display_name or ""
-        # A driver prepares a task; the workflow itself is listed under a name that begins with the pipeline's.
-        if name and name not in _MACHINERY and not name.endswith("-driver") and not name.startswith(f"{NAME}-"):
-            now[task.task_id] = (titles.get(name, name), task.state)
-    minutes, rest = divmod(int(seconds), 60)
-    for identifier, (title, state) in now.items():
-        if state and states.get(identifier) != state:
-            states[identifier] = state
-            print(f"{minutes:3d}:{rest:02d}  {title}: {state.lower()}", flush=True)
+class _Watch:
+    """What has been said of a run."""
 
+    def __init__(self, server: Server, run_id: str, package: Package):
+        self._server, self._run_id, self._package = server, run_id, package
+        self._begun = self._news = time.monotonic()
+        self._said: dict[str, str] = {}
+        self._waiting_since: dict[str, float] = {}
+        self._read: set[str] = set()
+        self._missed = 0
 
-def _say_end(run: V2beta1Run) -> int:
-    if run.state == "SUCCEEDED":
-        return SUCCEEDED
-    reason = f": {run.error.message}" if run.error and run.error.message else ""
-    _say_error(f"the run ended as {run.state.lower()}{reason}")
-    return FAILED
+    def look(self, run: V2beta1Run) -> None:
+        """Prints what is in another state than last time."""
+        ended = run.state in run_states.ENDED
+        named = {"PENDING": "waiting", "RUNNING": "started", None: "unknown"}
+        state = named.get(run.state) or run.state.lower()
+        if not ended:
+            self._say("", "run", state)
+        for task in run_states.task_states(run, self._package.titles):
+            now = self._has_started(run, task) if task.state == run_states.UNCLEAR else task.state
+            if now == run_states.WAITING:
+                since = self._waiting_since.setdefault(task.identifier, time.monotonic())
+                if time.monotonic() - since >= PENDING_SECONDS and not ended:
+                    self._say(task.identifier, task.title, f"waiting to start{self._needs(task)}")
+            elif now != run_states.UNCLEAR and (ended or now != run_states.NOT_RUN):
+                news = self._say(task.identifier, task.title, now)
+                if news and now == run_states.FAILED and not run_states.was_canceled(run):
+                    _say_error(f"{task.title}: {self._reason(run, task)}")
+        if ended:
+            self._say("", "run", state)
+
+    def end(self, run: V2beta1Run) -> int:
+        """Prints why the run ended as it did; gives the exit code."""
+        if run.state == "SUCCEEDED":
+            return SUCCEEDED
+        reason = f": {run.error.message}" if run.error and run.error.message else ""
+        how = "was cancelled" if run_states.was_canceled(run) else f"ended as {run.state.lower()}"
+        _say_error(f"the run {how}{reason}")
+        return FAILED
+
+    def is_gone(self, run: V2beta1Run) -> bool:
+        """Whether a run that says it goes on is no longer there in the cluster.
+
+        It is so where the schedule that started it is no more, or where the log of a pod that could be read cannot be
+        read any more, several times in a row. A log is there as long as its pod is.
+        """
+        if time.monotonic() - self._news < QUIET_SECONDS * (1 + self._missed) or run.state != "RUNNING":
+            return False
+        if run.recurring_run_id and not self._server.has_recurring_run(run.recurring_run_id):
+            return True
+        running = [
+            pod
+            for task in run_states.task_states(run, self._package.titles)
+            if task.state == run_states.STARTED and (pod := run_states.pod_of(run, task.name))
+        ]
+        readable = {pod for pod in running if self._server.read_log(self._run_id, pod) is not None}
+        self._read |= readable
+        gone = bool(running) and not readable and self._read >= set(running)
+        self._missed = self._missed + 1 if gone else 0
+        if not gone:
+            self._news = time.monotonic()
+        return self._missed >= GONE_LOOKS
+
+    def _say(self, identifier: str, title: str, state: str) -> bool:
+        """Prints a state unless it was the last one that was printed; gives whether it was."""
+        if self._said.get(identifier) == state:
+            return False
+        self._said[identifier] = state
+        self._news, self._missed = time.monotonic(), 0
+        minutes, rest = divmod(int(time.monotonic() - self._begun), 60)
+        print(f"{minutes:3d}:{rest:02d}  {title}: {state}", flush=True)
+        return True
+
+    def _has_started(self, run: V2beta1Run, task: TaskState) -> str:
+        """Whether a pod has started of which the states do not tell: then there is a log."""
+        if self._said.get(task.identifier) == run_states.STARTED:
+            return run_states.STARTED
+        pod = run_states.pod_of(run, task.name)
+        if pod is None:
+            return run_states.UNCLEAR
+        return run_states.WAITING if self._server.read_log(self._run_id, pod) is None else run_states.STARTED
+
+    def _needs(self, task: TaskState) -> str:
+        needs = self._package.needs(task.name)
+        return f": needs a node with {needs} free" if needs else ""
+
+    def _reason(self, run: V2beta1Run, task: TaskState) -> str:
+        """Why a task failed, in the words of its own log."""
+        pod = run_states.pod_of(run, task.name)
+        log = self._server.read_log(self._run_id, pod) if pod else None
+        if log is None:
+            return "failed; its log cannot be read, so the reason is unknown"
+        lines = [_CONTROL.sub("", line) for line in log.splitlines()]
+        said = [line.partition(f"{console.PREFIX}error: ")[2] for line in lines if f"{console.PREFIX}error: " in line]
+        if said:
+            return said[-1]
+        # A traceback ends with its exception; what the launcher says begins with a letter and a date.
+        own = [line for line in lines if not _LAUNCHER.match(line) and console.PREFIX not in line]
+        if own and "Traceback (most recent call last):" in log:
+            return f"failed: {own[-1]}"
+        return (
+            "failed; its log names no reason, so that is unknown (a step that is killed for its memory cannot name "
+            "one: --memory gives it more)"
+        )
 
 
 def _say_error(message: str) -> None:

@@ -1,7 +1,8 @@
 """A small Kubeflow Pipelines server for tests: the part of the v2beta1 REST API that `kfp.Client` calls, with state.
 
 It keeps what it is sent, refuses what a real one refuses (names taken, ids unknown, a namespace where there are no
-profiles, five cron fields), gives lists in pages of three, and can be told to fail.
+profiles, five cron fields), gives lists in pages of three, leaves empty ones out, and can be told to fail. Deleting a
+recurring run leaves its unfinished runs as they are for good: in a cluster, their workflows are deleted with it.
 """
 
 import contextlib
@@ -54,7 +55,9 @@ class KubeflowServer:
     Attributes:
         multi_user: whether it has profiles.
         token: the bearer token that it wants, if any.
-        script: what a run's state and tasks are at the first look, the second, and so on; the last one stays.
+        script: what the state and tasks of a run that was asked for are at the first look, the second, and so on; the
+            last one stays.
+        logs: {pod: its log}, of the pods that have started.
         requests: all that came, as "METHOD path".
         writes: those that changed something, in order.
     """
@@ -63,6 +66,7 @@ class KubeflowServer:
     token: str | None = None
     certificate: tuple[str, str] | None = None
     script: list[dict[str, Any]] = field(default_factory=lambda: [{"state": "SUCCEEDED"}])
+    logs: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     namespaces: list[str] = field(default_factory=list)
@@ -107,6 +111,18 @@ class KubeflowServer:
         """The recurring runs of a name."""
         return [run for run in self.recurring_runs.values() if run["display_name"] == name]
 
+    def fire(self, recurring_run_id: str, state: str = "RUNNING") -> dict:
+        """What a schedule does when it is due: starts a run, which stays in its state until it is told another."""
+        schedule = self.recurring_runs[recurring_run_id]
+        run = {"display_name": f"{schedule['display_name']}-1", "recurring_run_id": recurring_run_id, "state": state}
+        run |= {key: schedule[key] for key in ("experiment_id", "pipeline_version_reference")}
+        return self._add(self.runs, "run_id", run)
+
+    def end(self, run: dict) -> None:
+        """Ends a run that a schedule started, if its workflow is still there."""
+        if run["recurring_run_id"] in self.recurring_runs:
+            run["state"] = "SUCCEEDED"
+
     def await_closing(self) -> None:
         """Returns when the server closes."""
         self._closing.wait(60)
@@ -120,8 +136,8 @@ class KubeflowServer:
                     return fault.kind
         return None
 
-    def answer(self, method: str, path: str, query: dict[str, str], body: bytes, content_type: str) -> dict:
-        """Carries out one request."""
+    def answer(self, method: str, path: str, query: dict[str, str], body: bytes, content_type: str) -> dict | str:
+        """Carries out one request; gives JSON or text."""
         with self._lock:
             if namespace := query.get("namespace"):
                 self.namespaces.append(namespace)
@@ -177,9 +193,21 @@ class KubeflowServer:
 
     def get_run(self, _query, _data, run_id):
         run = self._get(self.runs, run_id)
+        if "looks" not in run:
+            return run
         scene = self.script[min(run["looks"], len(self.script) - 1)]
         run["looks"] += 1
         return {key: value for key, value in run.items() if key != "looks"} | scene
+
+    def read_log(self, _query, _data, run_id, pod):
+        self._get(self.runs, run_id)
+        if pod not in self.logs:
+            # As a real one answers for a pod that has not started.
+            raise HTTPError(500, f"InternalServerError: Failed to read logs from archive {pod}: NoSuchKey")
+        return self.logs[pod]
+
+    def get_recurring_run(self, _query, _data, identifier):
+        return self._get(self.recurring_runs, identifier)
 
     def list_recurring_runs(self, query, _data):
         return self._page("recurringRuns", self.recurring_runs.values(), query)
@@ -234,16 +262,20 @@ class KubeflowServer:
     def _page(self, name: str, items: Any, query: dict[str, str]) -> dict:
         found = list(items)
         for predicate in json.loads(query.get("filter") or "{}").get("predicates", []):
-            if predicate["operation"] not in ("EQUALS", 1) or predicate["key"] != "display_name":
+            if predicate["operation"] not in ("EQUALS", 1) or predicate["key"] not in (
+                "display_name",
+                "recurring_run_id",
+            ):
                 raise HTTPError(400, f"Invalid input error: filter {predicate}")
-            found = [item for item in found if item["display_name"] == predicate["stringValue"]]
+            found = [item for item in found if item.get(predicate["key"]) == predicate["stringValue"]]
         sort_by = query.get("sort_by") or "created_at"
         if sort_by.split()[0] != "created_at":
             raise HTTPError(400, f"Invalid input error: sort_by {sort_by}")
         found.sort(key=lambda item: item["created_at"], reverse=sort_by.endswith(" desc"))
         start, size = int(query.get("page_token") or 0), min(PAGE, int(query.get("page_size") or PAGE))
         rest = {"next_page_token": str(start + size)} if start + size < len(found) else {}
-        return {name: found[start : start + size], "total_size": len(found), **rest}
+        listed = found[start : start + size]
+        return {name: listed, "total_size": len(found), **rest} if listed else {}
 
 
 _V2 = "/apis/v2beta1"
@@ -258,7 +290,9 @@ _ROUTES: list[tuple[str, str, Callable]] = [
     ("GET", f"{_V2}/runs", KubeflowServer.list_runs),
     ("POST", f"{_V2}/runs", KubeflowServer.create_run),
     ("GET", f"{_V2}/runs/([^/:]+)", KubeflowServer.get_run),
+    ("GET", "/apis/v1alpha1/runs/([^/:]+)/nodes/([^/:]+)/log", KubeflowServer.read_log),
     ("GET", f"{_V2}/recurringruns", KubeflowServer.list_recurring_runs),
+    ("GET", f"{_V2}/recurringruns/([^/:]+)", KubeflowServer.get_recurring_run),
     ("POST", f"{_V2}/recurringruns", KubeflowServer.create_recurring_run),
     ("DELETE", f"{_V2}/recurringruns/([^/:]+)", KubeflowServer.delete_recurring_run),
     ("POST", f"{_V2}/recurringruns/([^/:]+):enable", KubeflowServer.enable),
@@ -324,7 +358,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.close_connection |= lost
         if not lost:
-            self._send(200, json.dumps(answer).encode())
+            is_text = isinstance(answer, str)
+            content = answer if is_text else json.dumps(answer)
+            self._send(200, content.encode(), "text/plain" if is_text else "application/json")
 
     def _send(self, status: int, content: bytes, content_type: str = "application/json"):
         with contextlib.suppress(ConnectionError):

@@ -1,0 +1,138 @@
+"""What Kubeflow's API says of a run, in terms of the pipeline's own tasks.
+
+Each node of the Argo workflow is listed, of which a task has six or more: its driver, its graph, its pod (`executor`),
+and each of these once more for every attempt, with a number in parentheses behind the name.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kfp_server_api import V2beta1PipelineTaskDetail, V2beta1Run
+
+ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
+"""States that a run or a task does not leave."""
+
+STARTED, WAITING, UNCLEAR = "started", "waiting to start", "unclear"
+CACHED, NOT_RUN, FAILED = "from the cache", "not run", "failed"
+
+_ATTEMPT = re.compile(r"(?:\(\d+(?::\d+)?\))+$")
+_POD = "executor"
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """How far one of the pipeline's tasks is.
+
+    Attributes:
+        identifier: of the task in this run.
+        name: in the graph, for example "train-2".
+        title: for people, for example "Train: Transfer learning".
+        state: `STARTED`; `WAITING`, where its pod is there and does not run yet; `UNCLEAR`, where it is one of these
+            two; "succeeded"; `CACHED`; `FAILED`; `NOT_RUN`, where a task before it failed; or another state of the API.
+    """
+
+    identifier: str
+    name: str
+    title: str
+    state: str
+
+
+def task_states(run: V2beta1Run, titles: Mapping[str, str]) -> list[TaskState]:
+    """The pipeline's own tasks that the API lists, in the order in which they began.
+
+    Args:
+        run: as the API gives it.
+        titles: of the tasks, by their names in the graph. All other nodes are left out.
+    """
+    details = _details(run)
+    own = [detail for detail in details if detail.display_name in titles]
+    return [
+        TaskState(detail.task_id, detail.display_name, titles[detail.display_name], _state(detail, details))
+        for detail in sorted(own, key=lambda detail: (str(detail.start_time), detail.display_name))
+    ]
+
+
+def was_canceled(run: V2beta1Run) -> bool:
+    """Whether somebody stopped the run, which then ends as failed."""
+    return any(entry.state == "CANCELING" for entry in run.state_history or [])
+
+
+def pod_of(run: V2beta1Run, name: str) -> str | None:
+    """The node of a task's last pod, by which the API knows its log; None where it cannot be told.
+
+    Args:
+        run: as the API gives it.
+        name: of the task in the graph.
+    """
+    pods: dict[str, list[tuple[int, str]]] = {}
+    for node, identifier in _nodes(run).items():
+        if found := re.fullmatch(rf"(.+\.{re.escape(name)}\(\d+\))\.{_POD}\((\d+)\)", node):
+            pods.setdefault(found[1], []).append((int(found[2]), identifier))
+    # In a loop a task is there several times.
+    return max(next(iter(pods.values())))[1] if len(pods) == 1 else None
+
+
+def _nodes(run: V2beta1Run) -> dict[str, str]:
+    """The nodes that are children of another, by their whole names, which say where in the graph they are.
+
+    The API gives a node's short name and the ids of its children, but not its own id. That is a hash of the whole name,
+    which Argo makes of the parent's and the short one, so it is found by trying.
+    """
+    listed = {child.pod_name for detail in _details(run) for child in detail.child_tasks or [] if child.pod_name}
+    workflow = min(listed, default="").rpartition("-")[0]
+    short = {detail.display_name for detail in _details(run) if detail.display_name}
+    found: dict[str, str] = {}
+    parents = [name for name in short if _ATTEMPT.sub("", name) == workflow]
+    while parents:
+        children = {f"{parent}.{name}" for parent in parents for name in short}
+        parents = [name for name in children if node_id(workflow, name) in listed]
+        found |= {name: node_id(workflow, name) for name in parents}
+    return found
+
+
+def node_id(workflow: str, name: str) -> str:
+    """Argo's id of a node: the workflow's name and the 32-bit FNV-1a hash of the node's.
+
+    Fowler, Noll and Vo, `draft-eastlake-fnv <https://datatracker.ietf.org/doc/draft-eastlake-fnv/>`_.
+    """
+    value = 0x811C9DC5
+    for byte in name.encode():
+        value = (value ^ byte) * 0x01000193 % 2**32
+    return f"{workflow}-{value}"
+
+
+def _details(run: V2beta1Run) -> list[V2beta1PipelineTaskDetail]:
+    return (run.run_details and run.run_details.task_details) or []
+
+
+def _state(detail: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskDetail]) -> str:
+    match detail.state:
+        case None:
+            return NOT_RUN
+        case "RUNNING":
+            return _pod_state(detail, details)
+        case "SUCCEEDED":
+            ran = any(entry.state == "RUNNING" for entry in detail.state_history or [])
+            # A task that runs takes some seconds.
+            return "succeeded" if ran or detail.start_time != detail.end_time else CACHED
+        case state:
+            return state.lower()
+
+
+def _pod_state(task: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskDetail]) -> str:
+    """Whether the pod of a task that goes on has started.
+
+    Pods are listed without their tasks. A pod is made in the same moment as its task's node, so those of the same time
+    are looked at together.
+    """
+    waits = {
+        detail.state == "PENDING"
+        for detail in details
+        if _ATTEMPT.sub("", detail.display_name or "") == _POD
+        and not detail.child_tasks
+        and detail.start_time == task.start_time
+    }
+    if len(waits) == 2:
+        return UNCLEAR
+    return WAITING if True in waits else STARTED
