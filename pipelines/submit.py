@@ -216,7 +216,8 @@ def _retire(
     while (runs := server.unfinished_runs(identifier)) and not stop:
         if not said:
             links = ", ".join(server.link("runs", run.run_id) for run in runs)
-            print(f"{schedule_} is paused and stays until its run has ended, which deleting it would stop: {links}")
+            stays = "would be paused and stay" if arguments.dry_run else "is paused and stays"
+            print(f"{schedule_} {stays} until its run has ended, which deleting it would stop: {links}", flush=True)
             said = True
         if poll is None or arguments.dry_run:
             print("then give this command again", flush=True)
