@@ -1,4 +1,4 @@
-"""Replacing or deleting a schedule never stops a run that goes on, which a real server would list as running for ever."""
+"""Replacing or deleting a schedule stops no run that goes on, which a real server would list as running for ever."""
 
 import pytest
 
