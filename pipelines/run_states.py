@@ -113,11 +113,17 @@ def _state(detail: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskD
         case "RUNNING":
             return _pod_state(detail, details)
         case "SUCCEEDED":
-            ran = any(entry.state == "RUNNING" for entry in detail.state_history or [])
-            # A task that runs takes some seconds.
-            return "succeeded" if ran or detail.start_time != detail.end_time else CACHED
+            return CACHED if _is_cached(detail, details) else "succeeded"
         case state:
             return state.lower()
+
+
+def _is_cached(task: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskDetail]) -> bool:
+    """Whether no pod was made for a task that succeeded."""
+    if any(entry.state == "RUNNING" for entry in task.state_history or []):
+        return False
+    skipped = any(detail.state == "SKIPPED" for detail in _pods_of_that_time(task, details))
+    return skipped or task.start_time == task.end_time
 
 
 def _pod_state(task: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskDetail]) -> str:
@@ -126,13 +132,19 @@ def _pod_state(task: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTas
     Pods are listed without their tasks. A pod is made in the same moment as its task's node, so those of the same time
     are looked at together.
     """
-    waits = {
-        detail.state == "PENDING"
+    waits = {detail.state == "PENDING" for detail in _pods_of_that_time(task, details)}
+    if len(waits) == 2:
+        return UNCLEAR
+    return WAITING if True in waits else STARTED
+
+
+def _pods_of_that_time(
+    task: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskDetail]
+) -> list[V2beta1PipelineTaskDetail]:
+    return [
+        detail
         for detail in details
         if _ATTEMPT.sub("", detail.display_name or "") == _POD
         and not detail.child_tasks
         and detail.start_time == task.start_time
-    }
-    if len(waits) == 2:
-        return UNCLEAR
-    return WAITING if True in waits else STARTED
+    ]

@@ -90,7 +90,8 @@ def schedule(arguments: argparse.Namespace) -> int:
         "settings": (True, 1),
     }
     present = server.recurring_runs(pipeline_id, arguments.name)
-    same = [found for found in present if _described(found, pipeline) == wanted]
+    # Older ones of this name were replaced, and only wait for the ends of their runs.
+    same = [found for found in present[:1] if _described(found, pipeline) == wanted]
     enabled = not arguments.paused
     if same:
         kept = same[0].recurring_run_id
@@ -108,7 +109,7 @@ def schedule(arguments: argparse.Namespace) -> int:
         )
     for found in present:
         if found.recurring_run_id != kept:
-            _retire(server, arguments, found, "old ")
+            _retire(server, arguments, found, "old ", stop=arguments.stop_runs)
     _say_when(timing, enabled)
     if arguments.run_now:
         name = f"{arguments.name} {datetime.now():%Y-%m-%d %H-%M-%S}"
@@ -181,7 +182,8 @@ def delete(arguments: argparse.Namespace) -> int:
     """Deletes a schedule, once none of its runs goes on."""
     server, present = _named_schedules(arguments)
     poll = arguments.poll if arguments.wait else None
-    gone = [_retire(server, arguments, found, poll=poll, stop=arguments.stop_runs) for found in present]
+    ends = time.monotonic() + (arguments.wait_timeout or math.inf)
+    gone = [_retire(server, arguments, found, "", poll, ends, arguments.stop_runs) for found in present]
     return 0 if all(gone) else GOES_ON
 
 
@@ -191,6 +193,7 @@ def _retire(
     found: "V2beta1RecurringRun",
     which: str = "",
     poll: float | None = None,
+    ends: float = math.inf,
     stop: bool = False,
 ) -> bool:
     """Deletes a recurring run, which would end those of its runs that go on: it is paused until there are none.
@@ -201,6 +204,7 @@ def _retire(
         found: the recurring run.
         which: "old " for one that was replaced.
         poll: seconds between two looks whether its runs have ended; None looks once.
+        ends: when to stop looking, on the clock of `time.monotonic`.
         stop: delete it although that ends its runs.
 
     Returns:
@@ -219,7 +223,7 @@ def _retire(
             stays = "would be paused and stay" if arguments.dry_run else "is paused and stays"
             print(f"{schedule_} {stays} until its run has ended, which deleting it would stop: {links}", flush=True)
             said = True
-        if poll is None or arguments.dry_run:
+        if poll is None or arguments.dry_run or time.monotonic() >= ends:
             print("then give this command again", flush=True)
             return False
         time.sleep(poll)
@@ -413,6 +417,7 @@ comes from a file or KF_PIPELINES_TOKEN, cookies from KF_PIPELINES_COOKIES.""",
         if command is delete:
             added.epilog = DELETING
             added.add_argument("--wait", action="store_true", help="wait for the end of its run, then delete it")
+            added.add_argument("--wait-timeout", type=_seconds, metavar="SECONDS", help="with --wait: at most so long")
             poll = {"type": _seconds, "default": 10.0, "metavar": "SECONDS"}
             added.add_argument("--poll", **poll, help="with --wait: between looks; default: 10")
             added.add_argument("--stop-runs", action="store_true", help="delete it now, which stops its run for good")
@@ -487,6 +492,7 @@ example: python -m pipelines.submit schedule --cron "30 2 1 * *" --name monthly 
     parser.add_argument("--name", default=NAME, help="the schedule's; default: %(default)s")
     parser.add_argument("--paused", action="store_true", help="have it, but paused; without this it is on")
     parser.add_argument("--run-now", action="store_true", help="start one run at once as well")
+    parser.add_argument("--stop-runs", action="store_true", help="delete what is replaced now, which stops its run")
     _add_pipeline(parser)
 
 

@@ -24,10 +24,12 @@ PENDING_SECONDS = 30
 """How long a pod may take to start before that is worth a line."""
 QUIET_SECONDS = 300
 """After so long without news it is looked whether the run still exists in the cluster, and then again."""
-GONE_LOOKS = 3
-"""So many looks in a row that find nothing of a run are enough."""
+MISSING_LOOKS = 3
+"""So many looks in a row that do not find a run, or the log of a pod, are no accident."""
 
-_LAUNCHER = re.compile(r"[IWEF]\d{4} |\[KFP Executor |\s|[{}\[\]]|$")
+_LAUNCHER = re.compile(r"[IWEF]\d{4} |\[KFP Executor ")
+_FATAL = re.compile(r"F\d{4} [^\]]*\] (?!failed to execute component: exit status)(.+)")
+_TRACEBACK = "Traceback (most recent call last):"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -56,20 +58,21 @@ def wait(
         UserError: the server refuses to answer, or is away for too long.
     """
     begun = heard = time.monotonic()
+    missing = 0
     watch = _Watch(server, run_id, package)
     link = server.link("runs", run_id)
     try:
         while True:
             try:
                 run = server.get_run(run_id)
-                heard = time.monotonic()
+                heard, missing = time.monotonic(), 0
                 watch.look(run)
                 if run.state in run_states.ENDED:
                     return watch.end(run)
-                if watch.is_gone(run):
+                if watch.is_orphaned(run):
                     _say_error(
-                        "the run says that it goes on, but nothing of it is left in the cluster, so it never ends (its "
-                        f"schedule or its workflow was deleted): {link}"
+                        "the run says that it goes on, but the schedule that started it was deleted, and its workflow "
+                        f"with it, so it never ends: {link}"
                     )
                     return FAILED
             except UnansweredError as error:
@@ -77,8 +80,12 @@ def wait(
                     raise
                 console.say("submit", f"{error}; still waiting")
             except RefusedError as error:
+                missing += 1
                 if error.status != 404:
                     raise
+                if missing < MISSING_LOOKS:
+                    time.sleep(poll)
+                    continue
                 _say_error(f"the run was deleted while it was waited for: {link}")
                 return FAILED
             left = float("inf") if timeout is None else begun + timeout - time.monotonic()
@@ -98,7 +105,7 @@ class _Watch:
 
     def __init__(self, server: Server, run_id: str, package: Package):
         self._server, self._run_id, self._package = server, run_id, package
-        self._begun = self._news = time.monotonic()
+        self._begun = self._looked = time.monotonic()
         self._said: dict[str, str] = {}
         self._waiting_since: dict[str, float] = {}
         self._read: set[str] = set()
@@ -133,14 +140,15 @@ class _Watch:
         _say_error(f"the run {how}{reason}")
         return FAILED
 
-    def is_gone(self, run: V2beta1Run) -> bool:
-        """Whether a run that says it goes on is no longer there in the cluster.
+    def is_orphaned(self, run: V2beta1Run) -> bool:
+        """Whether a run that says it goes on cannot end, since the schedule that started it is no more.
 
-        It is so where the schedule that started it is no more, or where the log of a pod that could be read cannot be
-        read any more, several times in a row. A log is there as long as its pod is.
+        Where its pods' logs were there and are not any more, its workflow may have been deleted too, or the server may
+        just not be able to read them: then that is said, and no more.
         """
-        if time.monotonic() - self._news < QUIET_SECONDS * (1 + self._missed) or run.state != "RUNNING":
+        if time.monotonic() - self._looked < QUIET_SECONDS or run.state != "RUNNING":
             return False
+        self._looked = time.monotonic()
         if run.recurring_run_id and not self._server.has_recurring_run(run.recurring_run_id):
             return True
         running = [
@@ -148,20 +156,22 @@ class _Watch:
             for task in run_states.task_states(run, self._package.titles)
             if task.state == run_states.STARTED and (pod := run_states.pod_of(run, task.name))
         ]
-        readable = {pod for pod in running if self._server.read_log(self._run_id, pod) is not None}
-        self._read |= readable
-        gone = bool(running) and not readable and self._read >= set(running)
-        self._missed = self._missed + 1 if gone else 0
-        if not gone:
-            self._news = time.monotonic()
-        return self._missed >= GONE_LOOKS
+        readable = [pod for pod in running if self._read_log(pod) is not None]
+        self._missed = self._missed + 1 if running and not readable and self._read >= set(running) else 0
+        if self._missed == MISSING_LOOKS:
+            console.say(
+                "submit",
+                "the logs of the run's pods cannot be read any more: if its workflow was deleted, it never ends "
+                f"({self._server.link('runs', self._run_id)})",
+            )
+        return False
 
     def _say(self, identifier: str, title: str, state: str) -> bool:
         """Prints a state unless it was the last one that was printed; gives whether it was."""
         if self._said.get(identifier) == state:
             return False
         self._said[identifier] = state
-        self._news, self._missed = time.monotonic(), 0
+        self._looked = time.monotonic()
         minutes, rest = divmod(int(time.monotonic() - self._begun), 60)
         print(f"{minutes:3d}:{rest:02d}  {title}: {state}", flush=True)
         return True
@@ -173,7 +183,16 @@ class _Watch:
         pod = run_states.pod_of(run, task.name)
         if pod is None:
             return run_states.UNCLEAR
-        return run_states.WAITING if self._server.read_log(self._run_id, pod) is None else run_states.STARTED
+        if self._read_log(pod) is not None:
+            return run_states.STARTED
+        # Where no log can be read at all, nothing follows from that.
+        return run_states.WAITING if self._read else run_states.UNCLEAR
+
+    def _read_log(self, pod: str) -> str | None:
+        log = self._server.read_log(self._run_id, pod)
+        if log is not None:
+            self._read.add(pod)
+        return log
 
     def _needs(self, task: TaskState) -> str:
         needs = self._package.needs(task.name)
@@ -182,22 +201,30 @@ class _Watch:
     def _reason(self, run: V2beta1Run, task: TaskState) -> str:
         """Why a task failed, in the words of its own log."""
         pod = run_states.pod_of(run, task.name)
-        log = self._server.read_log(self._run_id, pod) if pod else None
+        log = self._read_log(pod) if pod else None
         if log is None:
             return "failed; its log cannot be read, so the reason is unknown"
         lines = [_CONTROL.sub("", line) for line in log.splitlines()]
         said = [line.partition(f"{console.PREFIX}error: ")[2] for line in lines if f"{console.PREFIX}error: " in line]
         if said:
             return said[-1]
-        # A traceback ends with its exception; what the launcher says begins with a letter and a date.
-        own = [line for line in lines if not _LAUNCHER.match(line) and console.PREFIX not in line]
-        if own and "Traceback (most recent call last):" in log:
-            return f"failed: {own[-1]}"
+        if exception := _last_exception(lines):
+            return f"failed: {exception}"
+        if fatal := [found[1] for line in lines if (found := _FATAL.match(line))]:
+            return f"failed: {fatal[-1]}"
         return (
             "failed; its log names no reason, so that is unknown (a step that is killed for its memory cannot name "
             "one: --memory gives it more)"
         )
 
 
+def _last_exception(lines: list[str]) -> str:
+    """The exception that a log ends with; "" where the step wrote something after its last traceback, or has none."""
+    own = [line for line in lines if line.strip() and not _LAUNCHER.match(line)]
+    begins = [number for number, line in enumerate(own) if line.startswith(_TRACEBACK)]
+    unindented = [line for line in own[begins[-1] + 1 :] if not line.startswith(" ")] if begins else []
+    return unindented[0] if len(unindented) == 1 else ""
+
+
 def _say_error(message: str) -> None:
-    print(f"{console.PREFIX}error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    print(f"{console.PREFIX}error: {' '.join(_CONTROL.sub('', message).split())}", file=sys.stderr, flush=True)

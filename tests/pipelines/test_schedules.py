@@ -1,5 +1,7 @@
 """Replacing or deleting a schedule stops no run that goes on, which a real server would list as running for ever."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from pipelines import submit
@@ -149,15 +151,46 @@ def test_resuming_never_brings_back_a_replaced_schedule(server, say, running):
     assert sorted(one["mode"] for one in server.recurring_runs.values()) == ["DISABLE", "ENABLE"]
 
 
-def test_going_back_to_the_old_schedule_keeps_it_and_its_run(server, say, running):
+def test_going_back_makes_a_new_schedule_and_loses_no_run(server, say, running):
     old, run = running
     say(*TUESDAY)
-    said = say(*MONDAY)
-    assert f"deleted the old schedule '{WEEKLY}'" in said.out
-    assert only(server.recurring_runs.values()) is old
-    assert old["mode"] == "ENABLE"
+    second = only(one for one in server.recurring_runs.values() if one is not old)
+    other = server.fire(second["recurring_run_id"])
+    say(*MONDAY)
+    assert [old["mode"], second["mode"]] == ["DISABLE", "DISABLE"]
+    assert len(server.recurring_runs) == 3
+    say("pause")
+    say("resume")
+    newest = max(server.recurring_runs.values(), key=lambda one: one["created_at"])
+    assert [one for one in server.recurring_runs.values() if one["mode"] == "ENABLE"] == [newest]
+    assert newest["trigger"]["cron_schedule"]["cron"] == old["trigger"]["cron_schedule"]["cron"]
     server.end(run)
-    assert run["state"] == "SUCCEEDED"
+    server.end(other)
+    say(*MONDAY)
+    assert list(server.recurring_runs.values()) == [newest]
+
+
+def test_what_was_replaced_can_be_deleted_with_its_run(server, say, running):
+    old, run = running
+    said = say(*TUESDAY, "--stop-runs")
+    assert f"its run ends with it: {server.url}" in said.out
+    assert old["recurring_run_id"] not in server.recurring_runs
+    assert len(server.recurring_runs) == 1
+    assert run["state"] == "RUNNING"
+
+
+@pytest.mark.usefixtures("running")
+def test_deleting_waits_no_longer_than_told(server, say, monkeypatch):
+    clock = [0.0]
+
+    def sleep(_seconds):
+        clock[0] += 10
+
+    monkeypatch.setattr(submit, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    said = say("delete", "--wait", "--wait-timeout", "25")
+    assert said.code == submit.GOES_ON
+    assert clock[0] <= 40
+    assert server.recurring_runs
 
 
 @pytest.mark.usefixtures("running")

@@ -44,10 +44,13 @@ def only(items):
 @pytest.fixture
 def clock(monkeypatch):
     """The time that waiting sees: `clock.at` seconds, and `clock.step` more with each pause."""
-    now = SimpleNamespace(at=0.0, step=10.0)
+    now = SimpleNamespace(at=0.0, step=10.0, pauses=0)
 
     def sleep(_seconds):
         now.at += now.step
+        now.pauses += 1
+        if now.pauses > 100:  # as if somebody lost patience
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: now.at, sleep=sleep))
     return now
@@ -161,9 +164,12 @@ def test_a_run_whose_schedule_was_deleted_is_not_waited_for_for_ever(replay):
     said = replay("orphaned", more=20)
     assert said.code == 1
     assert lines(said) == ["run: started", "Ingest: started"]
-    assert (
-        "nothing of it is left in the cluster, so it never ends (its schedule or its workflow was deleted)" in said.err
-    )
+    assert "the schedule that started it was deleted, and its workflow with it, so it never ends: http" in said.err
+
+
+def test_where_the_schedule_may_not_be_looked_at_waiting_goes_on(server, replay):
+    server.fail("GET", "/recurringruns/", 403, times=100)
+    assert replay("orphaned", more=20).code == 130
 
 
 @pytest.mark.parametrize("name", recorded.NAMES)
@@ -256,6 +262,12 @@ def test_of_several_attempts_the_last_ones_log_is_read(server, say):
         (f"{ERROR}\x1b[31mred\x1b[0m\x07 \x9b2Jand more\r\n", "red 2Jand more"),
         ("x" * 3 * kubeflow.LOG_BYTES + f"\n{ERROR}at the end\n", "at the end"),
         ("", "failed; its log names no reason"),
+        (
+            "F1126 23:23:02.8 14 main.go:59] failed to execute component: failed to convert RuntimeArtifact\n",
+            "failed: failed to execute component: failed to convert RuntimeArtifact",
+        ),
+        ("F1126 23:23:02.8 14 main.go:59] failed to execute component: exit status 137\n", "failed; its log names no"),
+        ("Traceback (most recent call last):\n  File x\nOSError: retry\n40 of 100 read\n", "failed; its log names no"),
         ("\xff\xfe", "failed; its log names no reason"),
     ],
 )
@@ -280,23 +292,58 @@ def test_where_no_log_can_ever_be_read_nothing_follows_from_that(server, say, cl
     assert say("run", "--wait").code == 0
 
 
-def test_a_run_whose_pods_logs_are_gone_is_no_longer_there(server, say, clock, monkeypatch):
+def test_logs_that_cannot_be_read_any_more_are_said_once_and_end_nothing(server, say, clock, monkeypatch):
     clock.step = 200.0
-    server.script = [scene("RUNNING", *ROOT, *pods("train", "RUNNING"))]
+    goes_on = scene("RUNNING", *ROOT, *pods("train", "RUNNING"))
+    server.script = [goes_on] * 40 + [scene("SUCCEEDED", *pods("train", "SUCCEEDED", state="SUCCEEDED"))]
     server.logs = {pod_of("train"): "epoch 1\n"}
     real, reads = kubeflow.Server.read_log, []
 
     def read(self, run_id, pod):
-        reads.append(clock.at)
+        reads.append(pod)
         if len(reads) > 2:
             server.logs.clear()
         return real(self, run_id, pod)
 
     monkeypatch.setattr(kubeflow.Server, "read_log", read)
     said = say("run", "--wait")
-    assert said.code == 1
-    assert "nothing of it is left in the cluster" in said.err
-    assert len(reads) == 2 + waiting.GONE_LOOKS
+    assert said.code == 0
+    assert said.out.count("the logs of the run's pods cannot be read any more: if its workflow was deleted") == 1
+    assert len(reads) > 2 + waiting.MISSING_LOOKS
+
+
+def test_where_no_log_can_be_read_at_all_nothing_is_said_to_wait(server, say, clock):
+    clock.step = 60.0
+    looks = [scene("RUNNING", *ROOT, *pods("train", "RUNNING"), *pods("train-2", "PENDING"))] * 5
+    server.script = [*looks, scene("SUCCEEDED")]
+    assert not any("waiting to start" in line for line in lines(say("run", "--wait")))
+
+
+@pytest.mark.usefixtures("clock")
+def test_one_answer_that_a_run_is_not_there_is_not_believed(server, say):
+    server.script = [scene("RUNNING")] * 3 + [scene("SUCCEEDED")]
+    server.fail("GET", "/runs/run-", 404, times=waiting.MISSING_LOOKS - 1)
+    assert say("run", "--wait").code == 0
+
+
+def test_of_a_long_log_the_end_alone_is_kept(server, say):
+    say("run")
+    run_id = only(server.runs)["run_id"]
+    server.logs = {"pod": "x" * 3 * kubeflow.LOG_BYTES + "end"}
+    log = kubeflow.Server(kubeflow.Connection(host=server.url)).read_log(run_id, "pod")
+    assert len(log) == kubeflow.LOG_BYTES
+    assert log.endswith("xend")
+
+
+def test_what_the_server_says_gives_the_terminal_no_orders(server, say):
+    server.script = [scene("FAILED", error={"code": 2, "message": "bad \x1b[31mred\x1b]0;title\x07"})]
+    assert "\x1b" not in say("run", "--wait").err
+
+
+def test_a_task_from_the_cache_is_known_by_the_pod_that_was_not_made(server, say):
+    cached = task("train", "SUCCEEDED", history=()) | {"end_time": "2026-01-01T00:00:11Z"}
+    server.script = [scene("SUCCEEDED", cached, task("executor", "SKIPPED", history=()))]
+    assert lines(say("run", "--wait"))[0] == "Train: Custom CNN: from the cache"
 
 
 def test_a_run_that_is_deleted_meanwhile_ends_waiting(server, say, monkeypatch):

@@ -6,14 +6,16 @@ is loaded anew, and two runs at once do no harm; the run's folder holds links to
 """
 
 import errno
+import gzip
 import hashlib
 import importlib
 import itertools
 import re
 import secrets
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from components import console
@@ -25,6 +27,8 @@ from components.ingest.retries import TransientError, persist
 from components.ingest.sources.directory import opened
 
 THREADS = 16
+PAYS_VARIABLE = "PNEUMONIA_BENCHMARK_REQUESTER_PAYS"
+"""Says who pays for what is read of a bucket whose readers pay: a project of Google's, for S3 anything."""
 PART = 16 * 1024**2
 """Bytes of an archive that are asked for at once; an interrupted download goes on after the last part."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".npz")
@@ -122,12 +126,20 @@ def _places(items: Iterable[Object], prefix: str, url: str) -> dict[Path, Object
     """
     places: dict[Path, Object] = {}
     size = 0
+    items = list(itertools.islice(items, MAX_FILES + 1))
+    if len(items) > MAX_FILES:
+        raise UserError(f"{url} holds more than {MAX_FILES} objects: give a longer prefix")
+    folders = {str(parent) for item in items for parent in PurePosixPath(item.name).parents}
     for item in items:
         shown = printable(item.name)
+        # Some programs mark a folder by an empty object of its name, with or without a slash.
+        if not item.size and item.name in folders:
+            continue
         if item.name.endswith("/") and not item.size:
             continue
         try:
-            path = Path(safe_path(item.name.removeprefix(prefix)))
+            # A key is no path: "data//train" has an empty part, and leads nowhere else.
+            path = Path(safe_path(item.name.removeprefix(prefix).lstrip("/")))
         except UnsafeNameError as error:
             raise UserError(f"{url} holds {shown!r}, which {error}: that looks like an attack, so it is left") from None
         if not path.parts or item.name.endswith("/"):
@@ -136,8 +148,8 @@ def _places(items: Iterable[Object], prefix: str, url: str) -> dict[Path, Object
             raise UserError(f"{url} holds {shown!r} and {printable(places[path].name)!r}, one and the same file here")
         places[path] = item
         size += item.size
-        if len(places) > MAX_FILES or size > MAX_BYTES:
-            raise UserError(f"{url} holds more than {MAX_FILES} files or {MAX_BYTES // 10**6} MB: give a longer prefix")
+        if size > MAX_BYTES:
+            raise UserError(f"{url} holds more than {MAX_BYTES // 10**6} MB: give a longer prefix")
     for path in places:
         if clash := next((parent for parent in path.parents if parent in places), None):
             raise UserError(f"{url} holds {printable(str(clash))!r} as a file and as a folder: rename one of them")
@@ -166,6 +178,7 @@ def _load(store: Store, wanted: list[tuple[Object, Path]], url: str) -> None:
             raise TransientError(
                 f"{printable(item.name)} of {url} came with another size than was announced: run again"
             )
+        _unpack_gzip(path, item.name)
         path.replace(target)
         progress.reach(next(done))
 
@@ -183,6 +196,7 @@ def _load_archive(store: Store, item: Object, target: Path, url: str) -> Path:
         partial = folder / "partial"
         if not target.is_file():
             _append_parts(store, item, partial, url)
+            _unpack_gzip(partial, item.name)
             partial.replace(target)
     return target
 
@@ -205,6 +219,38 @@ def _append_parts(store: Store, item: Object, partial: Path, url: str) -> None:
                 raise TransientError(f"{url} is shorter than was announced: run again")
             file.write(content)
             progress.reach(end // 10**6)
+
+
+def _unpack_gzip(path: Path, name: str) -> None:
+    """Replaces a file by what is in it where the store has it compressed (its Content-Encoding is gzip).
+
+    Objects are loaded as they are stored, so that their sizes and checksums are those that the store says. Whether one
+    is compressed is told by its content, since not every store lists the encoding, and some list a wrong one.
+
+    Args:
+        path: of the file.
+        name: of the object; what is named as a gzip is meant to be one.
+
+    Raises:
+        UserError: it is damaged, or holds more than a data set may have.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b" or name.lower().endswith((".gz", ".tgz")):
+            return
+    unpacked = path.with_name(f"{path.name}.unpacked")
+    size = 0
+    try:
+        with gzip.open(path) as source, unpacked.open("wb") as target:
+            while piece := source.read(2**20):
+                size += len(piece)
+                if size > MAX_BYTES:
+                    raise UserError(f"{printable(name)} unpacks to more than {MAX_BYTES // 10**6} MB: split it up")
+                target.write(piece)
+        unpacked.replace(path)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{printable(name)} is stored as gzip and damaged ({error}): upload it again") from None
+    finally:
+        unpacked.unlink(missing_ok=True)
 
 
 def _parts(start: int, end: int) -> Iterator[tuple[int, int]]:

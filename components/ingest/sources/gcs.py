@@ -19,8 +19,9 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from components.console import UserError
 from components.ingest.downloads import TRANSIENT
+from components.ingest.paths import printable
 from components.ingest.retries import TransientError
-from components.ingest.sources.buckets import THREADS, Object
+from components.ingest.sources.buckets import PAYS_VARIABLE, THREADS, Object
 
 _BATCH = 20 * THREADS
 _RETRY = DEFAULT_RETRY.with_timeout(15)  # `buckets` tries again for longer, and says so
@@ -45,7 +46,7 @@ class Gcs:
 
     def __init__(self, name: str, client: storage.Client, anonymous: bool):
         self._name, self._client, self._anonymous = name, client, anonymous
-        self._bucket = client.bucket(name)
+        self._bucket = client.bucket(name, user_project=os.environ.get(PAYS_VARIABLE) or None)
 
     def find(self, name: str) -> Object | None:
         """The object of that very name."""
@@ -56,14 +57,14 @@ class Gcs:
     def below(self, prefix: str) -> Iterable[Object]:
         """The objects whose names begin so."""
         with self._plain_errors():
-            for blob in self._client.list_blobs(self._name, prefix=prefix or None, retry=_RETRY):
+            for blob in self._client.list_blobs(self._bucket, prefix=prefix or None, retry=_RETRY):
                 yield _object(blob)
 
     def read(self, item: Object, start: int, end: int) -> bytes:
         """A part of that version of an object."""
         with self._plain_errors():
             blob = self._bucket.blob(item.name, generation=int(item.version))
-            return blob.download_as_bytes(start=start, end=end - 1, checksum=None, retry=_RETRY)
+            return blob.download_as_bytes(start=start, end=end - 1, checksum=None, raw_download=True, retry=_RETRY)
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
         """Writes objects to files, several at a time; each is compared with its checksum."""
@@ -75,7 +76,7 @@ class Gcs:
                 worker_type=transfer_manager.THREAD,
                 max_workers=THREADS,
                 raise_exception=False,
-                download_kwargs={"retry": _RETRY},
+                download_kwargs={"retry": _RETRY, "raw_download": True},
             )
             for (_, path), result in zip(some, results, strict=True):
                 with self._plain_errors():
@@ -103,6 +104,12 @@ class Gcs:
             ) from None
         except exceptions.NotFound:
             raise UserError(f"{bucket} or an object in it is not there (it answers 404): check the name") from None
+        except exceptions.BadRequest as error:
+            if "requester pays" in error.message:
+                raise UserError(
+                    f"{bucket} has its readers pay: set {PAYS_VARIABLE} to the project of Google's that is to be billed"
+                ) from None
+            raise UserError(f"{bucket} refuses this ({printable(error.message)}): check the name") from None
         except (exceptions.GoogleAPIError, requests.RequestException) as error:
             stays = isinstance(error, exceptions.ClientError) and error.code not in TRANSIENT
             raise (UserError if stays else TransientError)(

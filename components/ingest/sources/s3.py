@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from components.console import UserError
 from components.ingest.downloads import TRANSIENT
 from components.ingest.retries import TransientError
-from components.ingest.sources.buckets import THREADS, Object
+from components.ingest.sources.buckets import PAYS_VARIABLE, THREADS, Object
 
 _ONE_THREAD = TransferConfig(use_threads=False)
 
@@ -49,12 +49,13 @@ class S3:
 
     def __init__(self, name: str, client: object, anonymous: bool):
         self._name, self._client, self._anonymous = name, client, anonymous
+        self._pays = {"RequestPayer": "requester"} if os.environ.get(PAYS_VARIABLE) else {}
 
     def find(self, name: str) -> Object | None:
         """The object of that very name."""
         with self._plain_errors():
             try:
-                found = self._client.head_object(Bucket=self._name, Key=name)
+                found = self._client.head_object(Bucket=self._name, Key=name, **self._pays)
             except ClientError as error:
                 # Without the right to list, S3 answers 403 for an object that is not there.
                 if _status(error) == 404:
@@ -64,7 +65,7 @@ class S3:
 
     def below(self, prefix: str) -> Iterable[Object]:
         """The objects whose names begin so."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix, **self._pays)
         with self._plain_errors():
             for page in pages:
                 for item in page.get("Contents", ()):
@@ -74,7 +75,7 @@ class S3:
         """A part of that version of an object."""
         with self._plain_errors():
             part = {"Range": f"bytes={start}-{end - 1}", "IfMatch": item.version}
-            return self._client.get_object(Bucket=self._name, Key=item.name, **part)["Body"].read()
+            return self._client.get_object(Bucket=self._name, Key=item.name, **part, **self._pays)["Body"].read()
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
         """Writes objects to files, several at a time."""
@@ -90,7 +91,7 @@ class S3:
 
     def _save_one(self, item: Object, path: Path) -> None:
         with self._plain_errors():
-            self._client.download_file(self._name, item.name, str(path), Config=_ONE_THREAD)
+            self._client.download_file(self._name, item.name, str(path), ExtraArgs=self._pays, Config=_ONE_THREAD)
 
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
@@ -100,13 +101,21 @@ class S3:
             yield
         except ClientError as error:
             status = _status(error)
+            code = error.response.get("Error", {}).get("Code", "")
+            if code == "InvalidObjectState":
+                raise UserError(
+                    f"an object of {bucket} is archived (Glacier), so it cannot be read: restore it, or copy it to "
+                    "another storage class"
+                ) from None
             if status in (401, 403):
                 remedy = (
                     "there are no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     if self._anonymous
-                    else "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may read and list the bucket"
+                    else "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they may read and list the bucket, "
+                    f"and if its readers pay set {PAYS_VARIABLE}=1"
                 )
-                raise UserError(f"{bucket} is not open to you (it answers {status}): {remedy}") from None
+                said = f"{status}: {code}" if code and not code.isdecimal() else f"{status}"
+                raise UserError(f"{bucket} is not open to you (it answers {said}): {remedy}") from None
             if status == 404:
                 raise UserError(
                     f"{bucket} or an object in it is not there (it answers 404): check the name, and AWS_ENDPOINT_URL"
