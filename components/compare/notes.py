@@ -91,8 +91,8 @@ def _no_mistakes(results: dict[str, Any]) -> str:
     if not any(entry["value"] in (0, 1) for entry in entries):
         return ""
     return (
-        "Where a model made no mistake of a kind on these images, nothing shows how that varies: the interval is the "
-        "exact bound for as many patients as the rarer class has."
+        "Where a model made no mistake of a kind on these images, or decided alike on all of them, nothing shows how "
+        "that varies: the interval is the exact one (Clopper and Pearson) for as many patients as the rarer class has."
     )
 
 
