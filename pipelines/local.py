@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import io
 import os
-import re
 import secrets
 import sys
 import time
@@ -17,12 +16,10 @@ from typing import Any
 
 from components import console
 from components.artifacts import files
-from components.artifacts.names import BACKBONES, BUNDLED_BACKBONE, REGIMES, SOURCE_URLS, SOURCES, WEIGHTS
-from components.artifacts.raw_dataset import MAX_BAD_FRACTION
+from components.artifacts.names import BACKBONES, REGIMES, SOURCE_URLS, SOURCES, WEIGHTS
 from components.console import UserError
-from components.ingest.sources import open_source
 from images.build import images, reference
-from pipelines import containers
+from pipelines import containers, limits
 from pipelines.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -32,9 +29,10 @@ _NOT_PARAMETERS = ("output", "regimes", "verbose", "runner", "registry", "tag", 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, runs the pipeline, prints the comparison."""
-    arguments = _parser().parse_args(words)
+    parser = _parser()
+    arguments = parser.parse_args(words)
     with console.plain_errors():
-        _check(arguments)
+        _check(arguments, _given(parser, words))
         settings = _settings(arguments)
         if arguments.runner == "docker":
             containers.check([settings.data_image, settings.train_image])
@@ -161,15 +159,24 @@ class _Output(io.TextIOBase):
             self.flush()
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _given(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> set[str]:
+    """The options that the command line has, by the names of their values."""
+    nothing = argparse.Namespace(**{action.dest: None for action in parser._actions})
+    return {name for name, value in vars(parser.parse_args(words, nothing)).items() if value is not None}
+
+
+def _check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Finds mistakes that a step would find only minutes later."""
-    open_source(arguments.source, arguments.path, arguments.sha256, arguments.pneumoniamnist_size)
+    values = vars(arguments)
+    known = {name: values[name] for name in limits.DEFAULTS}
+    limits.check(known, given & known.keys(), limits.option)
+    for name in ("registry", "tag", "gpus"):
+        if name in given and arguments.runner != "docker":
+            raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or leave it out")
     if arguments.path and arguments.source != "kaggle" and not Path(arguments.path).exists():
         raise UserError(f"there is no folder or file {arguments.path}: check --path")
     if arguments.external_test and not Path(arguments.external_test).exists():
         raise UserError(f"there is no folder {arguments.external_test}: check --external-test")
-    if arguments.weights == "bundled" and not BUNDLED_BACKBONE.startswith(arguments.backbone):
-        raise UserError(f"the bundled weights are not those of {arguments.backbone}: leave --backbone out")
     if arguments.weights not in WEIGHTS and not Path(arguments.weights).is_file():
         raise UserError(f"there is no weights file {arguments.weights}: give --weights a path or {', '.join(WEIGHTS)}")
 
@@ -220,25 +227,6 @@ def _short(path: Path) -> str:
     return min(str(path), os.path.relpath(path), key=len)
 
 
-def _whole(lowest: int):
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text) or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {lowest}")
-        return int(text)
-
-    return parse
-
-
-def _between(lowest: float, highest: float):
-    def parse(text: str) -> float:
-        with contextlib.suppress(ValueError):
-            if lowest < float(text) <= highest:
-                return float(text)
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above {lowest:g} and at most {highest:g}")
-
-    return parse
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.local",
@@ -257,51 +245,45 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+
+    def number(name: str, **options: str) -> None:
+        """A parameter whose range and default are known."""
+        add(limits.option(name), type=limits.RANGES[name].read, default=limits.DEFAULTS[name], **options)
+
     places = f"{', '.join(SOURCES)}, or a URL: {', '.join(SOURCE_URLS)}"
     add("--source", default="synthetic", metavar="PLACE", help=f"{places}; default: %(default)s")
     add("--path", default="", help="folder, archive or table (directory); dataset id (kaggle); .npz (pneumoniamnist)")
     add("--sha256", default="", help="of the archive behind https://; other content is refused")
-    add("--pneumoniamnist-size", type=_whole(28), default=128, metavar="PX", help="28, 64, 128 or 224")
+    number("pneumoniamnist_size", metavar="PX", help="28, 64, 128 or 224")
     add(
         "--external-test", default="", metavar="PATH", help="a second folder, from another hospital, to score models on"
     )
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
     add("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
     add("--weights", default="imagenet", help=f"{', '.join(WEIGHTS)}, or a Keras weights file; default: %(default)s")
-    add("--image-size", type=_whole(32), default=96, metavar="PX", help="default: %(default)s")
-    add("--epochs", type=_whole(1), default=20, metavar="N", help="at most so many; default: %(default)s")
-    add("--patience", type=_whole(0), default=5, metavar="N", help="0 trains all epochs; default: %(default)s")
-    add("--batch-size", type=_whole(1), default=32, metavar="N", help="default: %(default)s")
-    add("--learning-rate", type=_between(0, 0.999), default=1e-3, metavar="X", help="default: %(default)s")
-    add(
-        "--trainable-layers",
-        type=_whole(0),
-        default=10,
-        metavar="N",
-        help="partial fine-tuning's; default: %(default)s",
-    )
-    add(
-        "--target-sensitivity",
-        type=_between(-1e-9, 1),
-        default=0.0,
+    number("image_size", metavar="PX", help="default: %(default)s")
+    number("epochs", metavar="N", help="at most so many; default: %(default)s")
+    number("patience", metavar="N", help="0 trains all epochs; default: %(default)s")
+    number("batch_size", metavar="N", help="default: %(default)s")
+    number("learning_rate", metavar="X", help="default: %(default)s")
+    number("trainable_layers", metavar="N", help="partial fine-tuning's; default: %(default)s")
+    number(
+        "target_sensitivity",
         metavar="X",
         help="thresholds are the highest that reach it on validation; default: Youden's J decides",
     )
-    price = {"type": _between(-1e-9, 1e6), "default": 0.0, "metavar": "PRICE"}
-    add("--gpu-hour-price", **price, help="of an hour of training with a GPU, in your currency; default: unknown")
-    add("--cpu-hour-price", **price, help="likewise without a GPU")
-    add("--seeds", type=_whole(1), default=3, metavar="N", help="train everything N times; default: %(default)s")
-    add("--seed", type=_whole(0), default=1, metavar="S", help="the first of them; default: %(default)s")
-    add("--data-seed", type=_whole(0), default=1, metavar="S", help="of simulation and split; default: %(default)s")
-    add("--synthetic-images", type=_whole(40), default=1200, metavar="N", help="default: %(default)s")
-    add("--synthetic-size", type=_whole(32), default=160, metavar="PX", help="shorter side; default: %(default)s")
-    add(
-        "--synthetic-difficulty", type=_between(-1e-9, 1), default=0.5, metavar="X", help="0 to 1; default: %(default)s"
+    number(
+        "gpu_hour_price", metavar="PRICE", help="of an hour of training with a GPU, in your currency; default: unknown"
     )
-    add(
-        "--max-bad-fraction",
-        type=_between(-1e-9, 1),
-        default=MAX_BAD_FRACTION,
+    number("cpu_hour_price", metavar="PRICE", help="likewise without a GPU")
+    number("seeds", metavar="N", help="train everything N times; default: %(default)s")
+    number("seed", metavar="S", help="the first of them; default: %(default)s")
+    number("data_seed", metavar="S", help="of simulation and split; default: %(default)s")
+    number("synthetic_images", metavar="N", help="default: %(default)s")
+    number("synthetic_size", metavar="PX", help="shorter side; default: %(default)s")
+    number("synthetic_difficulty", metavar="X", help="0 to 1; default: %(default)s")
+    number(
+        "max_bad_fraction",
         metavar="X",
         help="fail where more of the files than this cannot be used; default: %(default)s",
     )
@@ -311,7 +293,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--runner", choices=("subprocess", "docker"), default="subprocess", help="default: %(default)s")
     add("--registry", default="", help="of the images, for --runner docker; default: images on this machine")
     add("--tag", default="", help="of the images; default: version and a hash of what is in each")
-    add("--gpus", type=_whole(0), default=0, metavar="N", help="GPUs a container; default: %(default)s")
+    add("--gpus", type=limits.Range(0).read, default=0, metavar="N", help="GPUs a container; default: %(default)s")
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
     add("--verbose", action="store_true", help="print everything")
     return parser

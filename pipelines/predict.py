@@ -83,6 +83,8 @@ def main(words: Sequence[str] | None = None) -> None:
     with console.plain_errors():
         if not arguments.images and not arguments.export:
             raise UserError("there are no images to predict: name image files or folders, or give --export FOLDER")
+        if arguments.storage_uri and not arguments.export:
+            raise UserError("--storage-uri has no effect without --export FOLDER: give that too, or leave it out")
         choice = choose(arguments.run, arguments.regime, arguments.seed)
         paths = _files(arguments.images)
         if arguments.explain:
@@ -98,7 +100,8 @@ def main(words: Sequence[str] | None = None) -> None:
         if seen.scores:
             _print(choice, list(seen.scores), np.array(list(seen.scores.values())), arguments.as_json)
         if arguments.export:
-            serving.export(network, choice, arguments.export, arguments.storage_uri, seen.first)
+            storage = arguments.storage_uri or "gs://BUCKET/PATH"
+            serving.export(network, choice, arguments.export, storage, seen.first)
             _note(
                 f"{arguments.export} has the model for TensorFlow Serving and KServe, and a README.md on how to ask it"
             )
@@ -130,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", dest="as_json", action="store_true", help="print JSON, with the uncalibrated scores")
     add("--explain", type=Path, metavar="FOLDER", help="write a Grad-CAM picture of each image there; a new folder")
     add("--export", type=Path, metavar="FOLDER", help="write a SavedModel and a KServe manifest there")
-    add("--storage-uri", default="gs://BUCKET/PATH", metavar="URI", help="where KServe will find the exported folder")
+    add("--storage-uri", metavar="URI", help="where KServe will find the exported folder; default: gs://BUCKET/PATH")
     return parser
 
 
