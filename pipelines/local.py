@@ -1,15 +1,12 @@
 """Runs the whole pipeline on this machine under kfp's local runner: python -m pipelines.local."""
 
 import argparse
-import contextlib
-import io
 import os
+import re
 import secrets
 import sys
 import time
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,13 @@ from components.artifacts import files
 from components.artifacts.names import BACKBONES, REGIMES, SOURCE_URLS, SOURCES, WEIGHTS
 from components.console import UserError
 from images.build import images, reference
-from pipelines import containers, limits
+from pipelines import containers, limits, local_process
+from pipelines.local_process import Job
 from pipelines.settings import Settings
 
-PROJECT = Path(__file__).resolve().parent.parent
 LATEST = "latest"
+_FAILED = re.compile(r"finished with status \S*FAILURE")
+"""What kfp says after a step, with codes of colours before the status."""
 _NOT_PARAMETERS = ("output", "regimes", "verbose", "runner", "registry", "tag", "gpus", "external_test")
 
 
@@ -31,90 +30,59 @@ def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, runs the pipeline, prints the comparison."""
     parser = _parser()
     arguments = parser.parse_args(words)
-    with console.plain_errors():
+    with console.plain_errors(), local_process.stoppable():
         _check(arguments, _given(parser, words))
         settings = _settings(arguments)
         if arguments.runner == "docker":
             containers.check([settings.data_image, settings.train_image])
         folder = _new_run(arguments.output)
         print(f"run {folder.name}: everything that is printed goes to {_short(folder / 'run.log')}", flush=True)
-        runner = _containers(arguments) if arguments.runner == "docker" else _processes
-        comparison = run(folder, _parameters(arguments), settings, runner, arguments.verbose)
-        point_to(arguments.output / LATEST, folder)
-    print()
-    print((comparison / "table.txt").read_text(encoding="utf-8"))
-    print(f"report: {_short(comparison / 'report.html')}")
+        given = (arguments.path, arguments.weights, arguments.external_test)
+        job = Job(
+            folder=folder,
+            parameters=_parameters(arguments),
+            settings=settings,
+            in_containers=arguments.runner == "docker",
+            inputs=[str(Path(path).resolve()) for path in given if path and Path(path).exists()],
+            gpus=arguments.gpus,
+        )
+        comparison = run(job, arguments.verbose)
+        print()
+        print((comparison / "table.txt").read_text(encoding="utf-8"))
+        print(f"report: {_short(comparison / 'report.html')}", flush=True)
+        _point_to_latest(arguments.output / LATEST, folder)
 
 
-def run(
-    folder: Path, parameters: dict[str, Any], settings: Settings, runner: Callable[[Path], Any], verbose: bool
-) -> Path:
+def run(job: Job, verbose: bool) -> Path:
     """Runs the pipeline.
 
     Args:
-        folder: the run's own folder, which exists. In it appear `run.log` and `steps/` (the steps' artifacts), and
-            when all has gone well `comparison/`.
-        parameters: of the pipeline.
-        settings: of the pipeline.
-        runner: makes kfp's runner, for a folder of the steps' artifacts.
+        job: what is run. In its folder appear `run.log` and `steps/` (the steps' artifacts), and when all has gone well
+            `comparison/`.
         verbose: print everything instead of progress.
 
     Returns:
         The comparison's folder.
 
     Raises:
-        UserError: a step failed; the message is the step's own where it gave one.
+        UserError: a step failed, after which no other one goes on; the message is the step's own where it gave one.
     """
-    content = {"parameters": parameters, "regimes": list(settings.regimes), "command": sys.argv}
+    folder = job.folder
+    content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "command": sys.argv}
     files.write_json(folder / "run.json", content)
-    # The steps are processes of their own, which must find the project whatever folder they start in.
-    paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ.update(PYTHONPATH=os.pathsep.join(paths))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with (folder / "run.log").open("w", encoding="utf-8") as log:
         output = _Output(sys.stdout, log, verbose)
-        with contextlib.redirect_stdout(output):
-            failed = _run_pipeline(folder, parameters, settings, runner)
+        with local_process.started(job) as lines:
+            for line in lines:
+                output.take(line)
+                if output.error or output.failed:
+                    break
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
     # kfp's runner can take a step that vanished for a success, so what counts is the result.
-    if failed or not (made / "results.json").is_file():
+    if output.error or output.failed or not (made / "results.json").is_file():
         raise UserError(output.error or f"a step failed: the reason is at the end of {_short(folder / 'run.log')}")
     return made.rename(folder / "comparison")
-
-
-def _run_pipeline(folder: Path, parameters: dict[str, Any], settings: Settings, runner: Callable[[Path], Any]) -> bool:
-    """Runs the pipeline with kfp; says whether it failed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from kfp import local  # noqa: PLC0415 (kfp takes a second to import, which a mistake need not wait for)
-
-        from pipelines.benchmark import build  # noqa: PLC0415
-
-        steps = (folder / "steps").resolve()
-        steps.mkdir()
-        local.init(runner=runner(steps), pipeline_root=str(steps))
-        pipeline = build(replace(settings, run_id=folder.name))
-        try:
-            pipeline(**parameters)
-        except RuntimeError as error:
-            print(error)
-            return True
-    return False
-
-
-def _processes(steps: Path) -> Any:  # noqa: ARG001 (processes see all folders)
-    """The runner of kfp for processes of this Python."""
-    from kfp import local  # noqa: PLC0415
-
-    return local.SubprocessRunner(use_venv=False)
-
-
-def _containers(arguments: argparse.Namespace) -> Callable[[Path], Any]:
-    """Makes kfp's runner for containers that see the data and the weights."""
-    given = (arguments.path, arguments.weights, arguments.external_test)
-    inputs = [str(Path(path).resolve()) for path in given if path and Path(path).exists()]
-    return lambda steps: containers.runner(steps, inputs, arguments.gpus)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -123,40 +91,30 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, external_test=external)
 
 
-class _Output(io.TextIOBase):
-    """Standard output while the pipeline runs: all of it to the log, progress lines to the terminal."""
+class _Output:
+    """What the pipeline prints: all of it to the log, progress lines to the terminal."""
 
     def __init__(self, terminal: Any, log: Any, verbose: bool):
         self._terminal, self._log, self._verbose = terminal, log, verbose
-        self._line = ""
         self._begun = time.monotonic()
         self.error = ""
+        self.failed = False
 
-    def write(self, text: str) -> int:
-        """Takes any piece of text; complete lines are passed on."""
-        self._log.write(text)
-        if self._verbose:
-            self._terminal.write(text)
-        *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            self._take(line)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flushes terminal and log."""
-        self._terminal.flush()
+    def take(self, line: str) -> None:
+        """Takes the next line."""
+        self._log.write(line)
         self._log.flush()
-
-    def _take(self, line: str) -> None:
-        _, prefix, message = line.partition(console.PREFIX)
-        if not prefix:
-            return
+        if self._verbose:
+            self._terminal.write(line)
+            self._terminal.flush()
+        self.failed = self.failed or bool(_FAILED.search(line))
+        _, prefix, message = line.rstrip("\n").partition(console.PREFIX)
         if message.startswith("error: "):
             self.error = message.removeprefix("error: ")
-        elif not self._verbose:
+        elif prefix and not self._verbose:
             minutes, seconds = divmod(int(time.monotonic() - self._begun), 60)
             self._terminal.write(f"{minutes:3d}:{seconds:02d}  {message}\n")
-            self.flush()
+            self._terminal.flush()
 
 
 def _given(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> set[str]:
@@ -207,14 +165,37 @@ def _new_run(output: Path) -> Path:
     return folder
 
 
+def _point_to_latest(link: Path, folder: Path) -> None:
+    """Points the link to the latest run; where that cannot be, says so, since the run itself is done."""
+    try:
+        point_to(link, folder)
+    except (OSError, UserError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"there is no link {_short(link)} to this run ({reason}): name the run's folder where you need it")
+
+
 def point_to(link: Path, folder: Path) -> None:
-    """Makes `link` point to `folder`, which lies beside it, in one step."""
+    """Makes `link` point to `folder`, which lies beside it, in one step.
+
+    Raises:
+        UserError: something that is no link has its name.
+        OSError: the disk has no symbolic links.
+    """
     if link.exists() and not link.is_symlink():
-        raise UserError(f"{link} is in the way of the link to the latest run: rename it")
+        raise UserError(f"{link} is in the way: rename it")
     new = link.with_name(f".{link.name}-{os.getpid()}")
     new.unlink(missing_ok=True)
     new.symlink_to(folder.name)
     new.replace(link)
+
+
+def latest(output: Path) -> Path:
+    """The latest finished run: what the link points to, or without one the newest of those that are finished."""
+    if (output / LATEST).is_dir():
+        return output / LATEST
+    # Runs are named by their time.
+    finished = sorted(path.parents[1] for path in output.glob("*/comparison/results.json"))
+    return finished[-1] if finished else output / LATEST
 
 
 def _only_folder(folder: Path) -> Path | None:

@@ -23,6 +23,7 @@ from components.console import UserError
 from components.ingest import formats
 from components.preprocess import decoding
 from pipelines import serving
+from pipelines.local import latest
 
 BATCH_SIZE = 64
 
@@ -85,7 +86,7 @@ def main(words: Sequence[str] | None = None) -> None:
             raise UserError("there are no images to predict: name image files or folders, or give --export FOLDER")
         if arguments.storage_uri and not arguments.export:
             raise UserError("--storage-uri has no effect without --export FOLDER: give that too, or leave it out")
-        choice = choose(arguments.run, arguments.regime, arguments.seed)
+        choice = choose(arguments.run or latest(Path("runs")), arguments.regime, arguments.seed)
         paths = _files(arguments.images)
         if arguments.explain:
             _check_pictures(arguments.explain, arguments.images)
@@ -127,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("images", nargs="*", type=Path, metavar="IMAGE", help="JPEG, PNG, TIFF, BMP or DICOM files, or folders of them")
-    add("--run", type=Path, default=Path("runs/latest"), help="folder of a finished run; default: %(default)s")
+    add("--run", type=Path, help="folder of a finished run; default: runs/latest")
     add("--regime", choices=REGIMES, help="default: the best on validation")
     add("--seed", type=int, metavar="S", help="which of several trainings; default: the best on validation")
     add("--json", dest="as_json", action="store_true", help="print JSON, with the uncalibrated scores")

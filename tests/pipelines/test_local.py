@@ -1,9 +1,12 @@
 """The whole pipeline under kfp's local runner, and what it says when something is wrong."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +16,16 @@ from PIL import Image
 
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR, REGIMES
-from pipelines import local
+from components.console import UserError
+from pipelines import local, local_process
+from pipelines.local_process import Job
+from pipelines.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
 
 
-def run(*words, cwd=PROJECT):
-    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+def run(*words, cwd=PROJECT, **variables):
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)} | variables
     command = [sys.executable, "-m", "pipelines.local", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
@@ -184,6 +190,115 @@ def test_a_mistake_that_a_step_finds_is_one_sentence_and_leaves_no_result(tmp_pa
     assert not (tmp_path / "runs" / "latest").exists()
     assert not list((tmp_path / "runs").rglob("raw_dataset"))
     assert not list((tmp_path / "runs").rglob("comparison"))
+
+
+def test_nothing_is_left_among_temporary_files(tmp_path):
+    images, temporary = write_images(tmp_path / "images", ("NORMAL",)), tmp_path / "temporary"
+    temporary.mkdir()
+    done = run("--source", "directory", "--path", images, "--output", tmp_path / "runs", TMPDIR=str(temporary))
+    assert done.returncode == 2
+    assert list(temporary.iterdir()) == []
+
+
+def processes_that_name(word):
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found += [folder.name] if word.encode() in (folder / "cmdline").read_bytes() else []
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_stop_ends_all_steps_within_two_seconds(tmp_path, number):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.local",
+        "--synthetic-images",
+        "20000",
+        "--output",
+        str(tmp_path / "runs"),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "TMPDIR": str(temporary)}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, env=environment, cwd=PROJECT, **streams) as process:
+        assert process.stdout.readline().startswith("run ")
+        end = time.monotonic() + 60
+        while not processes_that_name("ephemeral_component") and time.monotonic() < end:
+            time.sleep(0.05)
+        begun = time.monotonic()
+        process.send_signal(number)
+        last = process.stdout.read()
+        assert process.wait() == 130
+        assert time.monotonic() - begun < 2
+    assert "stopped before the end" in last
+    assert "Traceback" not in last
+    assert processes_that_name(str(tmp_path)) == []
+    assert list(temporary.iterdir()) == []
+
+
+def prints(monkeypatch, *lines):
+    """Makes a run print these lines; gives the list of those that it was asked for."""
+    taken = []
+
+    def tell():
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    monkeypatch.setattr(local_process, "started", lambda _: contextlib.nullcontext(tell()))
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[train]  pneumonia-benchmark: error: no disk: buy one\n", "no disk: buy one"),
+        ("ERROR - Task \x1b[96m'train'\x1b[0m finished with status \x1b[91mFAILURE\x1b[0m\n", "a step failed"),
+    ],
+)
+def test_after_a_step_failed_no_other_one_is_waited_for(tmp_path, monkeypatch, line, message):
+    taken = prints(monkeypatch, "begun\n", line, "pneumonia-benchmark: train custom_cnn: epoch 1\n")
+    with pytest.raises(UserError, match=message):
+        local.run(Job(tmp_path, {}, Settings()), verbose=False)
+    assert taken == ["begun\n", line]
+    assert (tmp_path / "run.log").read_text() == f"begun\n{line}"
+
+
+def test_on_a_disk_without_links_a_run_ends_well_and_is_found(tmp_path, monkeypatch, capsys):
+    def finish(job, verbose):  # noqa: ARG001
+        made = job.folder / "comparison"
+        made.mkdir()
+        for name in ("table.txt", "results.json"):
+            (made / name).write_text("the table")
+        return made
+
+    def refuse(path, target):  # noqa: ARG001
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(local, "run", finish)
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    (tmp_path / "20200101-000000" / "comparison").mkdir(parents=True)
+    (tmp_path / "20200101-000000" / "comparison" / "results.json").write_text("{}")
+    (tmp_path / "30000101-000000").mkdir()  # not finished
+    local.main(["--output", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert said.index("the table") < said.index("report: ") < said.index("there is no link")
+    newest = sorted(path for path in tmp_path.iterdir() if path.name.startswith("20"))[-1]
+    assert local.latest(tmp_path) == newest
+    assert newest.name in said
+
+
+def test_the_latest_run_is_the_one_that_the_link_points_to(tmp_path):
+    assert local.latest(tmp_path) == tmp_path / "latest"
+    for name in ("a", "b"):
+        (tmp_path / name / "comparison").mkdir(parents=True)
+        (tmp_path / name / "comparison" / "results.json").write_text("{}")
+    assert local.latest(tmp_path) == tmp_path / "b"
+    local.point_to(tmp_path / "latest", tmp_path / "a")
+    assert local.latest(tmp_path).resolve() == (tmp_path / "a").resolve()
 
 
 @pytest.mark.slow
