@@ -1,5 +1,6 @@
 """The steps in containers on this machine: what `python -m pipelines.local --runner docker` needs."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from components.console import UserError
 
 IMAGE_USER = 65532
 """The user that the images name; it stands in where the pipeline is started by root."""
+
+LABEL = "pneumonia-benchmark-run"
 
 PASSED_ON = (
     *("TF_CPP_MIN_LOG_LEVEL", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
@@ -44,13 +47,14 @@ def check(images: Iterable[str]) -> None:
     client.close()
 
 
-def runner(steps: Path, inputs: Sequence[str], gpus: int) -> Any:
+def runner(steps: Path, inputs: Sequence[str], gpus: int, run: str = "") -> Any:
     """The runner of kfp for containers of a user that is not root.
 
     Args:
         steps: folder of the steps' artifacts, which exists; what the containers write to.
         inputs: files and folders that the containers read, under the same path.
         gpus: how many each container gets.
+        run: its name, by which `stop` finds the containers.
     """
     import docker  # noqa: PLC0415
     from kfp import local  # noqa: PLC0415
@@ -69,4 +73,17 @@ def runner(steps: Path, inputs: Sequence[str], gpus: int) -> Any:
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         device_requests=gpu,
+        labels={LABEL: run},
     )
+
+
+def stop(run: str) -> None:
+    """Ends the containers of a run, if there are any."""
+    import docker  # noqa: PLC0415
+
+    with contextlib.suppress(docker.errors.DockerException):
+        client = docker.from_env()
+        for container in client.containers.list(filters={"label": f"{LABEL}={run}"}):
+            with contextlib.suppress(docker.errors.APIError):  # it has ended by itself
+                container.kill()
+        client.close()

@@ -1,122 +1,88 @@
 """Runs the whole pipeline on this machine under kfp's local runner: python -m pipelines.local."""
 
 import argparse
-import contextlib
-import io
 import os
 import re
 import secrets
 import sys
 import time
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from components import console
 from components.artifacts import files
-from components.artifacts.names import BACKBONES, BUNDLED_BACKBONE, REGIMES, SOURCE_URLS, SOURCES, WEIGHTS
-from components.artifacts.raw_dataset import MAX_BAD_FRACTION
+from components.artifacts.names import BACKBONES, REGIMES, SOURCE_URLS, SOURCES, WEIGHTS
 from components.console import UserError
-from components.ingest.sources import open_source
 from images.build import images, reference
-from pipelines import containers
+from pipelines import containers, limits, local_process
+from pipelines.local_process import Job
 from pipelines.settings import Settings
 
-PROJECT = Path(__file__).resolve().parent.parent
 LATEST = "latest"
+_FAILED = re.compile(r"finished with status \S*FAILURE")
+"""What kfp says after a step, with codes of colours before the status."""
 _NOT_PARAMETERS = ("output", "regimes", "verbose", "runner", "registry", "tag", "gpus", "external_test")
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, runs the pipeline, prints the comparison."""
-    arguments = _parser().parse_args(words)
-    with console.plain_errors():
-        _check(arguments)
+    parser = _parser()
+    arguments = parser.parse_args(words)
+    with console.plain_errors(), local_process.stoppable():
+        _check(arguments, _given(parser, words))
         settings = _settings(arguments)
         if arguments.runner == "docker":
             containers.check([settings.data_image, settings.train_image])
         folder = _new_run(arguments.output)
         print(f"run {folder.name}: everything that is printed goes to {_short(folder / 'run.log')}", flush=True)
-        runner = _containers(arguments) if arguments.runner == "docker" else _processes
-        comparison = run(folder, _parameters(arguments), settings, runner, arguments.verbose)
-        point_to(arguments.output / LATEST, folder)
-    print()
-    print((comparison / "table.txt").read_text(encoding="utf-8"))
-    print(f"report: {_short(comparison / 'report.html')}")
+        given = (arguments.path, arguments.weights, arguments.external_test)
+        job = Job(
+            folder=folder,
+            parameters=_parameters(arguments),
+            settings=settings,
+            in_containers=arguments.runner == "docker",
+            inputs=[str(Path(path).resolve()) for path in given if path and Path(path).exists()],
+            gpus=arguments.gpus,
+        )
+        comparison = run(job, arguments.verbose)
+        print()
+        print((comparison / "table.txt").read_text(encoding="utf-8"))
+        print(f"report: {_short(comparison / 'report.html')}", flush=True)
+        _point_to_latest(arguments.output / LATEST, folder)
 
 
-def run(
-    folder: Path, parameters: dict[str, Any], settings: Settings, runner: Callable[[Path], Any], verbose: bool
-) -> Path:
+def run(job: Job, verbose: bool) -> Path:
     """Runs the pipeline.
 
     Args:
-        folder: the run's own folder, which exists. In it appear `run.log` and `steps/` (the steps' artifacts), and
-            when all has gone well `comparison/`.
-        parameters: of the pipeline.
-        settings: of the pipeline.
-        runner: makes kfp's runner, for a folder of the steps' artifacts.
+        job: what is run. In its folder appear `run.log` and `steps/` (the steps' artifacts), and when all has gone well
+            `comparison/`.
         verbose: print everything instead of progress.
 
     Returns:
         The comparison's folder.
 
     Raises:
-        UserError: a step failed; the message is the step's own where it gave one.
+        UserError: a step failed, after which no other one goes on; the message is the step's own where it gave one.
     """
-    content = {"parameters": parameters, "regimes": list(settings.regimes), "command": sys.argv}
+    folder = job.folder
+    content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "command": sys.argv}
     files.write_json(folder / "run.json", content)
-    # The steps are processes of their own, which must find the project whatever folder they start in.
-    paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ.update(PYTHONPATH=os.pathsep.join(paths))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with (folder / "run.log").open("w", encoding="utf-8") as log:
         output = _Output(sys.stdout, log, verbose)
-        with contextlib.redirect_stdout(output):
-            failed = _run_pipeline(folder, parameters, settings, runner)
+        with local_process.started(job) as lines:
+            for line in lines:
+                output.take(line)
+                if output.error or output.failed:
+                    break
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
     # kfp's runner can take a step that vanished for a success, so what counts is the result.
-    if failed or not (made / "results.json").is_file():
+    if output.error or output.failed or not (made / "results.json").is_file():
         raise UserError(output.error or f"a step failed: the reason is at the end of {_short(folder / 'run.log')}")
     return made.rename(folder / "comparison")
-
-
-def _run_pipeline(folder: Path, parameters: dict[str, Any], settings: Settings, runner: Callable[[Path], Any]) -> bool:
-    """Runs the pipeline with kfp; says whether it failed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from kfp import local  # noqa: PLC0415 (kfp takes a second to import, which a mistake need not wait for)
-
-        from pipelines.benchmark import build  # noqa: PLC0415
-
-        steps = (folder / "steps").resolve()
-        steps.mkdir()
-        local.init(runner=runner(steps), pipeline_root=str(steps))
-        pipeline = build(replace(settings, run_id=folder.name))
-        try:
-            pipeline(**parameters)
-        except RuntimeError as error:
-            print(error)
-            return True
-    return False
-
-
-def _processes(steps: Path) -> Any:  # noqa: ARG001 (processes see all folders)
-    """The runner of kfp for processes of this Python."""
-    from kfp import local  # noqa: PLC0415
-
-    return local.SubprocessRunner(use_venv=False)
-
-
-def _containers(arguments: argparse.Namespace) -> Callable[[Path], Any]:
-    """Makes kfp's runner for containers that see the data and the weights."""
-    given = (arguments.path, arguments.weights, arguments.external_test)
-    inputs = [str(Path(path).resolve()) for path in given if path and Path(path).exists()]
-    return lambda steps: containers.runner(steps, inputs, arguments.gpus)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -125,51 +91,50 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, external_test=external)
 
 
-class _Output(io.TextIOBase):
-    """Standard output while the pipeline runs: all of it to the log, progress lines to the terminal."""
+class _Output:
+    """What the pipeline prints: all of it to the log, progress lines to the terminal."""
 
     def __init__(self, terminal: Any, log: Any, verbose: bool):
         self._terminal, self._log, self._verbose = terminal, log, verbose
-        self._line = ""
         self._begun = time.monotonic()
         self.error = ""
+        self.failed = False
 
-    def write(self, text: str) -> int:
-        """Takes any piece of text; complete lines are passed on."""
-        self._log.write(text)
-        if self._verbose:
-            self._terminal.write(text)
-        *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            self._take(line)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flushes terminal and log."""
-        self._terminal.flush()
+    def take(self, line: str) -> None:
+        """Takes the next line."""
+        self._log.write(line)
         self._log.flush()
-
-    def _take(self, line: str) -> None:
-        _, prefix, message = line.partition(console.PREFIX)
-        if not prefix:
-            return
+        if self._verbose:
+            self._terminal.write(line)
+            self._terminal.flush()
+        self.failed = self.failed or bool(_FAILED.search(line))
+        _, prefix, message = line.rstrip("\n").partition(console.PREFIX)
         if message.startswith("error: "):
             self.error = message.removeprefix("error: ")
-        elif not self._verbose:
+        elif prefix and not self._verbose:
             minutes, seconds = divmod(int(time.monotonic() - self._begun), 60)
             self._terminal.write(f"{minutes:3d}:{seconds:02d}  {message}\n")
-            self.flush()
+            self._terminal.flush()
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _given(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> set[str]:
+    """The options that the command line has, by the names of their values."""
+    nothing = argparse.Namespace(**{action.dest: None for action in parser._actions})
+    return {name for name, value in vars(parser.parse_args(words, nothing)).items() if value is not None}
+
+
+def _check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Finds mistakes that a step would find only minutes later."""
-    open_source(arguments.source, arguments.path, arguments.sha256, arguments.pneumoniamnist_size)
+    values = vars(arguments)
+    known = {name: values[name] for name in limits.DEFAULTS}
+    limits.check(known, given & known.keys(), limits.option)
+    for name in ("registry", "tag", "gpus"):
+        if name in given and arguments.runner != "docker":
+            raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or leave it out")
     if arguments.path and arguments.source != "kaggle" and not Path(arguments.path).exists():
         raise UserError(f"there is no folder or file {arguments.path}: check --path")
     if arguments.external_test and not Path(arguments.external_test).exists():
         raise UserError(f"there is no folder {arguments.external_test}: check --external-test")
-    if arguments.weights == "bundled" and not BUNDLED_BACKBONE.startswith(arguments.backbone):
-        raise UserError(f"the bundled weights are not those of {arguments.backbone}: leave --backbone out")
     if arguments.weights not in WEIGHTS and not Path(arguments.weights).is_file():
         raise UserError(f"there is no weights file {arguments.weights}: give --weights a path or {', '.join(WEIGHTS)}")
 
@@ -200,14 +165,37 @@ def _new_run(output: Path) -> Path:
     return folder
 
 
+def _point_to_latest(link: Path, folder: Path) -> None:
+    """Points the link to the latest run; where that cannot be, says so, since the run itself is done."""
+    try:
+        point_to(link, folder)
+    except (OSError, UserError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"there is no link {_short(link)} to this run ({reason}): name the run's folder where you need it")
+
+
 def point_to(link: Path, folder: Path) -> None:
-    """Makes `link` point to `folder`, which lies beside it, in one step."""
+    """Makes `link` point to `folder`, which lies beside it, in one step.
+
+    Raises:
+        UserError: something that is no link has its name.
+        OSError: the disk has no symbolic links.
+    """
     if link.exists() and not link.is_symlink():
-        raise UserError(f"{link} is in the way of the link to the latest run: rename it")
+        raise UserError(f"{link} is in the way: rename it")
     new = link.with_name(f".{link.name}-{os.getpid()}")
     new.unlink(missing_ok=True)
     new.symlink_to(folder.name)
     new.replace(link)
+
+
+def latest(output: Path) -> Path:
+    """The latest finished run: what the link points to, or without one the newest of those that are finished."""
+    if (output / LATEST).is_dir():
+        return output / LATEST
+    # Runs are named by their time.
+    finished = sorted(path.parents[1] for path in output.glob("*/comparison/results.json"))
+    return finished[-1] if finished else output / LATEST
 
 
 def _only_folder(folder: Path) -> Path | None:
@@ -218,25 +206,6 @@ def _only_folder(folder: Path) -> Path | None:
 def _short(path: Path) -> str:
     """A path relative to where the user is, if that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)
-
-
-def _whole(lowest: int):
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text) or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {lowest}")
-        return int(text)
-
-    return parse
-
-
-def _between(lowest: float, highest: float):
-    def parse(text: str) -> float:
-        with contextlib.suppress(ValueError):
-            if lowest < float(text) <= highest:
-                return float(text)
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above {lowest:g} and at most {highest:g}")
-
-    return parse
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -257,51 +226,45 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+
+    def number(name: str, **options: str) -> None:
+        """A parameter whose range and default are known."""
+        add(limits.option(name), type=limits.RANGES[name].read, default=limits.DEFAULTS[name], **options)
+
     places = f"{', '.join(SOURCES)}, or a URL: {', '.join(SOURCE_URLS)}"
     add("--source", default="synthetic", metavar="PLACE", help=f"{places}; default: %(default)s")
     add("--path", default="", help="folder, archive or table (directory); dataset id (kaggle); .npz (pneumoniamnist)")
     add("--sha256", default="", help="of the archive behind https://; other content is refused")
-    add("--pneumoniamnist-size", type=_whole(28), default=128, metavar="PX", help="28, 64, 128 or 224")
+    number("pneumoniamnist_size", metavar="PX", help="28, 64, 128 or 224")
     add(
         "--external-test", default="", metavar="PATH", help="a second folder, from another hospital, to score models on"
     )
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
     add("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
     add("--weights", default="imagenet", help=f"{', '.join(WEIGHTS)}, or a Keras weights file; default: %(default)s")
-    add("--image-size", type=_whole(32), default=96, metavar="PX", help="default: %(default)s")
-    add("--epochs", type=_whole(1), default=20, metavar="N", help="at most so many; default: %(default)s")
-    add("--patience", type=_whole(0), default=5, metavar="N", help="0 trains all epochs; default: %(default)s")
-    add("--batch-size", type=_whole(1), default=32, metavar="N", help="default: %(default)s")
-    add("--learning-rate", type=_between(0, 0.999), default=1e-3, metavar="X", help="default: %(default)s")
-    add(
-        "--trainable-layers",
-        type=_whole(0),
-        default=10,
-        metavar="N",
-        help="partial fine-tuning's; default: %(default)s",
-    )
-    add(
-        "--target-sensitivity",
-        type=_between(-1e-9, 1),
-        default=0.0,
+    number("image_size", metavar="PX", help="default: %(default)s")
+    number("epochs", metavar="N", help="at most so many; default: %(default)s")
+    number("patience", metavar="N", help="0 trains all epochs; default: %(default)s")
+    number("batch_size", metavar="N", help="default: %(default)s")
+    number("learning_rate", metavar="X", help="default: %(default)s")
+    number("trainable_layers", metavar="N", help="partial fine-tuning's; default: %(default)s")
+    number(
+        "target_sensitivity",
         metavar="X",
         help="thresholds are the highest that reach it on validation; default: Youden's J decides",
     )
-    price = {"type": _between(-1e-9, 1e6), "default": 0.0, "metavar": "PRICE"}
-    add("--gpu-hour-price", **price, help="of an hour of training with a GPU, in your currency; default: unknown")
-    add("--cpu-hour-price", **price, help="likewise without a GPU")
-    add("--seeds", type=_whole(1), default=3, metavar="N", help="train everything N times; default: %(default)s")
-    add("--seed", type=_whole(0), default=1, metavar="S", help="the first of them; default: %(default)s")
-    add("--data-seed", type=_whole(0), default=1, metavar="S", help="of simulation and split; default: %(default)s")
-    add("--synthetic-images", type=_whole(40), default=1200, metavar="N", help="default: %(default)s")
-    add("--synthetic-size", type=_whole(32), default=160, metavar="PX", help="shorter side; default: %(default)s")
-    add(
-        "--synthetic-difficulty", type=_between(-1e-9, 1), default=0.5, metavar="X", help="0 to 1; default: %(default)s"
+    number(
+        "gpu_hour_price", metavar="PRICE", help="of an hour of training with a GPU, in your currency; default: unknown"
     )
-    add(
-        "--max-bad-fraction",
-        type=_between(-1e-9, 1),
-        default=MAX_BAD_FRACTION,
+    number("cpu_hour_price", metavar="PRICE", help="likewise without a GPU")
+    number("seeds", metavar="N", help="train everything N times; default: %(default)s")
+    number("seed", metavar="S", help="the first of them; default: %(default)s")
+    number("data_seed", metavar="S", help="of simulation and split; default: %(default)s")
+    number("synthetic_images", metavar="N", help="default: %(default)s")
+    number("synthetic_size", metavar="PX", help="shorter side; default: %(default)s")
+    number("synthetic_difficulty", metavar="X", help="0 to 1; default: %(default)s")
+    number(
+        "max_bad_fraction",
         metavar="X",
         help="fail where more of the files than this cannot be used; default: %(default)s",
     )
@@ -311,7 +274,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--runner", choices=("subprocess", "docker"), default="subprocess", help="default: %(default)s")
     add("--registry", default="", help="of the images, for --runner docker; default: images on this machine")
     add("--tag", default="", help="of the images; default: version and a hash of what is in each")
-    add("--gpus", type=_whole(0), default=0, metavar="N", help="GPUs a container; default: %(default)s")
+    add("--gpus", type=limits.Range(0).read, default=0, metavar="N", help="GPUs a container; default: %(default)s")
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
     add("--verbose", action="store_true", help="print everything")
     return parser

@@ -22,6 +22,7 @@ PLACE = ("source", "path", "sha256")
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LARGEST_WHOLE = 2**53
+_KIND_OF = {int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", str: "STRING", bool: "BOOLEAN"}
 _KINDS = {
     "NUMBER_INTEGER": "a whole number",
     "NUMBER_DOUBLE": "a number",
@@ -212,7 +213,7 @@ def check(package: Package, values: Mapping[str, Any], texts: Mapping[str, str])
         What to send.
 
     Raises:
-        UserError: one is unknown, of another type, or missing.
+        UserError: one is unknown, of another type, out of range, without effect, or missing.
     """
     known = package.parameters
     for name in (*values, *texts):
@@ -224,7 +225,22 @@ def check(package: Package, values: Mapping[str, Any], texts: Mapping[str, str])
     needed = {name for name, spec in known.items() if "defaultValue" not in spec and not spec.get("isOptional")}
     if missing := sorted(needed - set(taken)):
         raise UserError(f"the pipeline needs values for {', '.join(missing)}: give them with --set name=value")
+    _check_values(taken, known)
     return taken
+
+
+def _check_values(taken: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> None:
+    """Checks what can be known of the parameters of this project's pipeline before it runs."""
+    from pipelines import limits  # noqa: PLC0415 (takes a second, which help need not wait for)
+
+    ours = {
+        name: value
+        for name, value in taken.items()
+        if name in limits.DEFAULTS and _KIND_OF[type(limits.DEFAULTS[name])] == known[name]["parameterType"]
+    }
+    # A file may well hold all parameters; those that it leaves as they are need no effect.
+    changed = {name for name, value in ours.items() if value != limits.DEFAULTS[name]}
+    limits.check(ours, changed, limits.setting)
 
 
 def _read(text: str, kind: str) -> Any:

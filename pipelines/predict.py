@@ -23,6 +23,7 @@ from components.console import UserError
 from components.ingest import formats
 from components.preprocess import decoding
 from pipelines import serving
+from pipelines.local import latest
 
 BATCH_SIZE = 64
 
@@ -83,7 +84,9 @@ def main(words: Sequence[str] | None = None) -> None:
     with console.plain_errors():
         if not arguments.images and not arguments.export:
             raise UserError("there are no images to predict: name image files or folders, or give --export FOLDER")
-        choice = choose(arguments.run, arguments.regime, arguments.seed)
+        if arguments.storage_uri and not arguments.export:
+            raise UserError("--storage-uri has no effect without --export FOLDER: give that too, or leave it out")
+        choice = choose(arguments.run or latest(Path("runs")), arguments.regime, arguments.seed)
         paths = _files(arguments.images)
         if arguments.explain:
             _check_pictures(arguments.explain, arguments.images)
@@ -98,7 +101,8 @@ def main(words: Sequence[str] | None = None) -> None:
         if seen.scores:
             _print(choice, list(seen.scores), np.array(list(seen.scores.values())), arguments.as_json)
         if arguments.export:
-            serving.export(network, choice, arguments.export, arguments.storage_uri, seen.first)
+            storage = arguments.storage_uri or "gs://BUCKET/PATH"
+            serving.export(network, choice, arguments.export, storage, seen.first)
             _note(
                 f"{arguments.export} has the model for TensorFlow Serving and KServe, and a README.md on how to ask it"
             )
@@ -124,13 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("images", nargs="*", type=Path, metavar="IMAGE", help="JPEG, PNG, TIFF, BMP or DICOM files, or folders of them")
-    add("--run", type=Path, default=Path("runs/latest"), help="folder of a finished run; default: %(default)s")
+    add("--run", type=Path, help="folder of a finished run; default: runs/latest")
     add("--regime", choices=REGIMES, help="default: the best on validation")
     add("--seed", type=int, metavar="S", help="which of several trainings; default: the best on validation")
     add("--json", dest="as_json", action="store_true", help="print JSON, with the uncalibrated scores")
     add("--explain", type=Path, metavar="FOLDER", help="write a Grad-CAM picture of each image there; a new folder")
     add("--export", type=Path, metavar="FOLDER", help="write a SavedModel and a KServe manifest there")
-    add("--storage-uri", default="gs://BUCKET/PATH", metavar="URI", help="where KServe will find the exported folder")
+    add("--storage-uri", metavar="URI", help="where KServe will find the exported folder; default: gs://BUCKET/PATH")
     return parser
 
 

@@ -23,7 +23,7 @@ class TrainedModel:
     Attributes:
         folder: of this model.
         training: content of `training.json`: header, regime, seed, backbone, recipe, history (a list with one
-            dictionary an epoch), cost, hardware, dataset.
+            dictionary an epoch), best_epoch, diverged, cost, hardware, dataset.
     """
 
     folder: Path

@@ -124,7 +124,7 @@ def _unpaired(a: Run, b: Run, regimes: list[str]) -> Described:
     for metric in comparisons.COMPARED_METRICS:
         low, high = BOUNDS.get(metric, (0.0, 1.0))
         gaps = {name: difference(sides[0][metric, name], sides[1][metric, name]) for name in regimes}
-        p_values = [uncertainty.p_value(gap) for gap in gaps.values()]
+        p_values = [uncertainty.p_value(gap, high - low) for gap in gaps.values()]
         for (name, gap), p_value, adjusted in zip(gaps.items(), p_values, statistics.holm(p_values), strict=True):
             found.append(
                 {

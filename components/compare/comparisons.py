@@ -53,7 +53,7 @@ def compare_all(
         for a, b in pairs:
             estimate = figures[metric].difference(seeds[a], seeds[b])
             low, high = BOUNDS.get(metric, (0.0, 1.0))
-            p_value, test = uncertainty.p_value(estimate), BOOTSTRAP
+            p_value, test = uncertainty.p_value(estimate, high - low), BOOTSTRAP
             if len(seeds[a]) > 1 or len(seeds[b]) > 1:
                 test = SEEDS
             elif metric == "roc_auc":

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+
 from components.artifacts.names import REGIME_TITLES
-from components.compare.inputs import Inputs
+from components.compare.inputs import Inputs, Model
 
 FEW_PATIENTS = 50
 """Test patients of one class below which intervals are rough: the bootstrap then redraws only a handful of people."""
@@ -23,6 +25,8 @@ def notes(results: dict[str, Any], inputs: Inputs) -> list[str]:
         _few_patients(inputs),
         _unknown_patients(inputs),
         _no_mistakes(results),
+        _diverged(inputs),
+        _equal_scores(inputs),
     )
     return [note for note in found if note]
 
@@ -87,6 +91,32 @@ def _no_mistakes(results: dict[str, Any]) -> str:
     if not any(entry["value"] in (0, 1) for entry in entries):
         return ""
     return (
-        "Where a model made no mistake of a kind on these images, nothing shows how that varies: the interval is the "
-        "exact bound for as many patients as the rarer class has."
+        "Where a model made no mistake of a kind on these images, or decided alike on all of them, nothing shows how "
+        "that varies: the interval is the exact one (Clopper and Pearson) for as many patients as the rarer class has."
     )
+
+
+def _diverged(inputs: Inputs) -> str:
+    # Evaluations of earlier versions do not say it.
+    found = [model for model in inputs.models if model.evaluation.results["training"].get("diverged")]
+    if not found:
+        return ""
+    return (
+        f"Diverged in training, so that their figures tell nothing of the regime: {_named(found)}. Train with a lower "
+        "learning rate."
+    )
+
+
+def _equal_scores(inputs: Inputs) -> str:
+    found = [model for model in inputs.models if np.ptp(model.scores) == 0]
+    if not found:
+        return ""
+    return (
+        f"One and the same score for every test image: {_named(found)}. Such a model tells no image from another; "
+        "train for more epochs, or with another learning rate."
+    )
+
+
+def _named(models: list[Model]) -> str:
+    """The models by regime and seed."""
+    return ", ".join(f"{REGIME_TITLES[model.evaluation.results['regime']]} (seed {model.seed})" for model in models)

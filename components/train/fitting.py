@@ -8,10 +8,15 @@ import keras
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
+from components.console import UserError
 from components.train import device
 from components.train.batches import Batches, predict
 from components.train.optimizer import FlatAdamW
 from components.train.recipe import Recipe
+
+DIVERGED_LOSS = 2.0
+"""An epoch whose losses of training and validation are more on average tells of divergence: every image then gets 14%
+for the class that it has. A model that knows nothing has 0.69."""
 
 
 class Validation:
@@ -36,11 +41,19 @@ class Validation:
         self._best_weights: list[np.ndarray] = []
         self.best_epoch = 0
 
-    def score(self, epoch: int) -> dict[str, float]:
-        """Scores the model as it is after `epoch` (from 1); gives validation_loss and validation_auc."""
+    def score(self, epoch: int) -> dict[str, float] | None:
+        """Scores the model as it is after `epoch` (from 1).
+
+        Returns:
+            validation_loss and validation_auc; None where the model gives no numbers any more.
+        """
         logits = predict(self._model, self._arrays).astype(np.float64)
+        if not np.isfinite(logits).all():
+            return None
         auc = float(roc_auc_score(self._labels, logits))
-        loss = float(log_loss(self._labels, 1 / (1 + np.exp(-logits)), sample_weight=self._weights))
+        with np.errstate(over="ignore"):  # far below zero the probability is 0
+            probabilities = 1 / (1 + np.exp(-logits))
+        loss = float(log_loss(self._labels, probabilities, sample_weight=self._weights))
         if (auc, -loss) > self._best:
             self._best, self._best_weights, self.best_epoch = (auc, -loss), self._model.get_weights(), epoch
         return {"validation_loss": loss, "validation_auc": auc}
@@ -50,7 +63,13 @@ class Validation:
         return bool(self._patience) and epoch - self.best_epoch >= self._patience
 
     def restore(self) -> None:
-        """Gives the model the best epoch's weights."""
+        """Gives the model the best epoch's weights.
+
+        Raises:
+            UserError: no epoch left a model that gives numbers.
+        """
+        if not self._best_weights:
+            raise UserError("the training diverged in its first epoch: choose a lower learning rate")
         self._model.set_weights(self._best_weights)
 
 
@@ -62,7 +81,7 @@ def fit(
     learning_rate: float,
     recipe: Recipe,
     report: Callable[[dict[str, Any]], None],
-) -> None:
+) -> bool:
     """Trains `model` in place and leaves it with its best weights.
 
     Args:
@@ -73,12 +92,21 @@ def fit(
         learning_rate: its peak.
         recipe: shape of the schedule, weight decay.
         report: is given the record of each epoch.
+
+    Returns:
+        Whether the training diverged: its numbers overflowed, or its last or its best epoch is far worse than knowing
+        nothing.
+
+    Raises:
+        UserError: it overflowed in its first epoch, so that there is no model.
     """
     steps = epochs * len(batches)
     rising = max(1, round(recipe.rising_fraction * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - rising), warmup_target=learning_rate, warmup_steps=rising
     )
+    if steps == 1:
+        schedule = learning_rate  # the first step of the rise has rate 0, and there is no second one
     # The flat one knows nothing of TensorFlow's replicas.
     optimizer = keras.optimizers.AdamW if device.replicas() > 1 else FlatAdamW
     model.compile(
@@ -92,6 +120,7 @@ def fit(
         model.test_on_batch(zeros if len(zeros) > 1 else zeros[0], np.zeros((device.replicas(), 1)))
     # Made inside the first step, its variables would have that step traced twice.
     model.optimizer.build(model.trainable_variables)
+    records, overflowed = [], False
     for epoch in range(1, epochs + 1):
         losses = []
         # Not model.fit: its tf.data pipeline makes the C library return memory after every operation (`memory.py`),
@@ -101,10 +130,17 @@ def fit(
             losses.append(model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)["loss"])
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         record = {"epoch": epoch, "learning_rate": rate, "train_loss": float(np.mean(losses))}
-        report(record | validation.score(epoch))
+        scores = validation.score(epoch)
+        if scores is None:
+            overflowed = True
+            break
+        records.append(record | scores)
+        report(records[-1])
         if validation.enough(epoch):
             break
     validation.restore()
+    told = (records[-1], records[validation.best_epoch - 1])
+    return overflowed or any(record["train_loss"] + record["validation_loss"] > 2 * DIVERGED_LOSS for record in told)
 
 
 def balanced_weights(labels: np.ndarray) -> np.ndarray:

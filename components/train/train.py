@@ -104,6 +104,8 @@ def _train_seed(session: "_Session", settings: dict[str, Any], folder: Path) -> 
     model_file = folder / "model.keras"
     network.classifier().save(model_file)
     session.say(f"trained in {train_seconds:.1f} s, best epoch {best_epoch}")
+    if session.diverged:
+        session.say("the training diverged, so its figures tell nothing of the regime: choose a lower learning rate")
     return files.header(trained_model.KIND, started, settings | {"seed": session.seed}) | {
         "regime": session.regime,
         "seed": session.seed,
@@ -111,6 +113,7 @@ def _train_seed(session: "_Session", settings: dict[str, Any], folder: Path) -> 
         "recipe": session.recipe.as_dict(),
         "history": session.history,
         "best_epoch": best_epoch,
+        "diverged": session.diverged,
         "cost": {
             "train_seconds": train_seconds,
             "epochs": sum(record["phase"] == TRAINING for record in session.history),
@@ -152,6 +155,7 @@ class _Session:
         self.images = Examples(*([as_views(data.splits[name].images)] for name in ("train", "validation")))
         self.history: list[dict[str, Any]] = []
         self.loaded_weights = False
+        self.diverged = False
         self._stored, self._speaker = stored, f"train {regime}{f', seed {seed}' if named else ''}"
         self._clock, self._spared = clock(), 0.0
         device.set_seed(seed)
@@ -204,7 +208,8 @@ class _Session:
         batches = Batches(
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
         )
-        fit(model, batches, monitor, epochs, settings["learning_rate"], self.recipe, report)
+        # Only the last phase counts: what comes of an earlier one is up to it.
+        self.diverged = fit(model, batches, monitor, epochs, settings["learning_rate"], self.recipe, report)
         return monitor.best_epoch
 
 

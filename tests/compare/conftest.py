@@ -111,7 +111,9 @@ def make_curves(table):
     }
 
 
-def make_training(regime, facts, seed, *, weights="imagenet", fingerprint=FINGERPRINT, gpu=None, seconds=None):
+def make_training(
+    regime, facts, seed, *, weights="imagenet", fingerprint=FINGERPRINT, gpu=None, seconds=None, diverged=False
+):
     """The content of training.json; `seconds` replaces the training time."""
     warm_up = 3 if "fine" in regime else 0
     seconds = seconds or facts.seconds
@@ -134,6 +136,7 @@ def make_training(regime, facts, seed, *, weights="imagenet", fingerprint=FINGER
         "recipe": {"batch_size": 32, "learning_rate": 1e-3, "augmentation": {"shift": 0.05, "flip": True}},
         "history": [] if regime == FLOOR else history,
         "best_epoch": 6,
+        "diverged": diverged,
         "cost": {
             "train_seconds": seconds,
             "epochs": len(history),

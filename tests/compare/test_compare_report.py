@@ -294,6 +294,21 @@ def test_notes_warn_of_few_patients_and_of_flawless_models(write):
     assert "no mistake of a kind" in text
 
 
+def test_notes_name_a_model_whose_scores_are_all_equal(write):
+    equal = write.evaluation("custom_cnn", seed=2, scores=[0.5] * 300)
+    given = inputs.load([equal, write.evaluation("full_fine_tuning")], write.summary())
+    (note,) = [note for note in notes(results.build(given, ""), given) if "same score" in note]
+    assert "every test image: Custom CNN (seed 2). " in note
+    assert "learning rate" in note
+
+
+def test_notes_name_a_training_that_diverged_and_the_remedy(write):
+    folders = [write.evaluation("custom_cnn", diverged=True), write.evaluation("full_fine_tuning")]
+    given = inputs.load(folders, write.summary())
+    (note,) = [note for note in notes(results.build(given, ""), given) if "Diverged" in note]
+    assert ": Custom CNN (seed 0). Train with a lower learning rate" in note
+
+
 def test_notes_are_silent_where_there_is_nothing_to_warn_of(write):
     given = inputs.load(write.evaluations(["custom_cnn"]), write.summary(patient_unknown=0))
     assert [note.split(":")[0] for note in notes(results.build(given, ""), given)] == ["Each regime was trained once"]

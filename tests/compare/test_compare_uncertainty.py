@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.compare import uncertainty
+from components.compare import evidence, uncertainty
+from components.compare.evidence import Scored
 from components.compare.uncertainty import Estimate, Figure
 
 A, B = [0, 1, 2], [3, 4, 5, 6]
@@ -46,7 +47,7 @@ def test_seeds_that_happen_to_agree_leave_at_least_the_variation_of_patients():
 def test_what_two_regimes_share_cancels_in_their_difference():
     shared = Figure(np.array([0.9, 0.8]), np.full((2, 2), 0.001), 50)
     assert shared.difference([0], [1]).variance == 0
-    assert uncertainty.p_value(shared.difference([0], [1])) == 1
+    assert uncertainty.p_value(shared.difference([0], [1])) > 0.05
 
 
 def test_a_regime_trained_once_adds_its_patients_only():
@@ -81,3 +82,48 @@ def test_a_flawless_figure_has_the_exact_interval_of_as_many_patients(patients):
 
 def test_a_difference_stays_possible():
     assert uncertainty.difference_interval(Estimate(0.9, 0.04, 3)) == [pytest.approx(0.9 - 3.182 * 0.2, abs=1e-3), 1.0]
+
+
+LABELS = np.repeat([0, 1], [30, 50])
+RISING = np.linspace(0.6, 0.9, 80)
+CERTAIN = {
+    "calls all pneumonia": [RISING],
+    "calls none pneumonia": [RISING - 0.5],
+    "one score for all": [np.full(80, 0.7)],
+    "flawless": [LABELS.astype(float)],
+    "always wrong": [1.0 - LABELS],
+    "three seeds that agree": [RISING] * 3,
+    "seven seeds whose weights do not sum up to 1": [LABELS.astype(float)] * 7,
+}
+
+
+@pytest.mark.parametrize("scores", CERTAIN.values(), ids=CERTAIN)
+def test_no_metric_of_no_subgroup_is_certain_though_resampling_never_changes_it(scores):
+    subgroups = {"some": np.arange(80) % 2 == 0, "normal": LABELS == 0}
+    models = [Scored(own, 0.5, {"point": 0.5}, own) for own in scores]
+    figures = evidence.gather(LABELS, np.arange(80).astype(str), models, subgroups, replicates=50)
+    for name, figure in figures.items():
+        estimate = figure.mean(range(len(models)))
+        lowest, highest = evidence.BOUNDS.get(name, (0.0, 1.0))
+        low, high = uncertainty.interval(estimate, lowest, highest)
+        assert lowest <= low <= estimate.value + 1e-9, name
+        assert estimate.value - 1e-9 <= high <= highest, name
+        assert high - low > 1e-3, name
+
+
+def test_where_nothing_varies_the_interval_is_clopper_and_pearsons_for_the_rarer_class():
+    models = [Scored(RISING, 0.5)]
+    accuracy = evidence.gather(LABELS, np.arange(80), models, replicates=50)["accuracy"].mean([0])
+    share = stats.binomtest(20, 32).proportion_ci(0.95, "exact")
+    of_32_patients = Estimate(accuracy.value, accuracy.variance, 31)
+    assert accuracy.degrees_of_freedom == 29
+    assert uncertainty.interval(of_32_patients) == pytest.approx([share.low, share.high])
+
+
+@pytest.mark.parametrize("span", [1.0, 2.0])
+@pytest.mark.parametrize("difference", [0.0, 1e-14, 0.05, 0.2, 0.25, 0.3, 0.6, 0.98, 1.0, -0.2, -0.3, -1.0])
+def test_a_difference_that_nothing_changes_is_judged_as_its_interval_says(difference, span):
+    estimate = Estimate(span * difference, 0.0, 49)
+    low, high = uncertainty.difference_interval(estimate, span)
+    assert -span <= low < high <= span
+    assert (uncertainty.p_value(estimate, span) < 0.05) == (not low <= 0 <= high)

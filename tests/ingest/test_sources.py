@@ -40,7 +40,7 @@ def test_radiographs_are_drawn_as_asked_and_said_to_be_of_nobody(tmp_path, monke
 
     monkeypatch.setattr(simulated.synthetic, "write_radiographs", draw)
     monkeypatch.setattr(simulated.console.time, "monotonic", iter([0, 100, 100]).__next__)
-    source = open_source("synthetic", "ignored", **SIMULATION)
+    source = open_source("synthetic", **SIMULATION)
     assert source.name == "synthetic"
     assert source.description() == "50 simulated radiographs of about 64 px (seed 3, difficulty 0.25): no real patients"
     assert source.fetch(tmp_path) == tmp_path
@@ -178,3 +178,9 @@ def test_the_checksums_are_those_of_four_different_files_at_zenodo():
 def test_modules_of_sources_are_found_by_their_scheme():
     assert set(buckets._STORES) == {"gs", "s3"}
     assert directory.Directory(Path("x.zip")).description() == "the file x.zip"
+
+
+@pytest.mark.parametrize("source", ["synthetic", "https://example.org/x.zip", "gs://bucket/x", "s3://bucket/x"])
+def test_a_path_without_effect_is_refused(source):
+    with pytest.raises(UserError, match="takes no path: give --source directory with --path, or leave that out"):
+        open_source(source, "/data")

@@ -64,7 +64,8 @@ def test_a_missing_image_stops_a_run_before_it_leaves_a_folder(docker, tmp_path,
 def test_containers_never_run_as_root_and_see_inputs_read_only(tmp_path, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    arguments = containers.runner(tmp_path, ["/data/xrays"], gpus=0).container_run_args
+    arguments = containers.runner(tmp_path, ["/data/xrays"], gpus=0, run="a").container_run_args
+    assert arguments["labels"] == {"pneumonia-benchmark-run": "a"}
     user = os.getuid() or containers.IMAGE_USER
     assert arguments["user"].split(":")[0] == str(user)
     assert tmp_path.stat().st_uid == user

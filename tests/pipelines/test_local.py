@@ -1,9 +1,12 @@
 """The whole pipeline under kfp's local runner, and what it says when something is wrong."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +16,16 @@ from PIL import Image
 
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR, REGIMES
-from pipelines import local
+from components.console import UserError
+from pipelines import local, local_process
+from pipelines.local_process import Job
+from pipelines.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
 
 
-def run(*words, cwd=PROJECT):
-    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+def run(*words, cwd=PROJECT, **variables):
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)} | variables
     command = [sys.executable, "-m", "pipelines.local", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
@@ -119,8 +125,26 @@ def test_the_whole_pipeline_on_real_radiographs(tmp_path):
     ("words", "message"),
     [
         (["--epochs", "0"], "'0' is not a whole number of at least 1"),
-        (["--image-size", "16"], "'16' is not a whole number of at least 32"),
+        (["--image-size", "16"], "'16' is not a whole number from 32 to 1024"),
         (["--learning-rate", "x"], "'x' is not a number"),
+        (["--image-size", "2000"], "'2000' is not a whole number from 32 to 1024"),
+        (["--learning-rate", "0"], "'0' is not a number above 0 and at most 0.999"),
+        (["--learning-rate", "nan"], "'nan' is not a number"),
+        (["--synthetic-size", "5000"], "'5000' is not a whole number from 32 to 4096"),
+        (["--seeds", "0"], "'0' is not a whole number of at least 1"),
+        (["--seed", "-1"], "'-1' is not a whole number of at least 0"),
+        (["--cpu-hour-price", "-1"], "'-1' is not a number from 0 to 1000000"),
+        (["--trainable-layers", "155"], "--trainable-layers is 155, but MobileNetV2 has 154 layers"),
+        (["--path", "."], "--path has no effect with the source 'synthetic': it needs --source directory"),
+        (["--source", "gs://bucket/x", "--path", "."], "--path has no effect with the source 'gs://bucket/x'"),
+        (["--sha256", "0" * 64], "--sha256 has no effect with the source 'synthetic': it needs the archive's address"),
+        (["--source", "kaggle", "--synthetic-images", "1200"], "--synthetic-images has no effect with the source 'kag"),
+        (["--source", "directory", "--path", ".", "--synthetic-difficulty", "0"], "it needs --source synthetic"),
+        (["--pneumoniamnist-size", "64"], "it needs --source pneumoniamnist"),
+        (["--source", "pneumoniamnist", "--path", ".", "--pneumoniamnist-size", "64"], "no effect beside --path"),
+        (["--gpus", "1"], "--gpus has no effect without containers: it needs --runner docker"),
+        (["--tag", "v1"], "it needs --runner docker"),
+        (["--weights", ""], "--weights is empty"),
         (["--regimes", "magic"], "invalid choice: 'magic'"),
         (["--source", "directory"], "give it with --path"),
         (["--source", "directory", "--path", "nowhere"], "there is no folder or file nowhere"),
@@ -166,6 +190,115 @@ def test_a_mistake_that_a_step_finds_is_one_sentence_and_leaves_no_result(tmp_pa
     assert not (tmp_path / "runs" / "latest").exists()
     assert not list((tmp_path / "runs").rglob("raw_dataset"))
     assert not list((tmp_path / "runs").rglob("comparison"))
+
+
+def test_nothing_is_left_among_temporary_files(tmp_path):
+    images, temporary = write_images(tmp_path / "images", ("NORMAL",)), tmp_path / "temporary"
+    temporary.mkdir()
+    done = run("--source", "directory", "--path", images, "--output", tmp_path / "runs", TMPDIR=str(temporary))
+    assert done.returncode == 2
+    assert list(temporary.iterdir()) == []
+
+
+def processes_that_name(word):
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found += [folder.name] if word.encode() in (folder / "cmdline").read_bytes() else []
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_stop_ends_all_steps_within_two_seconds(tmp_path, number):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.local",
+        "--synthetic-images",
+        "20000",
+        "--output",
+        str(tmp_path / "runs"),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "TMPDIR": str(temporary)}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, env=environment, cwd=PROJECT, **streams) as process:
+        assert process.stdout.readline().startswith("run ")
+        end = time.monotonic() + 60
+        while not processes_that_name("ephemeral_component") and time.monotonic() < end:
+            time.sleep(0.05)
+        begun = time.monotonic()
+        process.send_signal(number)
+        last = process.stdout.read()
+        assert process.wait() == 130
+        assert time.monotonic() - begun < 2
+    assert "stopped before the end" in last
+    assert "Traceback" not in last
+    assert processes_that_name(str(tmp_path)) == []
+    assert list(temporary.iterdir()) == []
+
+
+def prints(monkeypatch, *lines):
+    """Makes a run print these lines; gives the list of those that it was asked for."""
+    taken = []
+
+    def tell():
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    monkeypatch.setattr(local_process, "started", lambda _: contextlib.nullcontext(tell()))
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[train]  pneumonia-benchmark: error: no disk: buy one\n", "no disk: buy one"),
+        ("ERROR - Task \x1b[96m'train'\x1b[0m finished with status \x1b[91mFAILURE\x1b[0m\n", "a step failed"),
+    ],
+)
+def test_after_a_step_failed_no_other_one_is_waited_for(tmp_path, monkeypatch, line, message):
+    taken = prints(monkeypatch, "begun\n", line, "pneumonia-benchmark: train custom_cnn: epoch 1\n")
+    with pytest.raises(UserError, match=message):
+        local.run(Job(tmp_path, {}, Settings()), verbose=False)
+    assert taken == ["begun\n", line]
+    assert (tmp_path / "run.log").read_text() == f"begun\n{line}"
+
+
+def test_on_a_disk_without_links_a_run_ends_well_and_is_found(tmp_path, monkeypatch, capsys):
+    def finish(job, verbose):  # noqa: ARG001
+        made = job.folder / "comparison"
+        made.mkdir()
+        for name in ("table.txt", "results.json"):
+            (made / name).write_text("the table")
+        return made
+
+    def refuse(path, target):  # noqa: ARG001
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(local, "run", finish)
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    (tmp_path / "20200101-000000" / "comparison").mkdir(parents=True)
+    (tmp_path / "20200101-000000" / "comparison" / "results.json").write_text("{}")
+    (tmp_path / "30000101-000000").mkdir()  # not finished
+    local.main(["--output", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert said.index("the table") < said.index("report: ") < said.index("there is no link")
+    newest = sorted(path for path in tmp_path.iterdir() if path.name.startswith("20"))[-1]
+    assert local.latest(tmp_path) == newest
+    assert newest.name in said
+
+
+def test_the_latest_run_is_the_one_that_the_link_points_to(tmp_path):
+    assert local.latest(tmp_path) == tmp_path / "latest"
+    for name in ("a", "b"):
+        (tmp_path / name / "comparison").mkdir(parents=True)
+        (tmp_path / name / "comparison" / "results.json").write_text("{}")
+    assert local.latest(tmp_path) == tmp_path / "b"
+    local.point_to(tmp_path / "latest", tmp_path / "a")
+    assert local.latest(tmp_path).resolve() == (tmp_path / "a").resolve()
 
 
 @pytest.mark.slow

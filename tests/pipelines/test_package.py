@@ -7,7 +7,7 @@ import yaml
 
 from compile import compile_all
 from components.console import UserError
-from pipelines import benchmark, package
+from pipelines import benchmark, limits, package
 from pipelines.settings import Settings
 
 PARAMETERS = {
@@ -247,3 +247,32 @@ def test_another_pinned_source_is_another_version(real, tmp_path):
     }
     assert len(versions) == 2, "how many images are simulated stays a parameter"
     assert real.version not in versions
+
+
+@pytest.mark.parametrize(
+    ("values", "texts", "message"),
+    [
+        ({}, {"image_size": "2000"}, "the parameter image_size is 2000, but must be a whole number from 32 to 1024"),
+        ({"image_size": 16}, {}, "the parameter image_size is 16"),
+        ({}, {"trainable_layers": "1000"}, "--set trainable_layers= is 1000, but MobileNetV2 has 154 layers"),
+        ({}, {"seeds": "0"}, "the parameter seeds is 0, but must be a whole number of at least 1"),
+        ({}, {"seeds": "[1, 1]"}, "the parameter seeds is"),
+        ({}, {"seed": "-1"}, "the parameter seed is -1"),
+        ({}, {"learning_rate": "1.5"}, "the parameter learning_rate is 1.5"),
+        ({}, {"gpu_hour_price": "-2"}, "the parameter gpu_hour_price is -2"),
+        ({"max_bad_fraction": 2}, {}, "the parameter max_bad_fraction is 2"),
+        ({}, {"synthetic_images": "10"}, "the parameter synthetic_images is 10"),
+        ({}, {"path": "/data"}, "path= has no effect with the source 'synthetic': it needs --set source=directory"),
+        ({"source": "kaggle", "synthetic_size": 64}, {}, "synthetic_size= has no effect with the source 'kaggle'"),
+        ({}, {"backbone": "VGG"}, "there is no backbone 'VGG'"),
+        ({}, {"source": "magic"}, "there is no source 'magic'"),
+    ],
+)
+def test_what_a_step_would_refuse_later_is_refused_before_anything_is_sent(real, values, texts, message):
+    with pytest.raises(UserError, match=message):
+        package.check(real, values, texts)
+
+
+def test_a_file_of_all_parameters_may_hold_those_without_effect_as_they_are(real):
+    values = limits.DEFAULTS | {"source": "kaggle", "epochs": 3}
+    assert package.check(real, values, {}) == values

@@ -82,6 +82,10 @@ def test_without_a_wish_the_best_on_validation_is_taken(run):
     ("words", "message"),
     [
         (["--run", "RUN"], "there are no images to predict: name image files or folders, or give --export FOLDER"),
+        (
+            ["--run", "RUN", "--storage-uri", "gs://x/y", "x.png"],
+            "--storage-uri has no effect without --export FOLDER: give that too, or leave it out",
+        ),
         (["--run", "RUN", "gone.png"], "there is no gone.png: name image files or folders"),
         (["--run", "gone", "x.png"], "there is no run gone: name the folder of a finished one with --run"),
         (

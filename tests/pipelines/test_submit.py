@@ -91,11 +91,11 @@ def test_a_version_is_found_among_more_than_a_page_of_pipelines_and_versions(ser
 
 
 def test_parameters_reach_the_server_with_their_types(server, say, tmp_path):
-    (tmp_path / "p.yaml").write_text("epochs: 3\nlearning_rate: 1\nsource: directory\n")
+    (tmp_path / "p.yaml").write_text("epochs: 3\ngpu_hour_price: 1\nsource: directory\n")
     said = say("run", "--parameters", tmp_path / "p.yaml", "--set", "epochs=4", "--set", "seeds=2", "--set", "path=7")
     assert said.code == 0
     sent = only(server.runs)["runtime_config"]["parameters"]
-    assert sent == {"epochs": 4, "learning_rate": 1, "source": "directory", "seeds": 2, "path": "7"}
+    assert sent == {"epochs": 4, "gpu_hour_price": 1, "source": "directory", "seeds": 2, "path": "7"}
 
 
 def test_names_of_run_and_experiment_are_the_command_lines(server, say, monkeypatch):

@@ -91,6 +91,15 @@ def test_every_regime_learns_to_see_the_stripes(regime, prepared, tmp_path):
     assert bool(warm_up) == (regime in ("partial_fine_tuning", "full_fine_tuning"))
 
 
+@pytest.mark.parametrize(("learning_rate", "diverged"), [(0.999, True), (1e-3, False)])
+def test_a_training_that_diverged_is_named_with_the_remedy(prepared, tmp_path, capsys, learning_rate, diverged):
+    training = train_one(prepared, tmp_path / "m", "custom_cnn", epochs=4, learning_rate=learning_rate)
+    assert training["diverged"] is diverged
+    assert (
+        "diverged, so its figures tell nothing of the regime: choose a lower learning rate" in capsys.readouterr().out
+    ) is diverged
+
+
 def test_the_best_epoch_is_the_one_that_is_saved(prepared, tmp_path):
     training = train_one(prepared, tmp_path / "model", "custom_cnn", epochs=6, batch_size=8, patience=0)
     history = training["history"]

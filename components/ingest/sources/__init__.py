@@ -67,6 +67,8 @@ def open_source(
         UserError: there is no such source, or what it needs is missing.
     """
     checksum = _checksum(sha256, source)
+    if path and (source == "synthetic" or source.startswith(("https://", "http://", *SOURCE_URLS))):
+        raise UserError(f"the source {source!r} takes no path: give --source directory with --path, or leave that out")
     if source.startswith(("https://", "http://")):
         check_url(source)
         return Web(source, checksum)
