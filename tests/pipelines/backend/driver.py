@@ -1,78 +1,161 @@
-"""Runs a compiled pipeline task by task, as Kubeflow's driver hands them their inputs."""
+"""The driver: what a task is given."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import json
+import re
+from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from tests.pipelines.backend.metadata import as_double
+from tests.pipelines.backend.store import Artifact
 
-from tests.pipelines.backend.launcher import Launcher
-from tests.pipelines.backend.store import Artifact, BackendError
-
-PLACEHOLDERS = {
-    "{{$.pipeline_job_name}}": "pneumonia-benchmark 2026-11-26 23-23-53",
-    "{{$.pipeline_job_create_time_utc}}": "2026-11-26T23:23:55Z",
+_TYPES = {
+    "NUMBER_INTEGER": int | float,
+    "NUMBER_DOUBLE": int | float,
+    "BOOLEAN": bool,
+    "LIST": list,
+    "STRUCT": dict,
 }
 
 
-class Run:
-    """One run of a pipeline without loops.
+class DriverError(Exception):
+    """A task's inputs cannot be had, so it does not start."""
 
-    Args:
-        path: the compiled YAML.
-        folder: of the test; it gets all files.
-        parameters: of the run, where they are not the defaults.
+
+@dataclass
+class Scope:
+    """What the tasks of one graph can see.
 
     Attributes:
-        outputs: the artifacts of each task that succeeded, by task and name.
-        errors: why tasks failed, by task; one that needs a failed one is not run.
+        parameters: of the graph.
+        artifacts: that the graph was given; a list each, which for most holds one.
+        placeholders: {"{{$.pipeline_job_name}}": value}, what the backend fills in.
+        outputs: {task: {output: artifacts}} of the tasks that succeeded.
     """
 
-    def __init__(self, path: Path, folder: Path, parameters: Mapping[str, Any]):
-        self.pipeline: dict[str, Any] = next(yaml.safe_load_all(path.read_text()))
-        self.launcher = Launcher(folder, self.pipeline["pipelineInfo"]["name"])
-        known = self.pipeline["root"].get("inputDefinitions", {}).get("parameters", {})
-        self._values = {name: value.get("defaultValue") for name, value in known.items()} | dict(parameters)
-        self.outputs: dict[str, dict[str, Artifact]] = {}
-        self.errors: dict[str, str] = {}
+    parameters: dict[str, Any]
+    artifacts: dict[str, list[Artifact]]
+    placeholders: dict[str, str]
+    outputs: dict[str, dict[str, list[Artifact]]] = field(default_factory=dict)
 
-    def execute(self, before: Callable[[str], None] = lambda _: None) -> "Run":
-        """Runs every task whose inputs are there; `before` is told of each."""
-        tasks = dict(self.pipeline["root"]["dag"]["tasks"])
-        while ready := [name for name in tasks if set(tasks[name].get("dependentTasks", [])) <= self.outputs.keys()]:
-            for name in ready:
-                before(name)
-                try:
-                    self.outputs[name] = self._launch(name, tasks.pop(name))
-                except BackendError as error:
-                    self.errors[name] = str(error)
-        return self
 
-    def path(self, task: str, output: str) -> Path:
-        """Where the object store has an output."""
-        return self.launcher.store.remote(self.outputs[task][output].uri)
+@dataclass(frozen=True)
+class Inputs:
+    """What a task is given.
 
-    def _launch(self, name: str, task: Mapping[str, Any]) -> dict[str, Artifact]:
-        component = self.pipeline["components"][task["componentRef"]["name"]]
-        container = self.pipeline["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
-        given = task.get("inputs", {})
-        declared = component.get("inputDefinitions", {}).get("parameters", {})
-        parameters = {name: value["defaultValue"] for name, value in declared.items() if "defaultValue" in value}
-        parameters |= {key: self._parameter(source) for key, source in given.get("parameters", {}).items()}
-        # Every number is a double to the backend, and an integer only by its type.
-        parameters = {
-            key: int(value) if declared[key]["parameterType"] == "NUMBER_INTEGER" else value
-            for key, value in parameters.items()
+    Attributes:
+        parameters: without those that are left to the component's defaults.
+        artifacts: likewise; a list each.
+        from_tasks: names of the artifacts that come from a task of the same graph.
+    """
+
+    parameters: dict[str, Any]
+    artifacts: dict[str, list[Artifact]]
+    from_tasks: frozenset[str]
+
+
+def resolve(task: dict[str, Any], component: dict[str, Any], scope: Scope) -> Inputs:
+    """Finds what a task is given.
+
+    Args:
+        task: of the graph.
+        component: that it runs.
+        scope: of the graph.
+
+    Raises:
+        DriverError: something is missing, or a parameter is of another type.
+    """
+    given, defined = task.get("inputs", {}), component.get("inputDefinitions", {})
+    parameters, artifacts, from_tasks = {}, {}, set()
+    for name, source in given.get("parameters", {}).items():
+        value = _parameter(source, scope)
+        if value is not None:
+            parameters[name] = _checked(name, value, defined["parameters"][name]["parameterType"])
+    for name, source in given.get("artifacts", {}).items():
+        found = _artifacts(source, scope)
+        if found is not None:
+            artifacts[name] = found
+        if "taskOutputArtifact" in source:
+            from_tasks.add(name)
+    for group, found in (("parameters", parameters), ("artifacts", artifacts)):
+        for name, definition in defined.get(group, {}).items():
+            if name not in found and not definition.get("isOptional") and "defaultValue" not in definition:
+                raise DriverError(f"neither value nor default value provided for non-optional input {name}")
+    return Inputs(parameters, artifacts, frozenset(from_tasks))
+
+
+def executor_input(
+    inputs: Inputs, component: dict[str, Any], task_root: str, prefix: str, typed: bool | None = None
+) -> dict[str, Any]:
+    """The argument of kfp's executor.
+
+    Args:
+        inputs: what the task is given.
+        component: that it runs; its defaults fill in.
+        task_root: URI below which the task's outputs are to lie.
+        prefix: folder that stands for `minio://`, "/minio/" on a cluster.
+        typed: whether input artifacts have an empty type or none; None leaves it to where they come from.
+    """
+    defaults = {
+        name: definition["defaultValue"]
+        for name, definition in component.get("inputDefinitions", {}).get("parameters", {}).items()
+        if "defaultValue" in definition
+    }
+    given: dict[str, Any] = {"parameterValues": as_double(defaults | inputs.parameters)}
+    if inputs.artifacts:
+        given["artifacts"] = {
+            name: {"artifacts": [one.as_input(name in inputs.from_tasks if typed is None else typed) for one in found]}
+            for name, found in inputs.artifacts.items()
         }
-        artifacts = {key: [self._artifact(source)] for key, source in given.get("artifacts", {}).items()}
-        return self.launcher.launch(name, component, container, parameters, artifacts)
+    outputs = {
+        name: {"name": name, "type": definition["artifactType"], "uri": f"{task_root}/{name}"}
+        for name, definition in component.get("outputDefinitions", {}).get("artifacts", {}).items()
+    }
+    # The number is that of the attempt.
+    outputs["executor-logs"] = {
+        "name": "executor-logs",
+        "type": {"schemaTitle": "system.Artifact"},
+        "uri": f"{task_root}/executor-logs-0",
+    }
+    file = f"{prefix}{task_root.removeprefix('minio://')}/output_metadata.json"
+    artifacts = {name: {"artifacts": [output]} for name, output in outputs.items()}
+    return {"inputs": given, "outputs": {"artifacts": artifacts, "outputFile": file}}
 
-    def _parameter(self, source: Mapping[str, Any]) -> Any:
-        if "runtimeValue" in source:
-            value = source["runtimeValue"]["constant"]
-            return PLACEHOLDERS.get(value, value) if isinstance(value, str) else value
-        return self._values[source["componentInputParameter"]]
 
-    def _artifact(self, source: Mapping[str, Any]) -> Artifact:
-        producer = source["taskOutputArtifact"]
-        return self.outputs[producer["producerTask"]][producer["outputArtifactKey"]]
+def _parameter(source: dict[str, Any], scope: Scope) -> Any:
+    if "componentInputParameter" in source:
+        return scope.parameters.get(source["componentInputParameter"])
+    if "runtimeValue" not in source:
+        raise NotImplementedError(f"the stand-in knows no parameter of the kind {source}")
+    value = source["runtimeValue"]["constant"]
+    if not isinstance(value, str):
+        return value
+    for placeholder, text in scope.placeholders.items():
+        value = value.replace(placeholder, text)
+    if unknown := re.search(r"\{\{\$.*?\}\}", value):
+        raise NotImplementedError(f"the stand-in knows no placeholder {unknown.group()}")
+    return value
+
+
+def _artifacts(source: dict[str, Any], scope: Scope) -> list[Artifact] | None:
+    """Artifacts of one input; None where the graph was given none."""
+    if "componentInputArtifact" in source:
+        return scope.artifacts.get(source["componentInputArtifact"])
+    output = source["taskOutputArtifact"]
+    found = scope.outputs.get(output["producerTask"], {}).get(output["outputArtifactKey"])
+    if found is None:
+        raise DriverError(
+            f'cannot find output artifact key "{output["outputArtifactKey"]}" in producer task '
+            f'"{output["producerTask"]}"'
+        )
+    return found
+
+
+def _checked(name: str, value: Any, expected: str) -> Any:
+    """A parameter's value; whatever is given for a string becomes one, all else has to fit."""
+    if expected == "STRING":
+        return value if isinstance(value, str) else json.dumps(as_double(value))
+    if isinstance(value, bool) != (expected == "BOOLEAN") or not isinstance(value, _TYPES[expected]):
+        raise DriverError(
+            f'input parameter "{name}" type mismatch: expect {expected}, got {type(value).__name__} {value!r}'
+        )
+    return value

@@ -1,134 +1,109 @@
-"""What Kubeflow keeps of artifacts: their files in an object store, their metadata in a database."""
+"""The object store and the metadata store."""
 
-import itertools
 import json
-import math
 import shutil
-import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-SESSION = json.dumps({"Provider": "minio", "Params": {"endpoint": "store.example:9000", "secretName": "a-secret"}})
-LONGEST_ARGUMENT = 128 * 1024
-"""Linux takes no longer argument of a command, and metadata travel in one."""
+from tests.pipelines.backend.metadata import stored
 
-
-class BackendError(Exception):
-    """A task fails on the backend."""
+SCHEME = "minio://"
+_SESSION = {
+    "Provider": "minio",
+    "Params": {
+        "accessKeyKey": "accesskey",
+        "disableSSL": "true",
+        "endpoint": "store.example:9000",
+        "fromEnv": "false",
+        "maxRetries": "5",
+        "region": "minio",
+        "secretKeyKey": "secretkey",
+        "secretName": "mlpipeline-minio-artifact",
+    },
+}
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """An artifact as a later task gets it.
+    """An artifact in the metadata store.
 
     Attributes:
-        identifier: in the database; its name from then on.
-        uri: in the object store.
-        metadata: as stored.
+        number: its id there, which a step gets as the artifact's name.
+        uri: where its files are in the object store, `minio://bucket/key`.
+        metadata: as a later step gets them.
     """
 
-    identifier: int
+    number: int
     uri: str
     metadata: dict[str, Any]
 
-    def as_input(self) -> dict[str, Any]:
-        """How the driver hands it to a task: of its type nothing is left, in one of the two forms that were seen."""
-        untyped = {} if self.identifier % 2 else {"type": {"instanceSchema": ""}}
-        return {"metadata": self.metadata, "name": str(self.identifier), "uri": self.uri} | untyped
+    def as_input(self, typed: bool) -> dict[str, Any]:
+        """The artifact in a later step's executor input.
+
+        Args:
+            typed: with the empty type that a task's output has; the input of a nested graph has none at all.
+        """
+        kind = {"type": {"instanceSchema": ""}} if typed else {}
+        return {"metadata": self.metadata, "name": str(self.number), "uri": self.uri, **kind}
 
 
-@dataclass
 class Store:
-    """The object store and the database.
+    """Objects below a folder, and artifacts that are numbered as they come."""
 
-    Attributes:
-        objects: where the object store has its files.
-        mount: the folder that stands for `/minio` in a pod.
-    """
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._numbers = count(101)
 
-    objects: Path
-    mount: Path
-    identifiers: itertools.count = field(default_factory=lambda: itertools.count(90))
+    def record(self, name: str, uri: str, metadata: dict[str, Any]) -> Artifact:
+        """Enters an artifact into the metadata store.
 
-    def local(self, uri: str) -> Path:
-        """Where a pod finds an artifact."""
-        return self.mount / uri.removeprefix("minio://")
-
-    def remote(self, uri: str) -> Path:
-        """Where the object store has it."""
-        return self.objects / uri.removeprefix("minio://")
-
-    def register(self, uri: str, name: str, metadata: dict[str, Any]) -> Artifact:
-        """Stores an output artifact's metadata.
+        Args:
+            name: of the output that it is.
+            uri: where its files are.
+            metadata: what the step wrote.
 
         Raises:
-            BackendError: they hold what the database does not take.
+            RefusedError: the store cannot hold the metadata.
         """
-        stored = {key: stored_value(value) for key, value in metadata.items()}
-        if len(json.dumps(stored)) > LONGEST_ARGUMENT:
-            raise BackendError(
-                f"the metadata of {name} are longer than {LONGEST_ARGUMENT} bytes: argument list too long"
-            )
-        return Artifact(next(self.identifiers), uri, stored | {"display_name": name, "store_session_info": SESSION})
+        added = {"display_name": name, "store_session_info": json.dumps(_SESSION, separators=(",", ":"))}
+        return Artifact(next(self._numbers), uri, stored(added | metadata))
 
-    def upload(self, uri: str) -> None:
-        """Copies an artifact's files from a pod, one by one; what was not written is left out with a warning alone."""
-        local = self.local(uri)
-        files = [local] if local.is_file() else [path for path in local.rglob("*") if path.is_file()]
-        for file in files:
-            target = self.remote(uri) / file.relative_to(local) if file != local else self.remote(uri)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-
-    def download(self, uri: str) -> None:
-        """Copies an artifact's files into a pod, where nothing may be changed of them.
+    def upload(self, path: Path, uri: str) -> None:
+        """Copies a file, or each file of a folder; empty folders, links and permissions get lost.
 
         Raises:
-            BackendError: there is nothing.
+            OSError: there is no such file or folder, or a folder in it is a link.
         """
-        remote, local = self.remote(uri), self.local(uri)
-        if not remote.exists():
-            raise BackendError(f"failed to download input artifact {uri}: no object begins with this key")
-        local.parent.mkdir(parents=True, exist_ok=True)
-        if remote.is_file():
-            shutil.copyfile(remote, local)
-        else:
-            shutil.copytree(remote, local, copy_function=shutil.copyfile)
-        for path in (local, *local.rglob("*")):
-            path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+        if not path.is_dir():
+            _copy(path, self._path(uri))
+            return
+        for entry in sorted(path.iterdir()):
+            if entry.is_dir() and not entry.is_symlink():
+                self.upload(entry, f"{uri}/{entry.name}")
+            else:
+                _copy(entry, self._path(uri) / entry.name)
 
-    def end_pod(self) -> None:
-        """Removes what a pod had on its disk."""
-        for path in self.mount.rglob("*"):
-            path.chmod(path.stat().st_mode | stat.S_IWUSR)
-        shutil.rmtree(self.mount)
-        self.mount.mkdir()
+    def download(self, uri: str, path: Path) -> None:
+        """Copies what is below a URI to a path: a file or a folder, or nothing where nothing was uploaded."""
+        source = self._path(uri)
+        if source.is_file():
+            _copy(source, path)
+        for file in source.rglob("*"):
+            if file.is_file():
+                _copy(file, path / file.relative_to(source))
 
+    def files(self, uri: str) -> list[str]:
+        """Names of the files below a URI, sorted; "." for a single file at the URI itself."""
+        source = self._path(uri)
+        found = [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]
+        return sorted(str(file.relative_to(source)) for file in found)
 
-def stored_value(value: Any) -> Any:
-    """A metadata value as it comes back from the database.
-
-    As read in `StructValueToMLMDValue` (backend/src/v2/metadata/converter.go of Kubeflow Pipelines): every number is a
-    double, of which six decimals come back, a boolean is a number, a list or dictionary lies in another one.
-
-    Raises:
-        BackendError: it has no value in the database.
-    """
-    if value is None:
-        raise BackendError(
-            "failed to convert RuntimeArtifact to MLMD artifact: unknown/unsupported value type "
-            "*structpb.Value_NullValue"
-        )
-    if isinstance(value, bool | int | float):
-        return as_json_number(round(float(value), 6))
-    if isinstance(value, list):
-        return {"list": value}
-    if isinstance(value, dict):
-        return {"struct": value}
-    return value
+    def _path(self, uri: str) -> Path:
+        return self._folder / uri.removeprefix(SCHEME)
 
 
-def as_json_number(value: Any) -> Any:
-    """A double as the backend writes it: a whole one without decimals."""
-    return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)

@@ -1,0 +1,127 @@
+"""Each component alone, as it runs on a cluster, with real artifacts of the steps before it.
+
+The input artifacts have no type at all here; in `test_pipeline` they have an empty one.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.artifacts.names import REGIMES
+from tests.pipelines.backend.backend import SUCCEEDED, Backend
+
+SMALL = {
+    "ingest": {"synthetic_images": 120, "synthetic_size": 48},
+    "preprocess": {"image_size": 32},
+    "train": {"regime": "custom_cnn", "epochs": 1, "batch_size": 8, "seeds": 1},
+}
+SCALARS = ("roc_auc", "accuracy", "precision")
+
+
+class Steps:
+    """Runs components one by one; what one made is what the next is given."""
+
+    def __init__(self, folder: Path, components: Path):
+        self.backend = Backend(folder)
+        self._components = components
+        self._made = {}
+
+    def run(self, name, **inputs):
+        """Runs a component that has to succeed; gives its outputs."""
+        artifacts = {key: value for key, value in inputs.items() if not isinstance(value, str | int | float)}
+        parameters = {key: value for key, value in inputs.items() if key not in artifacts}
+        path = self._components / f"{name.replace('_', '-')}.yaml"
+        (task,) = self.backend.run(path, SMALL.get(name, {}) | parameters, artifacts).values()
+        assert task.state == SUCCEEDED, f"{name} {task}"
+        return task.outputs
+
+    def of(self, name):
+        """Outputs of a step with the inputs of a first run, made once."""
+        if name not in self._made:
+            self._made[name] = self.run(name, **self.inputs(name))
+        return self._made[name]
+
+    def inputs(self, name):
+        """What a step is given in a first run."""
+        if name == "ingest":
+            return {}
+        if name == "preprocess":
+            return {"raw_dataset": self.of("ingest")["raw_dataset"]}
+        prepared = {"prepared_dataset": self.of("preprocess")["prepared_dataset"]}
+        return prepared | ({"model": self.of("train")["model"]} if name == "evaluate" else {})
+
+
+@pytest.fixture(scope="module")
+def steps(open_folder, components):
+    return Steps(open_folder, components)
+
+
+def files(steps, artifact):
+    return steps.backend.store.files(artifact.uri)
+
+
+def test_ingest(steps):
+    raw = steps.of("ingest")["raw_dataset"]
+    assert {"manifest.csv", "quality.json"} <= set(files(steps, raw))
+    assert raw.metadata["images"] == SMALL["ingest"]["synthetic_images"]
+
+
+def test_preprocess(steps):
+    made = steps.of("preprocess")
+    assert "train.npy" in files(steps, made["prepared_dataset"])
+    assert set(files(steps, made["dataset_summary"])) == {"dataset.json", "examples.png"}
+    assert made["prepared_dataset"].metadata["image_size"] == SMALL["preprocess"]["image_size"]
+
+
+@pytest.mark.slow
+def test_train_without_a_gpu(steps):
+    model = steps.of("train")["model"]
+    assert files(steps, model)
+    assert model.metadata["framework"] == "keras"
+    assert model.metadata["regime"] == "custom_cnn"
+    assert model.metadata["display_name"] == "model"
+
+
+@pytest.mark.slow
+def test_evaluate(steps):
+    made = steps.of("evaluate")
+    assert {"evaluations.json", "seed-1/evaluation.json", "seed-1/predictions.csv"} <= set(
+        files(steps, made["evaluation"])
+    )
+    assert set(SCALARS) <= made["metrics"].metadata.keys()
+    points = made["classification"].metadata["confidenceMetrics"]["list"]
+    assert 2 <= len(points) <= 200
+    assert {"annotationSpecs", "rows"} == made["classification"].metadata["confusionMatrix"]["struct"].keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["evaluate", "evaluate_floor"])
+def test_evaluation_on_a_second_dataset(steps, name):
+    raw = steps.run("ingest", seed=2)["raw_dataset"]
+    elsewhere = steps.run("preprocess", raw_dataset=raw)["prepared_dataset"]
+    made = steps.run(name, **steps.inputs(name), external_dataset=elsewhere)
+    steps.backend.store.download(made["evaluation"].uri, target := Path(steps.backend.folder, f"{name}-elsewhere"))
+    assert json.loads(next(target.glob("seed-*/evaluation.json")).read_text())["external"]
+
+
+def test_the_floor(steps):
+    made = steps.of("evaluate_floor")
+    assert {"evaluations.json", "seed-0/evaluation.json", "seed-0/predictions.csv"} <= set(
+        files(steps, made["evaluation"])
+    )
+    assert set(SCALARS) <= made["metrics"].metadata.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("floor", [True, False], ids=["with floor", "without floor"])
+def test_compare(steps, floor):
+    inputs = {
+        "dataset_summary": steps.of("preprocess")["dataset_summary"],
+        REGIMES[0]: steps.of("evaluate")["evaluation"],
+    }
+    if floor:
+        inputs["floor"] = steps.of("evaluate_floor")["evaluation"]
+    made = steps.run("compare", **inputs, run_id="alone")
+    assert {"report.html", "results.json", "results.csv"} <= set(files(steps, made["comparison"]))
+    assert files(steps, made["report"]) == files(steps, made["summary"]) == ["."]
