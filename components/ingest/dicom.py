@@ -15,6 +15,7 @@ from pydicom.filereader import read_dataset
 from pydicom.pixels import pixel_array
 from pydicom.valuerep import VR
 
+from components.artifacts.raw_dataset import BLANK
 from components.ingest import dicom_shown, dicom_stored
 from components.ingest import dicom_tags as tags
 from components.ingest.dicom_tags import UnusableError
@@ -173,7 +174,7 @@ def _shown(dataset: pydicom.Dataset) -> np.ndarray:
         return dicom_shown.show(dicom_stored.read(dataset), dataset)
     shown = np.asarray(Image.fromarray(pixel_array(dataset, allow_excess_frames=False)).convert("L"))
     if shown.min() == shown.max():
-        raise UnusableError(dicom_shown.BLANK)
+        raise UnusableError(BLANK)
     return shown
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pydicom
 
+from components.artifacts.raw_dataset import BLANK
 from components.ingest import dicom_tags as tags
 from components.ingest.dicom_stored import Stored
 from components.ingest.dicom_tags import UnusableError
@@ -15,7 +16,6 @@ Step = Callable[[np.ndarray], np.ndarray]
 
 PERCENTILES = (0.5, 99.5)
 """Where a file has no window, these percentiles become black and white: a collimator's edge or a marker is less."""
-BLANK = "the image shows nothing: all of it has one grey value"
 
 
 def show(stored: Stored, dataset: pydicom.Dataset) -> np.ndarray:

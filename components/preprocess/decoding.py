@@ -6,6 +6,8 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
+from components.artifacts.raw_dataset import BLANK
+
 DESCRIPTION = "grey; the largest centred square, scaled with an antialiasing bicubic filter (aspect ratio kept)"
 """How images are resized, for the report. MedMNIST crops alike (Yang et al. 2023, doi:10.1038/s41597-022-01721-8)."""
 
@@ -46,6 +48,16 @@ def decode(content: bytes, size: int) -> np.ndarray:
             return np.asarray(ImageOps.exif_transpose(square))
     except Exception as error:  # on damaged files Pillow raises nearly anything
         raise ValueError(f"cannot be decoded: {str(error) or type(error).__name__}") from None
+
+
+def check_contrast(image: np.ndarray) -> None:
+    """Refuses an image of one grey value; it teaches nothing, and its score would mean nothing.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    if image.min() == image.max():
+        raise ValueError(BLANK)
 
 
 def _draft_size(original: tuple[int, int], size: int) -> tuple[int, int]:
