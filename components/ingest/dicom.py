@@ -125,6 +125,8 @@ def _check(dataset: pydicom.Dataset, max_pixels: int) -> None:
     rows, columns, samples = (int(dataset[tag].value) for tag in ("Rows", "Columns", "SamplesPerPixel"))
     if rows * columns > max_pixels:
         raise UnusableError(f"the image has {columns} x {rows} pixels, more than {max_pixels}")
+    if not rows * columns:
+        raise UnusableError("the image has no pixels")
     kind = dataset.PhotometricInterpretation = tags.text(dataset, "PhotometricInterpretation")
     if (samples, kind) not in [*((1, grey) for grey in _GREY), *((3, colour) for colour in _COLOUR)]:
         known = kind if kind.replace("_", "").replace(" ", "").isalnum() and len(kind) <= 16 else "unknown"
@@ -148,6 +150,11 @@ def _check_compressed(dataset: pydicom.Dataset, rows: int, columns: int, size: i
     if len(packed) > 2 * size + 65_536:
         raise UnusableError("the DICOM file's compressed image is larger than the image it declares")
     if dataset.file_meta.TransferSyntaxUID == uid.RLELossless:
+        segments, declared = int.from_bytes(packed[:4], "little"), size // (rows * columns)
+        if segments != declared:
+            raise UnusableError(
+                f"its DICOM run lengths have {segments} bytes a pixel where the file declares {declared}"
+            )
         return
     with Image.open(io.BytesIO(packed), formats=("JPEG", "JPEG2000")) as image:
         if image.size != (columns, rows):

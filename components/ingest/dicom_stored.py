@@ -88,7 +88,7 @@ def read(dataset: pydicom.Dataset) -> Stored:
     top = 8 * full.dtype.itemsize - bits
     values = full << (top - low) if low < top else full
     values = values >> top  # a shift to the right repeats the sign
-    padding = _padding(dataset, full, values)
+    padding = _padding(dataset, full, values, bits)
     _check_unused_bits(dataset, full, values, padding, low, bits)
     _check_sign(values, padding, bits)
     return Stored(values, bits, padding)
@@ -102,7 +102,7 @@ def _precision(dataset: pydicom.Dataset) -> int:
     return int(get_j2k_parameters(frame).get("precision", 32))
 
 
-def _padding(dataset: pydicom.Dataset, full: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _padding(dataset: pydicom.Dataset, full: np.ndarray, values: np.ndarray, bits: int) -> np.ndarray:
     """Where the padding is: one value, or the range up to PixelPaddingRangeLimit, in whichever order."""
     ends = [tags.integer(dataset, tag) for tag in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
     if ends[0] is None:
@@ -112,9 +112,10 @@ def _padding(dataset: pydicom.Dataset, full: np.ndarray, values: np.ndarray) -> 
     found = [end % (1 << width) for end in ends if end is not None]
     if full.dtype.kind == "i":
         found = [end - (1 << width) if end >> (width - 1) else end for end in found]
-    padding = (full >= min(found)) & (full <= max(found))
-    # Beyond the bits that are stored a padding value can only be found in the whole pixel, before they are cut.
-    return padding | ((values >= min(found)) & (values <= max(found)))
+    # A padding value beyond the bits that are stored can only be found in the whole pixel, before they are cut.
+    lowest = -(1 << (bits - 1)) if full.dtype.kind == "i" else 0
+    where = values if all(0 <= end - lowest < 1 << bits for end in found) else full
+    return (where >= min(found)) & (where <= max(found))
 
 
 def _check_unused_bits(

@@ -12,6 +12,8 @@ from pydicom import uid
 from components.ingest.dicom import is_dicom, read
 from components.ingest.formats import inspect
 
+from .dicom_matrix import run_lengths
+
 ROWS, COLUMNS = np.mgrid[0:160, 0:200]
 RAMP = np.round(40 + 4000 * (ROWS + COLUMNS) / 357).astype(np.uint16)
 """12 bits, from dark to bright; neighbours are alike, as in a radiograph."""
@@ -137,16 +139,9 @@ OVERLAY[20:60, 20:120] |= 0x1000
 
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.RLELossless, uid.JPEG2000Lossless])
 def test_an_overlay_in_an_unused_bit_is_left_out(write_dicom, syntax):
-    if syntax == uid.RLELossless:
-        dataset = pydicom.dcmread(io.BytesIO(write_dicom(OVERLAY, **BITS, **WINDOW)))
-        dataset.compress(syntax)
-        buffer = io.BytesIO()
-        dataset.save_as(buffer)
-        content = buffer.getvalue()
-    else:
-        packed = {"PixelData": jpeg_2000(OVERLAY)} if syntax.is_compressed else {}
-        content = write_dicom(OVERLAY, syntax, **packed, **BITS, **WINDOW)
-    assert error(content) == 0
+    packed = {uid.RLELossless: run_lengths, uid.JPEG2000Lossless: jpeg_2000}.get(syntax)
+    tags = {"PixelData": packed(OVERLAY)} if packed else {}
+    assert error(write_dicom(OVERLAY, syntax, **tags, **BITS, **WINDOW)) == 0
 
 
 def test_several_overlays_are_left_out_where_the_file_says_where_they_are(write_dicom):
@@ -201,6 +196,12 @@ def test_more_pixels_than_the_declared_size_has_are_refused(write_dicom, more):
     reason = refused(write_dicom(RAMP, **WINDOW, PixelData=RAMP.tobytes() + bytes(more)))
     assert reason == f"the DICOM file has {64_000 + more} bytes of pixels where the size that it declares has 64000"
     assert error(write_dicom(RAMP, **BITS, **WINDOW, PixelData=RAMP.tobytes() + bytes(8))) == 0
+
+
+def test_run_lengths_of_another_number_of_bytes_than_declared_are_refused(write_dicom):
+    packed = run_lengths((RAMP >> 4).astype(np.uint8))
+    reason = refused(write_dicom(RAMP, uid.RLELossless, PixelData=packed, **BITS))
+    assert reason == "its DICOM run lengths have 1 bytes a pixel where the file declares 2"
 
 
 # Padding.
