@@ -62,6 +62,13 @@ def test_a_table_is_as_deep_as_its_entries_where_it_declares_otherwise(write_dic
     assert error(write_dicom(RAMP, **BITS, VOILUTSequence=table(4096, entries, declared)), expected) <= 1
 
 
+@pytest.mark.parametrize(("declared", "largest", "white"), [(12, 50_000, 65_535), (16, 2600, 4095), (16, 9000, 16_383)])
+def test_a_tables_white_is_that_of_its_own_bits_even_if_it_ends_below(write_dicom, declared, largest, white):
+    entries = np.round(np.arange(4096) * (largest / 4095))
+    expected = entries[RAMP] / white * 255
+    assert error(write_dicom(RAMP, **BITS, VOILUTSequence=table(4096, entries, declared)), expected) < 0.51
+
+
 @pytest.mark.parametrize("largest", [40_000, 30_000, 17_000])
 def test_a_table_that_ends_below_white_is_believed(write_dicom, largest):
     entries = np.round(np.arange(4096) * (largest / 4095))
