@@ -349,7 +349,9 @@ def read(path: Path, image_size: int) -> np.ndarray:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror or error})") from None
-    return decoding.decode(formats.inspect(content).content, image_size)
+    image = decoding.decode(formats.inspect(content).content, image_size)
+    decoding.check_contrast(image)
+    return image
 
 
 def score(network: Any, images: np.ndarray) -> np.ndarray:

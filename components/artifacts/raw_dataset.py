@@ -19,6 +19,8 @@ ARCHIVE_BYTES = 2 * 1024**3
 
 MAX_BAD_FRACTION = 0.01
 """Unless told otherwise a run fails where more of its files than this cannot be used."""
+BLANK = "the image shows nothing: all of it has one grey value"
+"""The reason for which an image without any contrast is set aside, whatever made it so."""
 _NAMED = 10
 """So many of them are named then."""
 

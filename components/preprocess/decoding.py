@@ -4,7 +4,9 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
+
+from components.artifacts.raw_dataset import BLANK
 
 DESCRIPTION = "grey; the largest centred square, scaled with an antialiasing bicubic filter (aspect ratio kept)"
 """How images are resized, for the report. MedMNIST crops alike (Yang et al. 2023, doi:10.1038/s41597-022-01721-8)."""
@@ -48,6 +50,16 @@ def decode(content: bytes, size: int) -> np.ndarray:
         raise ValueError(f"cannot be decoded: {str(error) or type(error).__name__}") from None
 
 
+def check_contrast(image: np.ndarray) -> None:
+    """Refuses an image of one grey value; it teaches nothing, and its score would mean nothing.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    if image.min() == image.max():
+        raise ValueError(BLANK)
+
+
 def _draft_size(original: tuple[int, int], size: int) -> tuple[int, int]:
     """The smallest size, in proportion, at which the shorter side still has 1.5 times the pixels of the result.
 
@@ -60,27 +72,85 @@ def _draft_size(original: tuple[int, int], size: int) -> tuple[int, int]:
 
 def _grey(image: Image.Image) -> Image.Image:
     """One 8-bit channel, whatever the image has; what is transparent becomes black."""
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, whose range is not known")
-    if image.mode.startswith("I"):
-        grey = Image.fromarray(_scaled(np.asarray(image)))
+    if image.mode in ("F", "LAB"):
+        kind = "floating-point numbers, whose range is not known" if image.mode == "F" else "CIELAB colours"
+        raise ValueError(f"its pixels are {kind}")
+    halved = image.mode in _COLOURS and ";16" in str(image.tile[:1])
+    if image.mode.startswith("I") or _has_sign(image):
+        grey = Image.fromarray(_wide(image))
+    elif image.mode == "La":
+        grey = image.getchannel(0)  # grey times opacity: what shows before black
     elif image.has_transparency_data:
+        _spread_transparent_grey(image)
         picture = image.convert("RGBA")
         grey = Image.alpha_composite(Image.new("RGBA", image.size, "black"), picture).convert("L")
     else:
-        return image.convert("L")
+        grey = image.convert("L")
+    if halved and np.quantile(np.asarray(grey), 1 - OUTLIERS) < 64:
+        raise ValueError("its colours of 16 bits use less than a quarter of them, and how many bits count is not known")
     grey.info = image.info  # tells the orientation
     return grey
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
-    """Wide integers as uint8, from black at 0 to white at the top of the range that the image uses.
+_COLOURS = ("LA", "La", "RGB", "RGBA", "CMYK")
+"""Pillow keeps 8 bits of these modes' 16, without saying so: of 12 bits stored in 16, four remain."""
+
+
+def _has_sign(image: Image.Image) -> bool:
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0] == 2
+
+
+def _spread_transparent_grey(image: Image.Image) -> None:
+    """Gives the transparent grey of a PNG of 2 or 4 bits the value that Pillow gives such pixels."""
+    bits = {"L;2": 2, "L;4": 4}.get(str(image.tile[0].args)) if image.format == "PNG" and image.tile else None
+    if bits and isinstance(image.info.get("transparency"), int):
+        image.info["transparency"] = image.info["transparency"] * 255 // ((1 << bits) - 1)
+
+
+def _wide(image: Image.Image) -> np.ndarray:
+    """Integers of more than 8 bits or with a sign as uint8, by what the file says of them."""
+    values = np.asarray(image)
+    transparent = image.info.get("transparency") if image.format == "PNG" else None
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        grey = _scaled(values)
+        return grey if transparent is None else np.where(values == transparent, 0, grey).astype(np.uint8)
+    bits = image.tag_v2.get(_BITS, (1,))[0]
+    if _has_sign(image):
+        values = values.view(np.int8) if bits == 8 else values
+        grey = (
+            _scaled_about_zero(values) if (values < 0).mean() > OUTLIERS else _scaled(values, 127 if bits == 8 else 0)
+        )
+    else:
+        values = values.view(np.uint32) if bits == 32 else values
+        grey = _scaled(values, 4095 if bits == 12 else 0)
+    return 255 - grey if image.tag_v2.get(_PHOTOMETRIC) == 0 else grey
+
+
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+"""Tags of TIFF."""
+
+
+def _scaled(values: np.ndarray, white: int = 0) -> np.ndarray:
+    """Wide integers as uint8, from black at 0 to `white`, or (0) to the top of the range that the image uses.
 
     Scanners store 10 or 12 bits in 16, so the file's type does not say what white is. White is taken to be the smallest
     of 255, 511, 1023, ... that at most `OUTLIERS` of the pixels pass; those are cut. So an image of 12 bits comes out
     like the same image stored in 8 or in 16.
     """
-    white = 255
-    while (values > white).mean() > OUTLIERS:
-        white = 2 * white + 1
+    if not white:
+        white = 255
+        while (values > white).mean() > OUTLIERS:
+            white = 2 * white + 1
     return np.round(values.clip(0, white) * np.float32(255 / white)).astype(np.uint8)
+
+
+def _scaled_about_zero(values: np.ndarray) -> np.ndarray:
+    """Integers of which some are negative as uint8.
+
+    As above, the range is the smallest of -128 to 127, -256 to 255, ... that at most `OUTLIERS` of the pixels pass.
+    """
+    half = 128
+    while ((values < -half) | (values >= half)).mean() > OUTLIERS:
+        half *= 2
+    above = values.clip(-half, half - 1).astype(np.float64) + half
+    return np.round(above * (255 / (2 * half - 1))).astype(np.uint8)

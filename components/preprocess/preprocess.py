@@ -16,7 +16,14 @@ from PIL import Image
 from components import console, machine
 from components.artifacts import dataset_summary, files, prepared_dataset
 from components.artifacts.names import CLASSES, SPLITS
-from components.artifacts.raw_dataset import MAX_BAD_FRACTION, ImageReader, RawDataset, check_fraction, check_refused
+from components.artifacts.raw_dataset import (
+    BLANK,
+    MAX_BAD_FRACTION,
+    ImageReader,
+    RawDataset,
+    check_fraction,
+    check_refused,
+)
 from components.console import UserError
 from components.preprocess import copies, decoding, splitting
 
@@ -102,7 +109,7 @@ def preprocess(
         files.write_json(folder / "dataset.json", info)
         with files.new_folder(summary) as small:
             dataset_summary.save(small, folder / "dataset.json", _examples(folder) if report_images else None)
-    _say(info, len(refused) - len(raw.quality["refused"]))
+    _say(info, refused[len(raw.quality["refused"]) :])
     return info
 
 
@@ -131,7 +138,7 @@ _HEADER = ("schema_version", "kind", "made_by", "source")
 
 
 def _decode_all(raw: RawDataset, size: int, file: Path) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    """Decodes every image into `file`; gives the manifest of those, and what cannot be decoded with its reason."""
+    """Decodes every image into `file`; gives the manifest of those, and what cannot be used with its reason."""
     refused: list[dict[str, str]] = []
     good = np.ones(len(raw.manifest), dtype=bool)
     images = raw.manifest["image"].tolist()
@@ -182,10 +189,12 @@ def _store(decoded: Path, manifest: pd.DataFrame, splits: pd.Series, folder: Pat
                     split.add(array.read([row])[0])
 
 
-def _say(info: dict[str, Any], not_decoded: int) -> None:
-    """Prints what was made."""
+def _say(info: dict[str, Any], refused: list[dict[str, str]]) -> None:
+    """Prints what was made, and how many images were set aside here."""
+    blank = sum(item["reason"] == BLANK for item in refused)
+    refusals = f"{len(refused) - blank} could not be decoded" + (f", {blank} show nothing" if blank else "")
     numbers = ", ".join(f"{name} {count['images']}" for name, count in info["splits"].items())
-    console.say("preprocess", f"{numbers} images of {info['image_size']} px, {not_decoded} could not be decoded")
+    console.say("preprocess", f"{numbers} images of {info['image_size']} px, {refusals}")
     found = info["quality"]["copies"]
     if found["groups"]:
         across = f", {found['across_splits']} groups across splits" if found["across_splits"] else ""
@@ -200,7 +209,9 @@ def _decoded(reader: ImageReader, images: list[str], size: int) -> Iterator[np.n
         results: list[np.ndarray | str] = []
         for image in portion:
             try:
-                results.append(decoding.decode(reader.read(image), size))
+                decoded = decoding.decode(reader.read(image), size)
+                decoding.check_contrast(decoded)
+                results.append(decoded)
             except ValueError as error:
                 results.append(str(error))
         return results

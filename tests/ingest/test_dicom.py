@@ -103,14 +103,48 @@ def test_a_table_of_interest_is_looked_up(write_dicom):
     assert (shown(write_dicom(RAMP, VOILUTSequence=[table], **WHOLE)) == 255 - RAMP).all()
 
 
-def test_an_image_of_one_value_is_black(write_dicom):
-    assert (shown(write_dicom(np.full((9, 9), 77, np.uint16))) == 0).all()
+BLANK = "the image shows nothing: all of it has one grey value"
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"WindowCenter": 30_000, "WindowWidth": 100},
+        {"WindowCenter": -30_000, "WindowWidth": 100, "VOILUTFunction": "LINEAR_EXACT"},
+        {"WindowCenter": -30_000, "WindowWidth": 100, "VOILUTFunction": "SIGMOID"},
+        {"RescaleSlope": 0, "RescaleIntercept": 0, **WHOLE},
+        {"RescaleSlope": 0, "RescaleIntercept": 5},
+        {"WindowCenter": 30_000, "WindowWidth": 100, "PhotometricInterpretation": "MONOCHROME1"},
+    ],
+)
+def test_an_image_without_contrast_is_refused_whatever_made_it_so(write_dicom, tags):
+    assert refused(write_dicom(RAMP, **tags)) == BLANK
+
+
+@pytest.mark.parametrize("value", [0, 77, 65_535])
+def test_an_image_of_one_stored_value_is_refused(write_dicom, value):
+    stored = np.full((9, 9), value, np.uint16)
+    assert refused(write_dicom(stored)) == BLANK
+    assert refused(write_dicom(stored, WindowCenter=100, WindowWidth=400)) == BLANK
+    assert refused(write_dicom(np.full((9, 9, 3), value % 256, np.uint8))) == BLANK
+
+
+def test_padding_beside_a_single_grey_value_is_no_contrast(write_dicom):
+    stored = np.full((9, 9), 77, np.uint16)
+    stored[:4] = 9
+    assert refused(write_dicom(stored, PixelPaddingValue=9, WindowCenter=60, WindowWidth=100)) == BLANK
+
+
+def test_a_few_values_that_differ_from_all_others_are_seen(write_dicom):
+    stored = np.full((100, 100), 77, np.uint16)
+    stored[50, 50] = 90
+    assert (shown(write_dicom(stored)) == np.where(stored == 90, 255, 0)).all()
 
 
 def test_colours_become_their_brightness(write_dicom):
     red = np.zeros((8, 8, 3), np.uint8)
-    red[..., 0] = 255
-    assert (shown(write_dicom(red)) == 76).all()
+    red[:4, :, 0] = 255
+    assert (shown(write_dicom(red)) == np.where(red[..., 0], 76, 0)).all()
 
 
 UNCOMPRESSED = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
@@ -180,7 +214,6 @@ def test_other_syntaxes_are_refused_by_name_with_the_remedy(write_dicom, syntax)
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "its DICOM photometric interpretation is PALETTE COLOR: kno"),
         ({"PhotometricInterpretation": "Doe^Jane"}, "its DICOM photometric interpretation is unknown: known are"),
         ({"BitsAllocated": 1}, "its DICOM pixels have a number of bits that is not read here"),
-        ({"WindowCenter": 5, "WindowWidth": 0}, "its DICOM window has no width"),
         ({"WindowCenter": 5, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}, "its DICOM window has a function other"),
         ({"Rows": None}, "the DICOM file is damaged (KeyError)"),
         ({"PixelData": b"12"}, "the DICOM file is damaged (ValueError)"),

@@ -77,3 +77,18 @@ def test_an_image_that_declares_too_many_pixels_is_refused_by_its_header_alone()
     small[18:26] = (50_000).to_bytes(4, "little") * 2
     with pytest.raises(ValueError, match="the image has more than 100000000 pixels"):
         inspect(bytes(small))
+
+
+def test_cielab_pixels_are_refused():
+    with pytest.raises(ValueError, match="its colours are CIELAB, which is not read here: convert it to grey or RGB"):
+        inspect(encode(Image.new("LAB", (9, 9)), "TIFF"))
+
+
+def test_a_tiff_of_an_unknown_kind_is_refused_without_quoting_its_texts():
+    content = encode(PIXELS, "TIFF", tiffinfo={270: "Doe"})
+    # The photometric interpretation is a text here.
+    odd = content.replace(b"\x06\x01\x03\x00\x01\x00\x00\x00\x01", b"\x06\x01\x02\x00\x01\x00\x00\x00D")
+    assert odd != content
+    with pytest.raises(ValueError, match="its TIFF pixels are of a kind that is not read here") as raised:
+        inspect(odd)
+    assert "photometric interpretation unknown" in str(raised.value)

@@ -121,6 +121,12 @@ def test_a_file_that_is_no_image_is_named_and_the_others_are_predicted(run, film
     assert f"{tmp_path / 'letter.png'}: not an image in one of the formats" in printed.err
 
 
+def test_an_image_without_contrast_gets_no_score(tmp_path):
+    Image.new("L", (60, 60), 9).save(tmp_path / "blank.png")
+    with pytest.raises(ValueError, match="the image shows nothing: all of it has one grey value"):
+        predict.read(tmp_path / "blank.png", 32)
+
+
 def test_where_all_files_are_refused_nothing_is_predicted(run, tmp_path, painted, capsys):
     (tmp_path / "letter.png").write_text("Dear colleague")
     with pytest.raises(SystemExit, match="1"):

@@ -94,7 +94,8 @@ def test_colours_become_their_brightness():
         (np.uint16(0xFFFF), "TIFF", 255),
         (np.int32(4095), "TIFF", 255),
         (np.int32(70_000), "TIFF", 136),
-        (np.int32(-5), "TIFF", 0),
+        (np.int32(-5), "TIFF", 123),
+        (np.int32(-70_000), "TIFF", 59),
     ],
 )
 def test_the_range_that_the_pixels_use_tells_what_white_is(pixels, kind, expected):

@@ -86,6 +86,33 @@ def test_a_truncated_image_is_set_aside_and_listed_beside_what_ingest_refused(ma
     assert {path.name for path in made.output.iterdir()} == names | {"dataset.json"}
 
 
+@pytest.mark.parametrize(("kind", "grey"), [("PNG", 0), ("JPEG", 255), ("TIFF", 7), ("BMP", 0)])
+def test_an_image_without_contrast_is_set_aside_and_counted(tmp_path, write_kaggle, capsys, kind, grey):
+    made = write_raw(tmp_path, write_kaggle)
+    blank = tmp_path / "source" / "train" / "PNEUMONIA" / "person900_virus_1.png"
+    Image.new("L", (60, 60), grey).save(blank, kind)
+    ingest(made.raw, "directory", str(tmp_path / "source"), max_bad_fraction=0.1)
+    capsys.readouterr()
+    info = preprocess(made.raw, made.output, made.summary, image_size=32, max_bad_fraction=0.1)
+    name = "train/PNEUMONIA/person900_virus_1.png"
+    reason = "the image shows nothing: all of it has one grey value"
+    assert {"image": name, "reason": reason} in info["quality"]["refused"]
+    assert name not in PreparedDataset.load(made.output).splits["train"].index["image"].tolist()
+    assert "1 could not be decoded, 1 show nothing" in capsys.readouterr().out
+    with pytest.raises(UserError, match="3 of 42"):
+        preprocess(made.raw, made.output, made.summary, image_size=32, max_bad_fraction=0.05)
+
+
+def test_an_image_is_set_aside_whose_middle_square_shows_nothing(tmp_path, write_kaggle):
+    made = write_raw(tmp_path, write_kaggle)
+    wide = np.zeros((40, 200), np.uint8)
+    wide[:, :30] = 200
+    Image.fromarray(wide).save(tmp_path / "source" / "train" / "NORMAL" / "IM-0900-0001.png")
+    ingest(made.raw, "directory", str(tmp_path / "source"), max_bad_fraction=0.1)
+    info = preprocess(made.raw, made.output, made.summary, image_size=32, max_bad_fraction=0.1)
+    assert "train/NORMAL/IM-0900-0001.png" in [item["image"] for item in info["quality"]["refused"]]
+
+
 def test_the_description_says_what_is_there_and_how_it_was_made(made):
     info = json.loads((made.output / "dataset.json").read_text())
     assert info == made.info == made.data.info
