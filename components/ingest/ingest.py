@@ -68,6 +68,8 @@ def ingest(
     arguments = {name: value for name, value in locals().items() if name not in ("output", "started")}
     arguments["source"] = shown_url(source)
     raw_dataset.check_fraction(max_bad_fraction)
+    for place in (path, output):
+        console.check_name(place)
     simulation = synthetic_images, synthetic_size, seed, synthetic_difficulty
     origin = open_source(source, path, sha256, pneumoniamnist_size, *simulation)
     with tempfile.TemporaryDirectory(prefix="ingest-") as workspace, files.new_folder(output) as folder:

@@ -301,3 +301,10 @@ def test_folders_that_are_no_class_are_listed(tmp_path, source, write_image, cap
     report = ingest(tmp_path / "raw", "directory", str(source))
     assert (report["images"], report["ignored_folders"]) == (12, ["extra", "train/COVID"])
     assert "ingest: left out, since they are no class: extra, train/COVID\n" in capsys.readouterr().out
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_before_its_images_are_read(tmp_path):
+    folder = tmp_path / "R\udcf6ntgen"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"Röntgen is not UTF-8: rename it".replace("ö", r"\\udcf6")):
+        ingest(tmp_path / "raw", "directory", str(folder))
