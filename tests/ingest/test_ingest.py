@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -308,3 +309,31 @@ def test_a_folder_whose_name_is_not_utf_8_is_refused_before_its_images_are_read(
     folder.mkdir()
     with pytest.raises(UserError, match=r"Röntgen is not UTF-8: rename it".replace("ö", r"\\udcf6")):
         ingest(tmp_path / "raw", "directory", str(folder))
+
+
+def test_messages_name_the_users_archive_and_not_where_it_was_unpacked(tmp_path):
+    def zipped(name, entries):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for path, content in entries.items():
+                archive.writestr(path, content)
+        return str(tmp_path / name)
+
+    for path, message in (
+        (zipped("a.zip", {"NORMAL/a.png": b"x"}), "^the file a.zip holds no images of the class PNEUMONIA"),
+        (zipped("b.zip", {"x/a.png": b"x"}), "^the file b.zip holds no images in NORMAL and PNEUMONIA folders"),
+        (
+            zipped("c.zip", {"d/labels.csv": b"image,label\na.png,9\n"}),
+            "^d/labels.csv in the file c.zip, row 2 has the",
+        ),
+    ):
+        with pytest.raises(UserError, match=message):
+            ingest(tmp_path / "raw", "directory", path)
+
+
+def test_files_of_operating_systems_cost_nothing_and_are_counted(tmp_path, write_image, capsys):
+    for label in ("NORMAL", "PNEUMONIA"):
+        write_image(tmp_path / "data" / label / "a.png")
+        (tmp_path / "data" / label / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "data"))
+    assert (report["images"], report["ignored_files"], report["refused"]) == (2, 2, [])
+    assert "hidden or an operating system's: 2 files" in capsys.readouterr().out
