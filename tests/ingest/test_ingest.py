@@ -337,3 +337,17 @@ def test_files_of_operating_systems_cost_nothing_and_are_counted(tmp_path, write
     report = ingest(tmp_path / "raw", "directory", str(tmp_path / "data"))
     assert (report["images"], report["ignored_files"], report["refused"]) == (2, 2, [])
     assert "hidden or an operating system's: 2 files" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "source"), [("--synthetic-images", "kaggle"), ("--pneumoniamnist-size", "synthetic")]
+)
+def test_an_option_of_another_source_is_refused_with_the_source_that_it_needs(
+    tmp_path, monkeypatch, capsys, option, source
+):
+    words = ["ingest", "--source", source, option, "128", "--output", str(tmp_path / "raw")]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit):
+        main()
+    needed = option.strip("-").partition("-")[0]
+    assert f"{option} has no effect without --source {needed}" in capsys.readouterr().err
