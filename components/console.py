@@ -8,12 +8,33 @@ import errno
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 PREFIX = "pneumonia-benchmark: "
 
 
+_SURROGATES = frozenset(map(chr, range(0xDC80, 0xDD00)))
+
+
 class UserError(Exception):
     """Something the user can put right; the message is one sentence that names the cause and the remedy."""
+
+
+def plain(text: str) -> str:
+    """The text with what is not UTF-8 in it as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def check_name(path: str | Path) -> None:
+    """Makes sure that a file or folder has a name that the steps' tables and reports can hold.
+
+    Raises:
+        UserError: it, or a folder above it, has a name that is not UTF-8.
+    """
+    path = Path(path).absolute()
+    for part in (*reversed(path.parents), path):
+        if not _SURROGATES.isdisjoint(part.name):
+            raise UserError(f"the name of {plain(str(part))} is not UTF-8: rename it")
 
 
 def say(step: str, message: str) -> None:
@@ -52,8 +73,9 @@ def plain_errors() -> Iterator[None]:
     """Ends the process with one clear line instead of a traceback where the user can mend the cause.
 
     Raises:
-        SystemExit: with code 2 after a `UserError`, a full disk, a missing permission or a read-only disk, with code
-            130 after Ctrl-C. Other exceptions are defects of this project and keep their traceback.
+        SystemExit: with code 2 after a `UserError`, a full disk, a missing permission, a read-only disk or a file name
+            that is not UTF-8, with code 130 after Ctrl-C. Other exceptions are defects of this project and keep their
+            traceback.
     """
     code = 2
     try:
@@ -62,6 +84,12 @@ def plain_errors() -> Iterator[None]:
         code, message = 130, "stopped before the end: nothing half-made is left, start again when you like"
     except UserError as error:
         message = str(error)
+    except UnicodeEncodeError as error:
+        # Python keeps bytes of a name that are not UTF-8 as surrogates, which no file and no terminal can take.
+        if not set(error.object[error.start : error.end]) <= _SURROGATES:
+            raise
+        shown = plain(error.object[max(0, error.start - 100) : error.end + 20])
+        message = f"a name is not UTF-8, see {shown!r}: rename the file or folder"
     except OSError as error:
         if isinstance(error, PermissionError):
             place = error.filename or f"what the step has to read or write ({error})"
@@ -75,5 +103,5 @@ def plain_errors() -> Iterator[None]:
             raise
     else:
         return
-    print(f"{PREFIX}error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    print(f"{PREFIX}error: {plain(' '.join(message.split()))}", file=sys.stderr, flush=True)
     raise SystemExit(code)

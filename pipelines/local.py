@@ -125,6 +125,8 @@ def _given(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> set[
 
 def _check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Finds mistakes that a step would find only minutes later."""
+    for place in (arguments.path, arguments.weights, arguments.external_test, arguments.output):
+        console.check_name(place)
     values = vars(arguments)
     known = {name: values[name] for name in limits.DEFAULTS}
     limits.check(known, given & known.keys(), limits.option)

@@ -55,6 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Uploads the pipeline where it changed, and starts a run."""
+    if arguments.wait_timeout and not arguments.wait:
+        raise UserError("--wait-timeout has no effect without --wait: give that too, or leave it out")
     name = arguments.name or f"{NAME} {datetime.now():%Y-%m-%d %H-%M-%S}"
     with _prepared(arguments) as (pipeline, parameters):
         server = _connect(arguments)

@@ -45,6 +45,11 @@ def test_progress_speaks_at_most_once_in_the_given_time(capsys, monkeypatch):
             OSError(errno.EDQUOT, "Disk quota exceeded"),
             "the disk is full: free some space or choose another output folder, then run again",
         ),
+        (
+            UnicodeEncodeError("utf-8", '{"path": "/R\udcf6ntgen"}', 12, 13, "surrogates not allowed"),
+            """a name is not UTF-8, see '{"path": "/R\\\\udcf6ntgen"}': rename the file or folder""",
+        ),
+        (UserError("there is no \udcf6"), "there is no \\udcf6"),
         (OSError(errno.EROFS, "Read-only", "/mnt/x"), "/mnt/x is on a read-only disk: choose another folder"),
     ],
 )
@@ -57,7 +62,13 @@ def test_what_the_user_can_mend_ends_with_one_line_and_code_2(capsys, error, lin
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("x"), FileNotFoundError(errno.ENOENT, "No such file", "x"), OSError(errno.EIO, "I/O"), OSError("x")],
+    [
+        UnicodeEncodeError("ascii", "–", 0, 1, "ordinal not in range"),
+        ValueError("x"),
+        FileNotFoundError(errno.ENOENT, "No such file", "x"),
+        OSError(errno.EIO, "I/O"),
+        OSError("x"),
+    ],
 )
 def test_defects_keep_their_traceback(capsys, error):
     with pytest.raises(type(error)) as raised, plain_errors():
@@ -77,3 +88,15 @@ def test_ctrl_c_ends_with_one_line_and_the_shells_code(capsys):
         raise KeyboardInterrupt
     assert ended.value.code == 130
     assert "stopped before the end" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf_8_is_named_wherever_it_is_in_a_path(tmp_path, monkeypatch):
+    folder = tmp_path / "R\udcf6ntgen"
+    (folder / "below").mkdir(parents=True)
+    for path in (folder, folder / "below", str(folder / "x.png")):
+        with pytest.raises(UserError, match=r"the name of .*/R\\udcf6ntgen is not UTF-8: rename it"):
+            console.check_name(path)
+    console.check_name(tmp_path / "Röntgen")
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match="is not UTF-8"):
+        console.check_name("data")

@@ -45,6 +45,8 @@ def command(inputs: Inputs, results: dict[str, Any]) -> str:
     steps = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
     given = {name: value for step in steps for name, value in step["arguments"].items()}
     words = ["python", "-m", "pipelines.local"]
+    if given["source"] == "pneumoniamnist" and given.get("path"):
+        given.pop("pneumoniamnist_size", None)  # the file says it, and the local runner takes no option without effect
     for name in OPTIONS:
         if OF_ONE_SOURCE.get(name, given["source"]) == given["source"]:
             words += _option(name, given.get(name))

@@ -5,6 +5,7 @@ import argparse
 from components import console
 from components.artifacts.names import SOURCE_URLS, SOURCES
 from components.artifacts.raw_dataset import MAX_BAD_FRACTION
+from components.console import UserError
 from components.ingest.ingest import ingest
 
 
@@ -45,8 +46,16 @@ def main() -> None:
         metavar="X",
         help="fail where more of the files than this cannot be used, 0 to 1; default: %(default)s",
     )
+    arguments = vars(parser.parse_args())
+    nothing = argparse.Namespace(**dict.fromkeys(arguments))
+    given = [name for name, value in vars(parser.parse_args(namespace=nothing)).items() if value is not None]
     with console.plain_errors():
-        ingest(**vars(parser.parse_args()))
+        for name in given:
+            heeding = name.partition("_")[0]
+            if heeding in ("synthetic", "pneumoniamnist") and arguments["source"] != heeding:
+                option = f"--{name.replace('_', '-')}"
+                raise UserError(f"{option} has no effect without --source {heeding}: give that, or leave {option} out")
+        ingest(**arguments)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,8 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
         return "is a link"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a device"
-    return "folder" if info.filename.endswith("/") else "file"
+    # PowerShell 5 writes backslashes.
+    return "folder" if info.filename.endswith(("/", "\\")) else "file"
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:

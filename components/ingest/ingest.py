@@ -22,7 +22,7 @@ from components.ingest.dicom import is_dicom
 from components.ingest.downloads import shown_url
 from components.ingest.formats import MAX_BYTES, Picture, inspect
 from components.ingest.labels import read_labels, table_of
-from components.ingest.layout import Found, find_images, ignored_folders
+from components.ingest.layout import Found, count_ignored, find_images, ignored_folders
 from components.ingest.patients import KEY_VARIABLE, fingerprint_for_key, key_of, patient_of, pseudonym
 from components.ingest.sources import open_source
 
@@ -68,11 +68,18 @@ def ingest(
     arguments = {name: value for name, value in locals().items() if name not in ("output", "started")}
     arguments["source"] = shown_url(source)
     raw_dataset.check_fraction(max_bad_fraction)
+    for place in (path, output):
+        console.check_name(place)
     simulation = synthetic_images, synthetic_size, seed, synthetic_difficulty
     origin = open_source(source, path, sha256, pneumoniamnist_size, *simulation)
     with tempfile.TemporaryDirectory(prefix="ingest-") as workspace, files.new_folder(output) as folder:
-        found, ignored = _find(origin.fetch(Path(workspace)))
+        place = origin.fetch(Path(workspace))
+        # Nobody knows the workspace, where archives and downloads are.
+        name = origin.description() if place.is_relative_to(workspace) else str(place)
+        found, ignored, ignored_files = _find(place, name)
         console.say("ingest", f"{len(found)} files found")
+        if ignored_files:
+            console.say("ingest", f"left out, since they are hidden or an operating system's: {ignored_files} files")
         if ignored:
             console.say("ingest", f"left out, since they are no class: {', '.join(ignored)}")
         manifest, unknown, refused = _store(found, folder)
@@ -83,6 +90,7 @@ def ingest(
             **quality.describe(manifest),
             "patient_unknown": unknown,
             "ignored_folders": ignored,
+            "ignored_files": ignored_files,
             "refused": refused,
         }
         raw_dataset.save(folder, manifest, report)
@@ -90,13 +98,14 @@ def ingest(
     return report
 
 
-def _find(place: Path) -> tuple[list[Found], list[str]]:
-    """The images of a folder, by its table of labels where it has one, and the folders that are left out."""
+def _find(place: Path, name: str) -> tuple[list[Found], list[str], int]:
+    """The images of a folder, by its table of labels where it has one; the folders and how many files are left out."""
     table = table_of(place)
     if not table:
-        return find_images(place), ignored_folders(place)
+        return find_images(place, name), ignored_folders(place), count_ignored(place)
     console.say("ingest", f"labels are those of {table.name}")
-    return read_labels(table), []
+    found, ignored = read_labels(table, name if table == place else f"{table.relative_to(place)} in {name}")
+    return found, [], ignored
 
 
 def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, int, list[dict[str, str]]]:

@@ -1,14 +1,16 @@
 """Finds the images of a dataset that comes with a table of paths and labels instead of class folders."""
 
+import csv
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-
-import pandas as pd
+from typing import IO
 
 from components.artifacts.names import CLASSES
 from components.console import UserError
 from components.ingest.archives import MAX_FILES
 from components.ingest.layout import SPLIT_NAMES, Found, dataset_root
-from components.ingest.paths import UnsafeNameError, printable, safe_path
+from components.ingest.paths import UnsafeNameError, is_ignored, printable, safe_path
 
 TABLE = "labels.csv"
 COLUMNS = {
@@ -18,6 +20,7 @@ COLUMNS = {
     "patient": ("patient", "patient_id"),
 }
 """What a column may be called; capitals do not matter. Split and patient may be missing."""
+SEPARATORS = (",", ";", "\t", "|")
 _LABELS = {"0": "NORMAL", "1": "PNEUMONIA"} | {label: label for label in CLASSES}
 
 
@@ -30,59 +33,96 @@ def table_of(place: Path) -> Path | None:
     return next((folder / TABLE for folder in reversed(folders) if (folder / TABLE).is_file()), None)
 
 
-def read_labels(table: Path) -> list[Found]:
+def read_labels(table: Path, name: str = "") -> tuple[list[Found], int]:
     """Lists the images of a table, ordered by name.
 
     Args:
-        table: a CSV file, separated by commas or semicolons, with a header; see `COLUMNS`. Paths are relative to its
-            folder. Labels are NORMAL and PNEUMONIA or 0 and 1; splits are named as folders are.
+        table: a CSV file with a header, see `COLUMNS`. Its cells are separated by one of `SEPARATORS`, or by what
+            Excel's first line says (`sep=;`). Paths are relative to its folder. Labels are NORMAL and PNEUMONIA or 0
+            and 1; splits are named as folders are.
+        name: what messages call it; its path unless given.
+
+    Returns:
+        The images, and how many rows are left out because they name hidden files or an operating system's.
 
     Raises:
         UserError: a column is missing, or a row cannot be used; the message names the row.
     """
-    rows = _read(table)
-    found, seen = [], {}
-    for number, row in enumerate(rows.to_dict("records"), start=2):
-        item = _found(table, number, row)
+    name = name or str(table)
+    found, seen, ignored = [], {}, 0
+    for count, (number, row) in enumerate(_rows(table, name), 1):
+        if count > MAX_FILES:
+            raise UserError(f"{name} has more than {MAX_FILES} rows: split it up")
+        item = _found(table, f"{name}, row {number}", row)
+        if is_ignored(item.path.name):
+            ignored += 1
+            continue
         if item.image in seen:
-            raise UserError(f"{table}: rows {seen[item.image]} and {number} are both of {printable(item.image)}")
+            raise UserError(f"{name}: rows {seen[item.image]} and {number} are both of {printable(item.image)}")
         seen[item.image] = number
         found.append(item)
     for label in CLASSES:
         if not any(item.label == label for item in found):
-            raise UserError(f"{table} lists no images of the class {label}: add some")
+            raise UserError(f"{name} lists no images of the class {label}: add some")
     if any(item.split for item in found) and not all(item.split for item in found):
-        raise UserError(f"{table} gives some images a split and others none: fill the column, or leave it out")
-    return sorted(found, key=lambda item: item.image)
+        raise UserError(f"{name} gives some images a split and others none: fill the column, or leave it out")
+    return sorted(found, key=lambda item: item.image), ignored
 
 
-def _read(table: Path) -> pd.DataFrame:
-    """The table as text, its columns called as in `COLUMNS`."""
+def _rows(table: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows that are not empty: the number of the line, and the cells of the columns in `COLUMNS`."""
     try:
-        with table.open(encoding="utf-8-sig") as file:
-            header = file.readline(10_000)
-        separator = ";" if header.count(";") > header.count(",") else ","
-        rows = pd.read_csv(
-            table, dtype=str, keep_default_na=False, sep=separator, encoding="utf-8-sig", nrows=MAX_FILES + 1
-        )
-    except ValueError as error:  # also what pandas raises for no table, and Python for no UTF-8
-        raise UserError(f"{table} is no CSV table in UTF-8 ({printable(str(error))}): save it as one") from None
-    if len(rows) > MAX_FILES:
-        raise UserError(f"{table} has more than {MAX_FILES} rows: split it up")
-    names = {str(column).strip().lower(): column for column in reversed(rows.columns)}
-    chosen = {}
-    for column, spellings in COLUMNS.items():
-        spelling = next((name for name in spellings if name in names), None)
-        if spelling:
-            chosen[column] = rows[names[spelling]].str.strip()
-        elif column in ("image", "label"):
-            raise UserError(f"{table} has no column {column}: call one {' or '.join(spellings)}")
-    return pd.DataFrame(chosen).reindex(columns=list(COLUMNS), fill_value="")
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            skipped, separator = _separator(file)
+            file.seek(0)
+            reader = csv.reader(islice(file, skipped, None), delimiter=separator, skipinitialspace=True, strict=True)
+            header = next(reader, [])
+            if not any(header):
+                raise UserError(f"{name} is no CSV table in UTF-8 (its first line is empty): save it as one")
+            columns = _columns(header, name)
+            for cells in reader:
+                number = skipped + reader.line_num
+                if any(cells[len(header) :]):
+                    raise UserError(
+                        f"{name}, row {number} has {len(cells)} cells, but the table {len(header)} columns: put cells "
+                        f"that hold {separator!r} into quotes"
+                    )
+                if any(cells):
+                    found = {column: cells[place].strip() for column, place in columns.items() if place < len(cells)}
+                    yield number, dict.fromkeys(COLUMNS, "") | found
+    except (ValueError, csv.Error) as error:  # also what Python raises for no UTF-8
+        raise UserError(f"{name} is no CSV table in UTF-8 ({printable(str(error))}): save it as one") from None
 
 
-def _found(table: Path, number: int, row: dict[str, str]) -> Found:
-    """One row; `number` is its line in the file, as long as no cell holds a line break."""
-    shown = f"{table}, row {number}"
+def _separator(file: IO[str]) -> tuple[int, str]:
+    """How many lines are before the header, and what separates cells."""
+    first = file.readline(10_000)
+    told = first.strip('\r\n"').lower()
+    if told.startswith("sep=") and len(told) == len("sep=") + 1:
+        return 1, told[-1]
+    # That of which the needed columns come out; else the most frequent, with which the message is most to the point.
+    fitting = [mark for mark in SEPARATORS if _places(first.split(mark)).keys() >= {"image", "label"}]
+    return 0, fitting[0] if fitting else max(SEPARATORS, key=first.count)
+
+
+def _columns(header: list[str], name: str) -> dict[str, int]:
+    """Where each of the columns is that the table has."""
+    places = _places(header)
+    for column in ("image", "label"):
+        if column not in places:
+            raise UserError(f"{name} has no column {column}: call one {' or '.join(COLUMNS[column])}")
+    return places
+
+
+def _places(header: list[str]) -> dict[str, int]:
+    """Where each column of `COLUMNS` is in a header, as far as it is there."""
+    names = [cell.strip().strip('"').strip().lower() for cell in header]
+    spellings = {column: next((name for name in known if name in names), None) for column, known in COLUMNS.items()}
+    return {column: names.index(spelling) for column, spelling in spellings.items() if spelling}
+
+
+def _found(table: Path, shown: str, row: dict[str, str]) -> Found:
+    """One row, which messages call `shown`."""
     try:
         path = safe_path(row["image"])
     except UnsafeNameError as error:

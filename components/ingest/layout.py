@@ -8,9 +8,9 @@ from pathlib import Path
 from components import console
 from components.artifacts.names import CLASSES
 from components.console import UserError
+from components.ingest.paths import is_ignored
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
-_IGNORED = "__MACOSX"
 
 
 @dataclass(frozen=True)
@@ -32,27 +32,33 @@ class Found:
     patient: str = ""
 
 
-def find_images(folder: Path) -> list[Found]:
+def find_images(folder: Path, name: str = "") -> list[Found]:
     """Lists the files of a dataset, ordered by name.
 
     The dataset is `{train,val,test}/{NORMAL,PNEUMONIA}/` or `{NORMAL,PNEUMONIA}/`, in `folder` itself or below folders
-    that hold nothing else. Capitals do not matter. Hidden files are left out. Links to files are followed; links to
-    folders within a class folder are not, since they may lead in circles or anywhere: how many is said.
+    that hold nothing else. Capitals do not matter. Hidden files and those of operating systems are left out. Links to
+    files are followed; links to folders within a class folder are not, since they may lead in circles or anywhere: how
+    many is said.
+
+    Args:
+        folder: where they are.
+        name: what messages call it; its path unless given.
 
     Raises:
         UserError: no such folders, or a class without any file.
     """
+    name = name or str(folder)
     root = dataset_root(folder)
     splits = {path: SPLIT_NAMES[path.name.lower()] for path in _folders(root) if path.name.lower() in SPLIT_NAMES}
     found = [item for path, split in (splits or {root: ""}).items() for item in _class_files(root, path, split)]
     if not found:
         raise UserError(
-            f"{folder} holds no images in {' and '.join(CLASSES)} folders: "
+            f"{name} holds no images in {' and '.join(CLASSES)} folders: "
             "expected {train,val,test}/{NORMAL,PNEUMONIA}/ or {NORMAL,PNEUMONIA}/ in it"
         )
     for label in CLASSES:
         if not any(item.label == label for item in found):
-            raise UserError(f"{folder} holds no images of the class {label}: put some into a folder named {label}")
+            raise UserError(f"{name} holds no images of the class {label}: put some into a folder named {label}")
     return sorted(found, key=lambda item: item.image)
 
 
@@ -70,6 +76,15 @@ def ignored_folders(folder: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode() for path in ignored)
 
 
+def count_ignored(folder: Path) -> int:
+    """How many files are left out because of their names or those of folders above them: see `paths.is_ignored`."""
+    count = 0
+    for parent, _, names in os.walk(folder):
+        within = any(is_ignored(part) for part in Path(parent).relative_to(folder).parts)
+        count += len(names) if within else sum(map(is_ignored, names))
+    return count
+
+
 def dataset_root(folder: Path) -> Path:
     """The folder that holds splits or classes: `folder`, or the only one below it, and so on."""
     known = {*SPLIT_NAMES, *(label.lower() for label in CLASSES)}
@@ -79,9 +94,7 @@ def dataset_root(folder: Path) -> Path:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.is_dir() and path.name != _IGNORED and not path.name.startswith(".")
-    )
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not is_ignored(path.name))
 
 
 def _class_files(root: Path, folder: Path, split: str) -> Iterator[Found]:
@@ -93,9 +106,9 @@ def _class_files(root: Path, folder: Path, split: str) -> Iterator[Found]:
             links = [name for name in folders if Path(parent, name).is_symlink()]
             if links:
                 console.say("ingest", f"{len(links)} linked folders in {parent} are left out: copy them there instead")
-            folders[:] = [name for name in folders if not name.startswith(".") and name != _IGNORED]
+            folders[:] = [name for name in folders if not is_ignored(name)]
             for name in names:
-                if not name.startswith("."):
+                if not is_ignored(name):
                     path = Path(parent, name)
                     yield Found(path, path.relative_to(root).as_posix(), label, split)
 

@@ -1,7 +1,14 @@
-"""Where a file with a foreign name may go: names in archives, buckets and tables are hostile until checked here."""
+"""What foreign names mean: those in archives, buckets and tables are hostile until checked, some are of no data set."""
 
 import re
 from pathlib import PurePosixPath
+
+SYSTEM_NAMES = {
+    *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$recycle.bin", "recycler", "found.000"),
+    *("system volume information", "__macosx", "icon\r", "network trash folder", "temporary items", "lost+found"),
+    *("@eadir", "#recycle", "picasa.ini", "sync.ffs_db"),
+}
+"""Files and folders that Windows, macOS, Linux and network disks put among a user's; in small letters."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -40,3 +47,14 @@ def printable(name: str) -> str:
     shown = name.encode("utf-8", "backslashreplace").decode()
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown)
     return shown if len(shown) <= 100 else f"{shown[:60]}...{shown[-37:]}"
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of that name is hidden or an operating system's, and so none of a data set.
+
+    Args:
+        name: without the folders above it.
+    """
+    small = name.lower()
+    # "~$" are locks of Office; Windows' mark of downloads becomes a file of its own on other systems.
+    return small in SYSTEM_NAMES or small.startswith((".", "~$")) or small.endswith(":zone.identifier")

@@ -6,7 +6,7 @@ import pytest
 
 from components.artifacts import files
 from components.compare import inputs, reproduce, results
-from pipelines import local
+from pipelines import limits, local
 
 
 @pytest.fixture
@@ -47,6 +47,24 @@ def test_settings_of_the_simulation_are_told_for_simulated_images_only(command):
     simulated = ingested(source="synthetic", path="", synthetic_images=50, synthetic_difficulty=0.25)
     assert "--synthetic-images 50 --synthetic-difficulty 0.25" in command(**simulated)
     assert "synthetic-images" not in command(**ingested(source="directory", path="/x", synthetic_images=50))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"source": "synthetic", "path": "", "synthetic_images": 50, "pneumoniamnist_size": 128},
+        {"source": "pneumoniamnist", "path": "", "pneumoniamnist_size": 64, "synthetic_images": 50},
+        {"source": "pneumoniamnist", "path": "x.npz", "pneumoniamnist_size": 64, "sha256": ""},
+        {"source": "kaggle", "path": "a/b", "synthetic_size": 64, "sha256": ""},
+        {"source": "https://example.org/x.zip", "path": "", "sha256": "0" * 64, "synthetic_size": 64},
+    ],
+)
+def test_the_command_has_no_option_without_effect(command, arguments):
+    words = shlex.split(command(**ingested(**arguments)))[3:]
+    parser = local._parser()
+    values = vars(parser.parse_args(words))
+    known = {name: values[name] for name in limits.DEFAULTS}
+    limits.check(known, local._given(parser, words) & known.keys(), limits.option)
 
 
 def test_switches_stand_alone_and_only_where_they_were_set(command):

@@ -78,6 +78,18 @@ def test_folders_and_backslashes_of_windows_are_understood(tmp_path):
     assert content_of(tmp_path / "t") == {"NORMAL/x/a.png": b"1", "b.png": b"2"}
 
 
+def test_a_zip_of_powershell_whose_folders_end_in_a_backslash_is_unpacked(tmp_path):
+    members = {"train\\": b"", "train\\NORMAL\\": b"", "train\\NORMAL\\a.png": b"1", "train\\PNEUMONIA\\": b""}
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo("x")
+            info.filename = name  # ZipInfo itself would change it on Windows
+            archive.writestr(info, content)
+    unpack(tmp_path / "a.zip", tmp_path / "t")
+    assert content_of(tmp_path / "t") == {"train/NORMAL/a.png": b"1"}
+    assert (tmp_path / "t" / "train" / "PNEUMONIA").is_dir()
+
+
 CLIMBING = [
     "../evil",
     "a/../../evil",

@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -301,3 +302,52 @@ def test_folders_that_are_no_class_are_listed(tmp_path, source, write_image, cap
     report = ingest(tmp_path / "raw", "directory", str(source))
     assert (report["images"], report["ignored_folders"]) == (12, ["extra", "train/COVID"])
     assert "ingest: left out, since they are no class: extra, train/COVID\n" in capsys.readouterr().out
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_before_its_images_are_read(tmp_path):
+    folder = tmp_path / "R\udcf6ntgen"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"Röntgen is not UTF-8: rename it".replace("ö", r"\\udcf6")):
+        ingest(tmp_path / "raw", "directory", str(folder))
+
+
+def test_messages_name_the_users_archive_and_not_where_it_was_unpacked(tmp_path):
+    def zipped(name, entries):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for path, content in entries.items():
+                archive.writestr(path, content)
+        return str(tmp_path / name)
+
+    for path, message in (
+        (zipped("a.zip", {"NORMAL/a.png": b"x"}), "^the file a.zip holds no images of the class PNEUMONIA"),
+        (zipped("b.zip", {"x/a.png": b"x"}), "^the file b.zip holds no images in NORMAL and PNEUMONIA folders"),
+        (
+            zipped("c.zip", {"d/labels.csv": b"image,label\na.png,9\n"}),
+            "^d/labels.csv in the file c.zip, row 2 has the",
+        ),
+    ):
+        with pytest.raises(UserError, match=message):
+            ingest(tmp_path / "raw", "directory", path)
+
+
+def test_files_of_operating_systems_cost_nothing_and_are_counted(tmp_path, write_image, capsys):
+    for label in ("NORMAL", "PNEUMONIA"):
+        write_image(tmp_path / "data" / label / "a.png")
+        (tmp_path / "data" / label / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "data"))
+    assert (report["images"], report["ignored_files"], report["refused"]) == (2, 2, [])
+    assert "hidden or an operating system's: 2 files" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "source"), [("--synthetic-images", "kaggle"), ("--pneumoniamnist-size", "synthetic")]
+)
+def test_an_option_of_another_source_is_refused_with_the_source_that_it_needs(
+    tmp_path, monkeypatch, capsys, option, source
+):
+    words = ["ingest", "--source", source, option, "128", "--output", str(tmp_path / "raw")]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit):
+        main()
+    needed = option.strip("-").partition("-")[0]
+    assert f"{option} has no effect without --source {needed}" in capsys.readouterr().err

@@ -26,7 +26,7 @@ def test_a_table_gives_paths_below_its_folder_labels_splits_and_patients(tmp_pat
         "p1,sub/a.png,0,train",
         ",sub\\c.png,1,test",
     )
-    assert read_labels(table) == [
+    assert read_labels(table)[0] == [
         Found(tmp_path / "b.png", "b.png", "PNEUMONIA", "validation", "p2"),
         Found(tmp_path / "sub" / "a.png", "sub/a.png", "NORMAL", "train", "p1"),
         Found(tmp_path / "sub" / "c.png", "sub/c.png", "PNEUMONIA", "test", ""),
@@ -35,12 +35,54 @@ def test_a_table_gives_paths_below_its_folder_labels_splits_and_patients(tmp_pat
 
 @pytest.mark.parametrize("header", ["image,label", "path,class", "file,target", "FileName , Label"])
 def test_columns_have_several_names(tmp_path, header):
-    assert [item.image for item in read_labels(write(tmp_path, header, *ROWS))] == ["b.png", "sub/a.png"]
+    assert [item.image for item in read_labels(write(tmp_path, header, *ROWS))[0]] == ["b.png", "sub/a.png"]
 
 
 def test_a_spreadsheets_way_of_writing_is_understood(tmp_path):
     table = write(tmp_path, "image;label", *(row.replace(",", ";") for row in ROWS), encoding="utf-8-sig")
-    assert [item.label for item in read_labels(table)] == ["NORMAL", "PNEUMONIA"]
+    assert [item.label for item in read_labels(table)[0]] == ["NORMAL", "PNEUMONIA"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["image,label", "b.png,NORMAL,", "sub/a.png,PNEUMONIA,,"],
+        ["image,label,", "b.png,NORMAL,", "sub/a.png,PNEUMONIA"],
+        ["", "image,label", *ROWS][1:],
+        ["image,label", "", ROWS[0], ",", ROWS[1], ""],
+        ["sep=;", "image;label", "b.png;NORMAL", "sub/a.png;PNEUMONIA"],
+        ['"sep=,"', "image,label", *ROWS],
+        ["SEP=|", "image|label", "b.png|0", "sub/a.png|1"],
+        ["sep=:", "image:label", "b.png:0", "sub/a.png:1"],
+        ["image\tlabel", "b.png\tNORMAL", "sub/a.png\tPNEUMONIA"],
+        ["image|label", "b.png|NORMAL", "sub/a.png|PNEUMONIA"],
+        ["image;label;remark, if any", "b.png;NORMAL;a, b, c", "sub/a.png;PNEUMONIA;"],
+        ['"image", "label"', '"b.png", "NORMAL"', '"sub/a.png", "PNEUMONIA"'],
+        ["remark,image,label", '"two\nlines, quoted ""so""",b.png,0', ",sub/a.png,1"],
+        ["image,label", *ROWS, "sub/Thumbs.db,NORMAL"],
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_tables_of_spreadsheets_and_scripts_are_read_as_they_are_meant(tmp_path, lines, end):
+    (tmp_path / "labels.csv").write_text(end.join(lines), newline="")
+    found, _ = read_labels(tmp_path / "labels.csv")
+    assert [(item.image, item.label) for item in found] == [("b.png", "NORMAL"), ("sub/a.png", "PNEUMONIA")]
+
+
+def test_a_comma_at_the_end_of_rows_shifts_no_column(tmp_path):
+    rows = [f"{number}.png,{number % 2},p{number}," for number in range(4)]
+    found, _ = read_labels(write(tmp_path, "image,label,patient", *rows))
+    assert [(item.image, item.label, item.patient) for item in found] == [
+        ("0.png", "NORMAL", "p0"),
+        ("1.png", "PNEUMONIA", "p1"),
+        ("2.png", "NORMAL", "p2"),
+        ("3.png", "PNEUMONIA", "p3"),
+    ]
+
+
+def test_rows_are_named_by_their_line_in_the_file(tmp_path):
+    with pytest.raises(UserError, match="row 6 has the label 'x'"):
+        read_labels(write(tmp_path, "sep=,", "remark,image,label", '"a\nb",a.png,0', "", ",b.png,x"))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +105,11 @@ def test_a_spreadsheets_way_of_writing_is_understood(tmp_path):
         (["image,label", "a.png,0", "./a.png,0"], "rows 2 and 3 are both of a.png"),
         (["image,label", "a.png,0"], "lists no images of the class PNEUMONIA"),
         (["image,label"], "lists no images of the class NORMAL"),
+        (
+            ["image,label", "a.png,0", "b,c.png,1"],
+            "row 3 has 3 cells, but the table 2 columns: put cells that hold ','",
+        ),
+        (["image,label", "a.png"], "row 2 has the label ''"),
         ([""], "is no CSV table in UTF-8"),
         (["image,label", 'a.png,"0', "b"], "is no CSV table in UTF-8"),
     ],
@@ -106,3 +153,10 @@ def test_images_labelled_by_a_table_are_ingested_with_its_patients(tmp_path, wri
     patients = RawDataset.load(tmp_path / "raw").manifest.set_index("image")["patient"]
     assert patients["images/c.png"] == "images/c.png"
     assert re.fullmatch("patient-[0-9a-f]{16}", patients["images/a.png"]), "a hospital's number is not carried on"
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", ".DS_Store", "._a.png"])
+def test_rows_of_files_that_an_operating_system_made_are_counted_as_left_out(tmp_path, name):
+    found, ignored = read_labels(write(tmp_path, "image,label", *ROWS, f"sub/{name},0", f"{name},1"))
+    assert [item.image for item in found] == ["b.png", "sub/a.png"]
+    assert ignored == 2

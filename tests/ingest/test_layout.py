@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from components.console import UserError
-from components.ingest.layout import Found, find_images
+from components.ingest.layout import Found, count_ignored, find_images
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -123,3 +123,30 @@ def test_linked_folders_in_a_class_are_left_out_with_a_word_and_linked_files_are
     (tmp_path / "data" / "NORMAL" / "file").symlink_to(tmp_path / "elsewhere" / "c")
     assert [image for image, *_ in listed(tmp_path / "data")] == ["NORMAL/a", "NORMAL/file", "PNEUMONIA/b"]
     assert f"2 linked folders in {tmp_path}/data/NORMAL are left out" in capsys.readouterr().out
+
+
+SYSTEM = [
+    *("Thumbs.db", "thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini", ".DS_Store", "._a.jpeg", "Icon\r"),
+    *("__MACOSX/._a.jpeg", "$RECYCLE.BIN/x.jpeg", "System Volume Information/x", "@eaDir/a.jpeg", "lost+found/x"),
+    *("a.jpeg:Zone.Identifier", "~$a.docx", ".Trashes/x", ".Spotlight-V100/x"),
+]
+
+
+@pytest.mark.parametrize("name", SYSTEM)
+@pytest.mark.parametrize("place", ["", "train/", "train/NORMAL/", "train/NORMAL/deeper/"])
+def test_what_operating_systems_put_there_is_left_out_and_counted(tmp_path, name, place):
+    images = [f"{split}/{label}/a.jpeg" for split in ("test", "train") for label in ("NORMAL", "PNEUMONIA")]
+    touch(tmp_path, *images, f"{place}{name}")
+    assert [item.image for item in find_images(tmp_path)] == images
+    assert count_ignored(tmp_path) == 1
+
+
+def test_a_name_like_an_operating_systems_is_an_image(tmp_path):
+    touch(tmp_path, "NORMAL/thumbs.db.png", "PNEUMONIA/desktop.jpeg", "PNEUMONIA/icon.png")
+    assert len(find_images(tmp_path)) == 3
+    assert count_ignored(tmp_path) == 0
+
+
+def test_system_folders_do_not_hide_the_root(tmp_path):
+    touch(tmp_path, "data/NORMAL/a", "data/PNEUMONIA/b", "System Volume Information/x", "$RECYCLE.BIN/S-1/desktop.ini")
+    assert [item.image for item in find_images(tmp_path)] == ["NORMAL/a", "PNEUMONIA/b"]

@@ -169,6 +169,17 @@ def test_a_wrong_argument_is_named_with_the_remedy_before_anything_starts(words,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--path", "--output", "--external-test", "--weights"])
+def test_a_name_that_is_not_utf_8_is_one_sentence_before_anything_starts(option, capsys, tmp_path):
+    place = tmp_path / "R\udcf6ntgen"
+    place.mkdir()
+    with pytest.raises(SystemExit) as stopped:
+        local.main(["--source", "directory", "--output", str(tmp_path), option, str(place)])
+    assert stopped.value.code == 2
+    assert "Röntgen is not UTF-8: rename it".replace("ö", "\\udcf6") in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [place]
+
+
 def test_help_shows_examples(capsys):
     with pytest.raises(SystemExit) as stopped:
         local.main(["--help"])

@@ -98,6 +98,13 @@ def test_parameters_reach_the_server_with_their_types(server, say, tmp_path):
     assert sent == {"epochs": 4, "gpu_hour_price": 1, "source": "directory", "seeds": 2, "path": "7"}
 
 
+def test_a_limit_of_waiting_without_waiting_is_refused_before_anything_is_sent(server, say):
+    said = say("run", "--wait-timeout", "60")
+    assert said.code == 2
+    assert "--wait-timeout has no effect without --wait" in said.err
+    assert not server.runs
+
+
 def test_names_of_run_and_experiment_are_the_command_lines(server, say, monkeypatch):
     say("run", "--name", "trial", "--experiment", "chest")
     assert only(server.runs)["display_name"] == "trial"

@@ -139,7 +139,7 @@ def test_the_description_says_what_is_there_and_how_it_was_made(made):
     assert info["splits"]["test"] == {"images": 8, "patients": 4, "pneumonia": 4}
     assert set(info["quality"]) == {
         *("images", "patients", "counts", "duplicates", "copies", "patients_in_several_splits", "patient_unknown"),
-        *("refused", "ignored_folders"),
+        *("refused", "ignored_folders", "ignored_files"),
     }
 
 
