@@ -6,6 +6,7 @@ Pixels and PatientID are all that is taken; nothing else of the file is kept, an
 import io
 import logging
 import warnings
+import zlib
 
 import numpy as np
 import pydicom
@@ -24,8 +25,12 @@ SYNTAXES = (
     *(uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian, uid.RLELossless),
     *(uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEG2000Lossless, uid.JPEG2000),
 )
-"""Transfer syntaxes that pydicom decodes by itself or with Pillow. JPEG Lossless and JPEG-LS need one of two libraries:
-one has a licence (GPL) that this project's users may not want, the other a long record of faults with hostile files."""
+"""Transfer syntaxes that pydicom decodes by itself or with Pillow; deflated files are read besides. JPEG Lossless and
+JPEG-LS need one of two libraries: one has a licence (GPL) that this project's users may not want, the other a long
+record of faults with hostile files."""
+
+MAX_INFLATED_BYTES = 250_000_000
+"""A deflated data set that holds more is refused: the largest image allowed has 200 MB at 16 bits a pixel."""
 
 _PREAMBLE = 128
 _PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
@@ -94,8 +99,9 @@ def _parse(content: bytes) -> pydicom.Dataset:
     stream.seek(_PREAMBLE + 4)
     meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
     syntax = uid.UID(meta.get("TransferSyntaxUID") or "")
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
+        return _parse(bytes(_PREAMBLE) + b"DICM" + _inflated(content, meta))
     if syntax and syntax not in SYNTAXES:
-        # A deflated file would be inflated whole, to whatever size, just to be looked at.
         raise UnusableError(
             f"its DICOM transfer syntax is {_name(syntax)}, which is not read here: convert it to "
             "Explicit VR Little Endian, for example with gdcmconv --raw"
@@ -109,6 +115,21 @@ def _parse(content: bytes) -> pydicom.Dataset:
             (False, True): uid.ExplicitVRLittleEndian,
             (False, False): uid.ExplicitVRBigEndian,
         }[dataset.original_encoding]
+    return dataset
+
+
+def _inflated(content: bytes, meta: pydicom.Dataset) -> bytes:
+    """The data set of a deflated file (PS3.5, A.5), which is uncompressed inside.
+
+    pydicom would inflate it whole, to whatever size, just to look at it.
+    """
+    start = _PREAMBLE + 4 + 12 + int(meta.FileMetaInformationGroupLength)  # the length is an element of 12 bytes
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    dataset = inflater.decompress(content[start:], MAX_INFLATED_BYTES)
+    if inflater.unconsumed_tail:
+        raise UnusableError(f"its data set is larger than {MAX_INFLATED_BYTES // 10**6} MB when inflated")
+    if not inflater.eof:
+        raise UnusableError("its data set is deflated and ends too early")
     return dataset
 
 
