@@ -1,7 +1,7 @@
 # make run    the whole benchmark on simulated radiographs
 # make test   lint and all tests; make quick leaves out those that take minutes
 # make test-images   builds the images and runs every step in its container (needs Docker)
-# make fuzz   feeds 20,000 damaged images and archives to what reads them
+# make fuzz   feeds 20,000 damaged images and archives, tables and stored objects each to what reads them
 # make yaml   the pipeline to upload to Kubeflow
 # make images   the container images; REGISTRY=ghcr.io/me TAG=1 GPU=1 WEIGHTS=folder; make push pushes them
 # make kind-up    a Kubeflow on this machine, in Docker; kind-run runs the benchmark on it, kind-down removes it
@@ -40,7 +40,7 @@ test-images: $(VENV)/ready
 	DOCKER=$(DOCKER) NETWORK=$(NETWORK) $(BIN)/python -m pytest -m images $(ARGS)
 
 fuzz: $(VENV)/ready
-	$(BIN)/python -m tests.fuzz $(ARGS)
+	for reader in files tables objects; do $(BIN)/python -m tests.fuzz --reader $$reader $(ARGS) || exit; done
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

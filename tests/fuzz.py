@@ -5,6 +5,7 @@ UserError), within a time and a memory limit; anything else, a crash of the proc
 """
 
 import argparse
+import gzip
 import io
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -28,9 +30,12 @@ from pydicom import uid
 from components.console import UserError
 from components.ingest import archives
 from components.ingest.formats import inspect
+from components.ingest.labels import read_labels
+from components.ingest.sources import buckets
 from components.ingest.sources.directory import opened
 from components.preprocess.decoding import decode
 from tests.ingest.conftest import make_dicom
+from tests.tiff_files import grey_tiff
 
 SIZE = 64
 MEMORY = 6 * 1024**3
@@ -57,18 +62,24 @@ def main(words: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--inputs", type=int, default=20_000, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--reader", choices=READERS, default="files", help="; ".join(READERS) + "; default: %(default)s"
+    )
     parser.add_argument("--seed", type=int, default=1, help="equal seeds make equal inputs; default: %(default)s")
     parser.add_argument("--seconds", type=float, default=10, help="for each input; default: %(default)g")
     parser.add_argument("--images", type=Path, help="folder with further real files to damage")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="feed this one input")
     parser.add_argument("--keep", type=Path, help="folder for the inputs of findings")
     arguments = parser.parse_args(words)
-    seeds = list(samples()) + real_files(arguments.images)
+    make, _ = READERS[arguments.reader]
+    seeds = list(make()) + real_files(arguments.images)
     numbers = range(arguments.inputs) if arguments.only is None else [arguments.only]
     began = time.monotonic()
     outcomes: Counter[str] = Counter()
     findings = 0
-    for done, (number, outcome) in enumerate(feed(seeds, arguments.seed, numbers, arguments.seconds), 1):
+    for done, (number, outcome) in enumerate(
+        feed(seeds, arguments.seed, numbers, arguments.seconds, partial(_work, reader=arguments.reader)), 1
+    ):
         kind = outcome.partition(": ")[0]
         outcomes[kind] += 1
         if kind not in ("read", "refused"):
@@ -118,8 +129,33 @@ def samples() -> Iterator[bytes]:
     yield encode(Image.fromarray(grey * np.uint16(16)), "PNG")
     yield encode(Image.fromarray(grey * np.uint16(16)), "TIFF")
     yield encode(picture, "PNG", save_all=True, append_images=[picture.rotate(90)])
+    for values in (grey, grey.astype(np.int16), grey.astype(np.uint32), grey.astype(np.int8)):
+        yield from (grey_tiff(values, photometric, order) for photometric in (0, 1) for order in "<>")
     yield from dicom_samples(grey)
     yield from archive_samples([encode(picture, "PNG"), encode(picture.rotate(90), "PNG")])
+
+
+def table_samples() -> Iterator[bytes]:
+    """Tables as spreadsheets write them."""
+    rows = [
+        ("image", "label", "split", "patient"),
+        ("a/1.png", "NORMAL", "train", "p1"),
+        ("a/2.png", "1", "test", "p2"),
+    ]
+    rows += [(f"b/{number}.jpeg", "PNEUMONIA" if number % 2 else "NORMAL", "val", "") for number in range(20)]
+    for separator in ",;\t|":
+        text = "\n".join(separator.join(row) for row in rows)
+        yield text.encode()
+        yield f"sep={separator}\r\n{text}".encode("utf-8-sig")
+    yield "\r\n".join(",".join(f'"{cell}"' for cell in row) + "," for row in rows).encode()
+    yield "\n".join(",".join(row[:2]) for row in rows).encode("utf-16")
+
+
+def object_samples() -> Iterator[bytes]:
+    """Objects of a store: a name, and a content that is stored as it is or as a gzip."""
+    for name in ("train/NORMAL/a.png", "data//b.png", "c.tar.gz", "folder/", "d\u00e4.jpeg"):
+        for content in (b"", b"image" * 50, gzip.compress(b"image" * 500), gzip.compress(bytes(10**5))):
+            yield name.encode() + b"\n" + content
 
 
 def archive_samples(pictures: Sequence[bytes]) -> Iterator[bytes]:
@@ -160,6 +196,8 @@ def dicom_samples(grey: np.ndarray) -> Iterator[bytes]:
         yield make_dicom(grey, syntax, **window)
         yield make_dicom(wide, syntax, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11)
     yield make_dicom(grey, VOILUTSequence=[table], PixelPaddingValue=0)
+    yield make_dicom(wide, uid.DeflatedExplicitVRLittleEndian, **window)
+    yield make_dicom(grey, **window)[128:]
     yield make_dicom(np.stack([grey] * 3, axis=2))
     packed = [(uid.JPEGBaseline8Bit, "JPEG", {}), (uid.JPEG2000Lossless, "JPEG2000", {"no_jp2": True})]
     for syntax, kind, settings in packed:
@@ -243,16 +281,54 @@ CHANGES: tuple[Callable[[random.Random, bytearray, Sequence[bytes]], None], ...]
 
 def outcome_of(content: bytes) -> str:
     """What ingest and preprocess make of a file: "read", "refused", or "failed: what" for anything else."""
+    return _outcome(_read_file, content)
+
+
+def outcome_of_table(content: bytes) -> str:
+    """The same of a table of images and labels."""
+    return _outcome(_read_table, content)
+
+
+def outcome_of_object(content: bytes) -> str:
+    """The same of an object of a store: its name is the first line, its content the rest."""
+    return _outcome(_take_object, content)
+
+
+def _outcome(read: Callable[[bytes], bool], content: bytes) -> str:
     try:
-        if _unpacked(content):
-            return "read"
-        result = decode(inspect(content).content, 32)
+        sound_result = read(content)
     except (ValueError, UserError) as error:
         sound = str(error) and "MemoryError" not in str(error)
         return "refused" if sound else f"failed: refused for {str(error) or 'no reason'}"
     except BaseException as error:
         return f"failed: {type(error).__name__}: {error}"
-    return "read" if result.shape == (32, 32) and result.dtype == np.uint8 else "failed: the result has another shape"
+    return "read" if sound_result else "failed: the result is another than can be"
+
+
+def _read_file(content: bytes) -> bool:
+    if _unpacked(content):
+        return True
+    result = decode(inspect(content).content, 32)
+    return result.shape == (32, 32) and result.dtype == np.uint8
+
+
+def _read_table(content: bytes) -> bool:
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        (table := Path(name, "labels.csv")).write_bytes(content)
+        found, _ = read_labels(table)
+    return all(item.path.is_relative_to(name) and ".." not in item.path.parts for item in found)
+
+
+def _take_object(content: bytes) -> bool:
+    name, _, body = content.partition(b"\n")
+    key = name.decode("utf-8", "surrogateescape")
+    places = buckets._places([buckets.Object(key, len(body), "1")], "", "s3://bucket/")
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        (file := Path(folder, "object")).write_bytes(body)
+        buckets._unpack_gzip(file, key)
+        if [path.name for path in Path(folder).iterdir()] != ["object"]:
+            raise AssertionError("something is left beside the object")
+    return all(not path.is_absolute() and ".." not in path.parts for path in places)
 
 
 def _unpacked(content: bytes) -> bool:
@@ -314,13 +390,21 @@ def _start(work: Callable[..., None], seeds: Sequence[bytes], seed: int) -> tupl
     return worker, pipe
 
 
-def _work(pipe: Connection, seeds: Sequence[bytes], seed: int) -> None:
+def _work(pipe: Connection, seeds: Sequence[bytes], seed: int, reader: str = "files") -> None:
     """Takes numbers of inputs until there is none; an outcome each."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # where image libraries complain
     pipe.send("ready")
     while (number := pipe.recv()) is not None:
-        pipe.send(outcome_of(damaged(seeds, seed, number)))
+        pipe.send(READERS[reader][1](damaged(seeds, seed, number)))
+
+
+READERS = {
+    "files": (samples, outcome_of),
+    "tables": (table_samples, outcome_of_table),
+    "objects": (object_samples, outcome_of_object),
+}
+"""What is fed to, by name: what makes the whole inputs, and what reads one."""
 
 
 if __name__ == "__main__":
