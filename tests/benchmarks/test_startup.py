@@ -20,6 +20,7 @@ def test_only_compare_imports_seaborn(task):
     assert measure.run(["-c", startup.TASKS[task] + code]).output.endswith("False")
 
 
+@pytest.mark.slow
 def test_start_and_end_are_measured_apart(capsys, monkeypatch):
     code = "import atexit, time; memory = b'1' * 90_000_000; time.sleep(0.3); atexit.register(time.sleep, 0.6)"
     monkeypatch.setattr(startup, "TASKS", {"slow": code})

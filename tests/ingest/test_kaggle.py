@@ -20,6 +20,7 @@ SERVICE = "/v1/datasets.DatasetApiService"
 @pytest.fixture
 def api(server, monkeypatch, tmp_path, write_kaggle):
     """A server with a dataset; `api.denied` is the status it answers with instead."""
+    monkeypatch.setattr(retries, "ATTEMPTS", 3)
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.url)
     write_kaggle(tmp_path / "chest_xray", train=1, val=1, test=1)
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
@@ -124,7 +125,7 @@ def test_a_refusal_names_the_missing_credentials_and_is_not_repeated(tmp_path, a
 def test_an_error_that_passes_is_waited_for(tmp_path, api, capsys):
     api.plan = [500, 503]
     assert ingest(tmp_path / "raw", "kaggle")["images"] == 12
-    assert "now (it answers 500): try again later; attempt 2 of 9 in 0 s" in capsys.readouterr().out
+    assert "now (it answers 500): try again later; attempt 2 of 3 in 0 s" in capsys.readouterr().out
 
 
 def test_an_error_that_does_not_pass_ends_the_run(tmp_path, api):

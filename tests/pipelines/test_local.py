@@ -220,7 +220,10 @@ def processes_that_name(word):
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -63,6 +63,7 @@ def on_two_devices(*words):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_two_devices_train_what_one_trains(tmp_path):
     train_linear(str(tmp_path / "one.json"))
     on_two_devices("linear", tmp_path / "two.json")

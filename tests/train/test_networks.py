@@ -271,6 +271,7 @@ def test_weights_that_the_image_carries_are_used_without_a_download(tmp_path, mo
     assert [path.name for path in (home / "models").iterdir()] == [name]
 
 
+@pytest.mark.slow
 def test_calibration_gives_a_random_network_activations_of_order_one():
     base = backbones.build_backbone("ResNet50", "none", SIZE)
     inputs = networks.backbone_front(base)(pictures(16))

@@ -50,6 +50,7 @@ def train(*words):
     )
 
 
+@pytest.mark.slow
 def test_stored_views_are_augmented_but_for_the_first(prepared, tmp_path, monkeypatch):
     kept = []
 
@@ -70,7 +71,7 @@ def test_stored_views_are_augmented_but_for_the_first(prepared, tmp_path, monkey
 
 @pytest.mark.parametrize(
     "regime",
-    [*REGIMES[:3], pytest.param(REGIMES[3], marks=pytest.mark.slow)],
+    [REGIMES[0], *(pytest.param(regime, marks=pytest.mark.slow) for regime in REGIMES[1:])],
 )
 def test_every_regime_learns_to_see_the_stripes(regime, prepared, tmp_path):
     epochs = 4 if regime == "full_fine_tuning" else 12
@@ -120,6 +121,7 @@ def test_training_stops_when_validation_no_longer_improves(tmp_path):
     assert training["cost"]["epochs"] == training["best_epoch"] + 2 < 40
 
 
+@pytest.mark.slow
 def test_partial_fine_tuning_changes_the_last_layers_alone(prepared, tmp_path, monkeypatch):
     before = {}
     build = room._build
@@ -158,7 +160,7 @@ def test_one_seed_gives_identical_predictions_in_two_processes_and_another_seed_
     ("regime", "weights"),
     [
         ("custom_cnn", "none"),
-        ("transfer_learning", "bundled"),
+        pytest.param("transfer_learning", "bundled", marks=pytest.mark.slow),
         pytest.param("transfer_learning", "none", marks=pytest.mark.slow),
         pytest.param("partial_fine_tuning", "bundled", marks=pytest.mark.slow),
         pytest.param("full_fine_tuning", "bundled", marks=pytest.mark.slow),
