@@ -12,10 +12,10 @@ from PIL import Image
 from benchmarks import measure
 from components import console
 from components.console import UserError
+from components.imaging.decoding import decode
 from components.ingest.layout import Found, find_images
 from components.ingest.patients import patient_of
 from components.preprocess import copies
-from components.preprocess.decoding import decode
 
 QUALITIES = (30, 50, 75, 95)
 SCALES = (0.43, 0.5, 0.75, 1.5)

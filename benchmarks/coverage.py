@@ -19,8 +19,8 @@ from scipy.stats import norm
 
 from benchmarks import measure
 from components import console
-from components.compare import comparisons, evidence, uncertainty
-from components.compare.evidence import Scored
+from components.compare.stats import comparisons, evidence, uncertainty
+from components.compare.stats.evidence import Scored
 from components.console import UserError
 
 EXAMPLES = """examples:

@@ -28,14 +28,14 @@ from PIL import Image
 from pydicom import uid
 
 from components.console import UserError
+from components.imaging.decoding import decode
+from components.imaging.formats import inspect
 from components.ingest import archives
-from components.ingest.formats import inspect
 from components.ingest.labels import read_labels
 from components.ingest.sources import buckets
 from components.ingest.sources.directory import opened
-from components.preprocess.decoding import decode
-from tests.ingest.conftest import make_dicom
-from tests.tiff_files import grey_tiff
+from tests.imaging.dicom_files import make_dicom
+from tests.imaging.tiff_files import grey_tiff
 
 SIZE = 64
 MEMORY = 6 * 1024**3

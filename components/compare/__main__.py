@@ -5,8 +5,8 @@ from pathlib import Path
 
 from components.compare.between_runs import compare_runs, terminal_text
 from components.compare.compare import compare
+from components.compare.report.tables import terminal_table
 from components.compare.runs import is_run
-from components.compare.tables import terminal_table
 from components.console import UserError, plain_errors, say
 
 EXAMPLE = """examples:

@@ -6,23 +6,15 @@ from typing import Any
 from components.artifacts import files
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import REGIME_TITLES
-from components.compare import (
-    comparisons,
-    evidence,
-    plots,
-    recommendation,
-    report,
-    runs,
-    statistics,
-    tables,
-    uncertainty,
-)
-from components.compare.evidence import BOUNDS, Scored
+from components.compare import recommendation, runs
 from components.compare.inputs import Model
-from components.compare.report_tables import FIRST_METRICS, METRIC_NAMES, Table
+from components.compare.report import page, plots, tables
+from components.compare.report.report_tables import FIRST_METRICS, METRIC_NAMES, Table
+from components.compare.report.tables import Cell
 from components.compare.runs import Run
-from components.compare.tables import Cell
-from components.compare.uncertainty import Estimate, Figure
+from components.compare.stats import comparisons, evidence, resampling, uncertainty
+from components.compare.stats.evidence import BOUNDS, Scored
+from components.compare.stats.uncertainty import Estimate, Figure
 from components.console import say
 
 KIND = "comparison of runs"
@@ -57,7 +49,7 @@ def compare_runs(path_a: Path, path_b: Path, output: Path) -> dict[str, Any]:
         picture = plots.draw_one(folder, "differences", lambda: plots.between_runs(found))
         found = files.header(KIND, started, {"runs": [a.name, b.name]}) | found
         files.write_json(folder / "results.json", found)
-        page = report.rendered(
+        text = page.rendered(
             "runs.html.j2",
             found=found,
             sentences=sentences(found),
@@ -65,9 +57,9 @@ def compare_runs(path_a: Path, path_b: Path, output: Path) -> dict[str, Any]:
             differences=differences_table(found),
             differing=[[row["what"], row["a"], row["b"]] for row in found["differing"]],
             picture=picture,
-            image=report.embedded(picture.file),
+            image=page.embedded(picture.file),
         )
-        files.write_text(folder / "report.html", page)
+        files.write_text(folder / "report.html", text)
         files.write_text(folder / "summary.md", markdown(found))
         files.write_text(folder / "table.txt", terminal_text(found))
     return found
@@ -125,7 +117,7 @@ def _unpaired(a: Run, b: Run, regimes: list[str]) -> Described:
         low, high = BOUNDS.get(metric, (0.0, 1.0))
         gaps = {name: difference(sides[0][metric, name], sides[1][metric, name]) for name in regimes}
         p_values = [uncertainty.p_value(gap, high - low) for gap in gaps.values()]
-        for (name, gap), p_value, adjusted in zip(gaps.items(), p_values, statistics.holm(p_values), strict=True):
+        for (name, gap), p_value, adjusted in zip(gaps.items(), p_values, resampling.holm(p_values), strict=True):
             found.append(
                 {
                     **{"a": name, "b": name, "metric": metric, "difference": gap.value},

@@ -10,7 +10,9 @@ import pandas as pd
 
 from components.artifacts import files
 from components.artifacts.names import REGIME_TITLES
-from components.compare import inputs, plots, recommendation, report, results, statistics, tables
+from components.compare import inputs, recommendation, results
+from components.compare.report import page, plots, tables
+from components.compare.stats import resampling
 from components.console import UserError, say
 
 KIND = "comparison"
@@ -60,8 +62,8 @@ def compare(
     settings = {
         "run_id": run_id,
         "evaluations": len(given.models),
-        "replicates": statistics.REPLICATES,
-        "bootstrap_seed": statistics.BOOTSTRAP_SEED,
+        "replicates": resampling.REPLICATES,
+        "bootstrap_seed": resampling.BOOTSTRAP_SEED,
         "margin": recommendation.MARGIN,
         "gpu_hour_price": gpu_hour_price,
         "cpu_hour_price": cpu_hour_price,
@@ -71,8 +73,8 @@ def compare(
         found = files.header(KIND, started, settings) | found
         files.write_json(folder / "results.json", found)
         results_table(found).to_csv(folder / "results.csv", index=False)
-        files.write_text(folder / "report.html", report.html(found, given, pictures))
-        files.write_text(folder / "summary.md", report.markdown(found, given))
+        files.write_text(folder / "report.html", page.html(found, given, pictures))
+        files.write_text(folder / "summary.md", page.markdown(found, given))
         files.write_text(folder / "table.txt", f"{tables.terminal_table(found)}\n\n{found['recommendation']['why']}\n")
     for name, copy in (("report.html", html_output), ("summary.md", markdown_output)):
         if copy:

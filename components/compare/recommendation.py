@@ -3,7 +3,7 @@
 from typing import Any
 
 from components.artifacts.names import REGIME_TITLES
-from components.compare import tables
+from components.compare.report import tables
 
 MARGIN = 0.01
 """How much ROC AUC may be given up for a cheaper regime.

@@ -8,10 +8,11 @@ import numpy as np
 
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR
-from components.compare import calibration, comparisons, cost, evidence, recommendation, statistics, uncertainty
-from components.compare.evidence import BOUNDS, CALIBRATION_METRICS, POINT_METRICS, SUBGROUP_METRICS, Scored
+from components.compare import recommendation
 from components.compare.inputs import Inputs, Model
-from components.compare.uncertainty import Figure
+from components.compare.stats import calibration, comparisons, cost, evidence, resampling, uncertainty
+from components.compare.stats.evidence import BOUNDS, CALIBRATION_METRICS, POINT_METRICS, SUBGROUP_METRICS, Scored
+from components.compare.stats.uncertainty import Figure
 
 READ_OFF_SPECIFICITIES = (0.9, 0.95)
 """At these the test images' own ROC curve is read off."""
@@ -119,7 +120,7 @@ def _regime(
     inputs: Inputs, models: list[Model], figures: dict[str, Figure], seeds: list[int], prices: tuple[float, float]
 ) -> dict[str, Any]:
     labels = inputs.labels
-    per_seed = {str(model.seed): statistics.point_metrics(labels, model.scores, model.threshold) for model in models}
+    per_seed = {str(model.seed): resampling.point_metrics(labels, model.scores, model.threshold) for model in models}
     evaluations = [model.evaluation.results for model in models]
     return {
         "metrics": {metric: _entry(figures[metric], seeds, BOUNDS.get(metric, (0.0, 1.0))) for metric in METRICS},
@@ -206,7 +207,7 @@ def _subgroup(
 def _confusion(labels: np.ndarray, models: list[Model]) -> dict[str, int]:
     """The four counts, summed over the seeds."""
     ones = np.ones((1, len(labels)))
-    counts = sum(statistics.confusion(labels, model.scores, model.threshold, ones)[0] for model in models)
+    counts = sum(resampling.confusion(labels, model.scores, model.threshold, ones)[0] for model in models)
     return dict(zip(("tn", "fp", "fn", "tp"), counts.astype(int).tolist(), strict=True))
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.names import REGIMES
-from components.compare import inputs, tables
+from components.compare import inputs
 from components.compare.inputs import Inputs
+from components.compare.report import tables
 from components.console import UserError
 
 

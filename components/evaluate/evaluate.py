@@ -5,17 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from components.artifacts import evaluation, files, trained_model
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
-from components.evaluate import gradcam
 from components.evaluate.judging import check_target, judge, load_external
-
-BATCH_SIZE = 64
-"""Images a step: on a CPU within a tenth of the fastest for MobileNetV2 at 96 px, and small in memory."""
+from components.inference import gradcam
+from components.inference.scoring import BATCH_SIZE, score
 
 
 def evaluate(
@@ -55,7 +52,7 @@ def evaluate(
         for model in trained:
             started, seed = files.now(), model.training["seed"]
             network = keras.models.load_model(model.model_file, compile=False)
-            predict = partial(_scores, network)
+            predict = partial(score, network)
             predict(data.splits["test"].images[:BATCH_SIZE])  # compiles, so that it does not count as inference time
             results.append(
                 judge(
@@ -82,14 +79,3 @@ def _check_size(model: TrainedModel, data: PreparedDataset) -> None:
             f"the model takes images of {taken} px, but {data.folder} has {given} px: prepare the dataset with that "
             "image size"
         )
-
-
-def _scores(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Probability of pneumonia of each image, float64 (N,)."""
-    parts = []
-    for start in range(0, len(images), BATCH_SIZE):
-        batch = images[start : start + BATCH_SIZE]
-        # The last batch is filled up, so that the backend compiles for one shape only.
-        padded = batch[np.arange(BATCH_SIZE).clip(max=len(batch) - 1)]
-        parts.append(network.predict_on_batch(padded[..., None])[: len(batch), 0])
-    return np.concatenate(parts).astype(np.float64)

@@ -17,10 +17,10 @@ from components import console
 from components.artifacts import files, raw_dataset
 from components.artifacts.names import CLASSES
 from components.console import UserError
+from components.imaging.dicom import is_dicom
+from components.imaging.formats import MAX_BYTES, Picture, inspect
 from components.ingest import quality
-from components.ingest.dicom import is_dicom
 from components.ingest.downloads import shown_url
-from components.ingest.formats import MAX_BYTES, Picture, inspect
 from components.ingest.labels import read_labels, table_of
 from components.ingest.layout import Found, count_ignored, find_images, ignored_folders
 from components.ingest.patients import KEY_VARIABLE, fingerprint_for_key, key_of, patient_of, pseudonym

@@ -25,7 +25,8 @@ from components.artifacts.raw_dataset import (
     check_refused,
 )
 from components.console import UserError
-from components.preprocess import copies, decoding, splitting
+from components.imaging import decoding
+from components.preprocess import copies, splitting
 
 SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
 LARGEST_SEED = 2**32 - 1

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from benchmarks import coverage
-from components.compare import statistics
+from components.compare.stats import resampling
 
 
 def test_the_truth_is_what_very_many_patients_show():
     scenario = coverage.Scenario("large", 20_000, 20_000, 0.5, 1, (2.2, 3.2))
     drawn = coverage.simulate(scenario, np.random.default_rng(1))
     for model, auc, accuracy in zip(drawn.models, drawn.true_auc, drawn.true_accuracy, strict=True):
-        found = statistics.point_metrics(drawn.labels, model.scores, 0.5)
+        found = resampling.point_metrics(drawn.labels, model.scores, 0.5)
         assert found["roc_auc"] == pytest.approx(auc, abs=0.004)
         assert found["accuracy"] == pytest.approx(accuracy, abs=0.006)
 

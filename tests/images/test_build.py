@@ -105,7 +105,7 @@ def test_changed_content_is_a_changed_tag_of_the_images_that_have_it(copy, chang
 
 def test_a_file_under_another_name_is_another_tag(copy):
     before = tags()
-    (copy / "components/compare/notes.py").rename(copy / "components/compare/remarks.py")
+    (copy / "components/compare/report/notes.py").rename(copy / "components/compare/report/remarks.py")
     assert tags()["images/data.Dockerfile"] != before["images/data.Dockerfile"]
 
 

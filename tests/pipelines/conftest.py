@@ -10,7 +10,8 @@ import pytest
 from kfp.dsl import pipeline_task
 
 from compile import main
-from pipelines import kubeflow, submit
+from pipelines.submit import command as submit
+from pipelines.submit import kubeflow
 from tests.pipelines.kubeflow_server import KubeflowServer
 
 

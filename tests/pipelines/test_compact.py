@@ -6,9 +6,9 @@ import pytest
 import yaml
 from kfp import local
 
-from compile import COMPONENTS, compile_all
 from components.ingest.component import ingest
 from pipelines.compact import bare, compact
+from pipelines.compiling import COMPONENTS, compile_all
 from pipelines.settings import Settings
 
 

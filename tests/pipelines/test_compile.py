@@ -9,8 +9,9 @@ import pytest
 import yaml
 from kfp import components as kfp_components
 
-from compile import COMPONENTS, main
+from compile import main
 from components.artifacts.names import REGIMES
+from pipelines.compiling import COMPONENTS
 from pipelines.settings import STEPS
 
 PROJECT = Path(__file__).parents[2]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from compile import compile_all
 from images.kind import fetch_report
-from pipelines import submit
+from pipelines.compiling import compile_all
 from pipelines.settings import Settings
+from pipelines.submit import command
 from tests.pipelines.kubeflow_server import KubeflowServer
 
 PROJECT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def test_the_five_commands_parse_and_what_would_write_says_what_it_would_do(tmp_
     assert services == {"service/ml-pipeline-ui": "8080:80", "service/seaweedfs": "8081:9000"}
     with KubeflowServer() as server:
         words = run_.replace("http://localhost:8080", server.url).split()[3:]
-        assert submit.main([*words, "--dry-run"]) == 0
+        assert command.main([*words, "--dry-run"]) == 0
     assert "would have started the run" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):  # there is no cluster
         fetch_report.main([*shlex.split(fetch)[3:], "--output", str(tmp_path)])

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from kfp import components as kfp_components
 
-from compile import COMPONENTS, main
+from compile import main
+from pipelines.compiling import COMPONENTS
 
 FILE = Path(__file__).with_name("interfaces.json")
 NAMES = ["pneumonia_benchmark", *(component.name for component in COMPONENTS)]

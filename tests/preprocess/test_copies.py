@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, ImageFilter
 from scipy.fft import dctn
 
+from components.imaging.decoding import decode
 from components.ingest.synthetic import write_radiographs
 from components.preprocess import copies
-from components.preprocess.decoding import decode
 
 SIZE = 96
 

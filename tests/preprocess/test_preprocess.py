@@ -14,10 +14,10 @@ from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.raw_dataset import ImageWriter, RawDataset
 from components.console import UserError
+from components.imaging.decoding import decode
 from components.ingest.ingest import ingest
 from components.preprocess import preprocess as module
 from components.preprocess.__main__ import main
-from components.preprocess.decoding import decode
 from components.preprocess.preprocess import preprocess
 
 TRUNCATED = "train/NORMAL/IM-0001-0001.jpeg"

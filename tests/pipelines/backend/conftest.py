@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compile import compile_all
+from pipelines.compiling import compile_all
 from pipelines.settings import Settings
 from tests.pipelines.backend.pod import remove
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compile import compile_all
 from components.artifacts.evaluation import load_all
 from components.artifacts.names import REGIMES
+from pipelines.compiling import compile_all
 from pipelines.settings import Settings
 from tests.pipelines.backend.backend import FAILED, OMITTED, SUCCEEDED, Backend
 from tests.pipelines.backend.metadata import as_double

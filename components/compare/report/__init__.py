@@ -1,0 +1,1 @@
+"""The comparison for people: words, tables, plots, HTML. Computes no statistics."""

@@ -1,0 +1,1 @@
+"""Statistics from predictions. Knows neither wording nor plots."""

@@ -1,0 +1,123 @@
+"""Everything that is measured of every model, with how it varies under other patients: the ground of all intervals."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from components.artifacts.evaluation import METRICS
+from components.compare.stats import delong, resampling
+from components.compare.stats.uncertainty import Figure
+
+BOUNDS = {"mcc": (-1.0, 1.0)}
+"""Lowest and highest value of each metric; 0 and 1 unless named."""
+
+
+POINT_METRICS = ("recall", "specificity", "precision", "accuracy")
+"""What is told of every further threshold."""
+
+CALIBRATION_METRICS = ("brier", "ece")
+"""What is told of scores after calibration."""
+
+SUBGROUP_METRICS = ("recall", "specificity", "accuracy")
+"""What is told of every subgroup, besides ROC AUC."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One model's scores and what was chosen on validation.
+
+    Attributes:
+        scores: float64 (N,), probability of pneumonia.
+        threshold: a score from here on means pneumonia.
+        points: further thresholds by name.
+        calibrated: the scores (N,) as calibrated probabilities; None leaves them out.
+    """
+
+    scores: np.ndarray
+    threshold: float
+    points: dict[str, float] = field(default_factory=dict)
+    calibrated: np.ndarray | None = None
+
+
+def gather(
+    labels: np.ndarray,
+    patients: np.ndarray,
+    models: Sequence[Scored],
+    subgroups: dict[str, np.ndarray] | None = None,
+    replicates: int = resampling.REPLICATES,
+) -> dict[str, Figure]:
+    """Every metric of every model, and some of them at other thresholds, after calibration, and in subgroups.
+
+    The variation of ROC AUC is DeLong's, in the form for several images a patient; that of the other metrics comes
+    from a bootstrap over patients.
+
+    Args:
+        labels: (N,), 0 normal, 1 pneumonia.
+        patients: (N,), whom each image shows.
+        models: in any order; all scored on the same images, all with further thresholds of the same names.
+        subgroups: {name: (N,) bool}, some of the images.
+        replicates: of the bootstrap.
+
+    Returns:
+        {metric: figure}, models in the order given. The metric stands alone, as "THRESHOLD/METRIC",
+        "calibrated/METRIC" or "SUBGROUP/METRIC".
+    """
+    parts = subgroups or {}
+    measures = [_measure(labels, model, parts) for model in models]
+    once = np.ones((1, len(labels)))
+    names = list(measures[0](once))
+    columns = [
+        lambda weights, measure=measure: np.stack(list(measure(weights).values()), axis=1) for measure in measures
+    ]
+    values = np.concatenate([column(once) for column in columns])
+    samples = resampling.bootstrap(labels, patients, columns, replicates)
+    everything = np.ones(len(labels), bool)
+    freedom = {
+        name: degrees_of_freedom(labels[rows], patients[rows]) for name, rows in {"": everything, **parts}.items()
+    }
+    figures = {
+        name: Figure(
+            values[:, column], covariance(samples[:, :, column]), freedom.get(name.rpartition("/")[0], freedom[""])
+        )
+        for column, name in enumerate(names)
+    }
+    scores = np.stack([model.scores for model in models])
+    for part, rows in {"": everything, **parts}.items():
+        if set(labels[rows]) == {0, 1}:
+            areas, spread = delong.roc_auc_covariance(labels[rows], patients[rows], scores[:, rows])
+            figures[f"{part}/roc_auc" if part else "roc_auc"] = Figure(areas, spread, freedom[part])
+    return figures
+
+
+def _measure(
+    labels: np.ndarray, model: Scored, subgroups: dict[str, np.ndarray]
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """What is measured of one model under weights (B, N): {name: (B,)}."""
+
+    def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
+        metrics = resampling.weighted_metrics(labels, model.scores, model.threshold, weights)
+        found = dict(zip(METRICS, metrics.T, strict=True))
+        for name, threshold in model.points.items():
+            decisions = resampling.decision_metrics(labels, model.scores, threshold, weights)
+            found |= {f"{name}/{metric}": decisions[metric] for metric in POINT_METRICS}
+        if model.calibrated is not None:
+            fit = resampling.calibration_metrics(labels, model.calibrated, weights)
+            found |= {f"calibrated/{metric}": fit[metric] for metric in CALIBRATION_METRICS}
+        for name, rows in subgroups.items():
+            decisions = resampling.decision_metrics(labels[rows], model.scores[rows], model.threshold, weights[:, rows])
+            found |= {f"{name}/{metric}": decisions[metric] for metric in SUBGROUP_METRICS}
+        return found
+
+    return measure
+
+
+def degrees_of_freedom(labels: np.ndarray, patients: np.ndarray) -> int:
+    """The patients of the rarer class less one: they bound how well variation can be known."""
+    fewest = min(len(np.unique(patients[labels == label])) for label in np.unique(labels))
+    return max(1, fewest - 1)
+
+
+def covariance(samples: np.ndarray) -> np.ndarray:
+    """Covariances (K, K) of K models over replicates (K, R)."""
+    return np.atleast_2d(np.cov(samples))

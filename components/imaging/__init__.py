@@ -1,0 +1,1 @@
+"""From a file to pixels: formats, DICOM, decoding, resizing, and heat maps laid over images."""

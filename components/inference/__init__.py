@@ -1,0 +1,1 @@
+"""With a trained Keras model: loading it, scoring images in batches, Grad-CAM."""

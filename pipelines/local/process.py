@@ -1,0 +1,145 @@
+"""kfp's local runner in a process of its own, so that all that it started can be stopped at once.
+
+kfp goes on with further steps after one has failed and after Ctrl-C, and leaves temporary folders behind. Here it leads
+a group of processes, to which those of its steps belong, and has a folder for temporary files that is removed with it.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.local import containers
+from pipelines.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+SECONDS_TO_CLEAN_UP = 1.0
+"""How long steps may take to remove what they have half made before they are killed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is run.
+
+    Attributes:
+        folder: the run's own.
+        parameters: of the pipeline.
+        settings: of the pipeline.
+        in_containers: whether each step runs in a container.
+        inputs: files and folders that containers see.
+        gpus: of each container.
+    """
+
+    folder: Path
+    parameters: Mapping[str, Any]
+    settings: Settings
+    in_containers: bool = False
+    inputs: Sequence[str] = ()
+    gpus: int = 0
+
+
+@contextlib.contextmanager
+def started(job: Job) -> Iterator[Iterator[str]]:
+    """Runs the pipeline.
+
+    Yields:
+        What it and its steps print, line by line, until it ends. On leaving, whatever still runs is stopped.
+    """
+    # The steps are processes too, which must find the project whatever folder they start in.
+    paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2"} | os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    with tempfile.TemporaryDirectory(prefix="pneumonia-benchmark-", ignore_cleanup_errors=True) as scratch:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.local.process"],
+            env=environment | {"TMPDIR": scratch},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in a terminal goes to this process alone, which then stops all
+        )
+        try:
+            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+                pickle.dump(job, pipe)
+            yield (line.decode("utf-8", "backslashreplace") for line in process.stdout)
+        finally:
+            with _undisturbed():
+                _stop(process)
+                process.stdout.close()
+                if job.in_containers:
+                    containers.stop(job.folder.name)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """Ends kfp first, so that no further step begins, then the steps."""
+    process.kill()
+    process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        end = time.monotonic() + SECONDS_TO_CLEAN_UP
+        while time.monotonic() < end:
+            os.killpg(process.pid, 0)
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Lets no further Ctrl-C interrupt."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Makes a polite request to end, or the end of the terminal, the same as Ctrl-C."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ends = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    for number in ends:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in ends:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def main() -> None:
+    """Reads a job from standard input and runs it with kfp; whether it went well, its results show."""
+    job = pickle.load(sys.stdin.buffer)  # noqa: S301 (from the process that started this one)
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    warnings.simplefilter("ignore")
+    from kfp import local  # noqa: PLC0415 (after warnings are off)
+
+    from pipelines.benchmark import build  # noqa: PLC0415
+
+    steps = (job.folder / "steps").resolve()
+    steps.mkdir()
+    runner = local.SubprocessRunner(use_venv=False)
+    if job.in_containers:
+        runner = containers.runner(steps, job.inputs, job.gpus, job.folder.name)
+    local.init(runner=runner, pipeline_root=str(steps))
+    try:
+        build(replace(job.settings, run_id=job.folder.name))(**job.parameters)
+    except RuntimeError as error:
+        print(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Runs `command.main`."""
+
+from pipelines.submit.command import main
+
+if __name__ == "__main__":
+    main()
