@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
 from components.artifacts import files
+from components.artifacts.raw_dataset import Source
+from components.artifacts.trained_model import Backbone, DatasetId, TrainingRecord
 
 KIND = "evaluation"
 COLLECTION = "evaluations"
@@ -35,6 +37,145 @@ CALIBRATION_BINS = 15
 """Equal-width bins of the expected calibration error (Guo et al. 2017, arXiv:1706.04599)."""
 
 
+class Threshold(TypedDict):
+    """From which score on a model says pneumonia.
+
+    Attributes:
+        value: of the uncalibrated score.
+        chosen_on: "validation".
+        rule: in words, for example "Youden's J".
+    """
+
+    value: float
+    chosen_on: str
+    rule: str
+
+
+class OperatingPoint(TypedDict):
+    """A further threshold of interest.
+
+    Attributes:
+        name: for example "threshold 0.5".
+        threshold: of the uncalibrated score.
+        chosen_on: "validation"; None for what was not chosen on data.
+    """
+
+    name: str
+    threshold: float
+    chosen_on: str | None
+
+
+class Calibration(TypedDict):
+    """How scores become probabilities, see `calibrated`.
+
+    Attributes:
+        temperature: divides the logits.
+        offset: is added then.
+        fitted_on: "validation".
+    """
+
+    temperature: float
+    offset: float
+    fitted_on: str
+
+
+class Confusion(TypedDict):
+    """Counts of test images at the threshold; pneumonia is positive."""
+
+    tn: int
+    fp: int
+    fn: int
+    tp: int
+
+
+class RocCurve(TypedDict):
+    """Points of the ROC curve on test: false and true positive rates, and the thresholds that give them."""
+
+    fpr: list[float]
+    tpr: list[float]
+    thresholds: list[float]
+
+
+class PrecisionRecallCurve(TypedDict):
+    """Points of the precision-recall curve on test."""
+
+    precision: list[float]
+    recall: list[float]
+
+
+class Curves(TypedDict):
+    """Curves on test."""
+
+    roc: RocCurve
+    pr: PrecisionRecallCurve
+
+
+class Inference(TypedDict):
+    """How fast the model scores.
+
+    Attributes:
+        ms_per_image: milliseconds, without loading and compiling.
+        images_per_second: the same as a rate.
+        batch_size: images per step.
+    """
+
+    ms_per_image: float
+    images_per_second: float
+    batch_size: int
+
+
+class ExternalTestSet(TypedDict):
+    """What the external test set is.
+
+    Attributes:
+        source: where it came from.
+        fingerprint: see `prepared_dataset.fingerprint`.
+        images, patients, pneumonia: counts; the last one is of images.
+    """
+
+    source: Source
+    fingerprint: str
+    images: int
+    patients: int
+    pneumonia: int
+
+
+class EvaluationRecord(files.Header):
+    """The content of `evaluation.json`.
+
+    Attributes:
+        regime: one of `names.REGIMES`, or `names.FLOOR`.
+        seed: of the training.
+        backbone: None for networks without.
+        dataset: what was scored.
+        threshold: chosen on validation.
+        operating_points: further thresholds.
+        calibration: fitted on validation.
+        metrics: {"validation" or "test": {one of `METRICS`: value}}.
+        confusion: on test.
+        curves: on test.
+        inference: its speed.
+        robustness: {change of the test images: ROC AUC}.
+        external: the external test set; None without one.
+        training: the model's whole `training.json`.
+    """
+
+    regime: str
+    seed: int
+    backbone: Backbone | None
+    dataset: DatasetId
+    threshold: Threshold
+    operating_points: list[OperatingPoint]
+    calibration: Calibration
+    metrics: dict[str, dict[str, float]]
+    confusion: Confusion
+    curves: Curves
+    inference: Inference
+    robustness: dict[str, float]
+    external: ExternalTestSet | None
+    training: TrainingRecord
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Predictions of one model and what follows from them.
@@ -49,16 +190,12 @@ class Evaluation:
             `label` (int, 1 pneumonia), `score` (float, the model's probability of pneumonia), `subtype` (str,
             "bacteria", "virus" or "" where the name tells none), `patient_seen` (int, 1 where a patient of this name
             was seen in training or validation).
-        results: content of `evaluation.json`: header, regime, seed, backbone, threshold {"value", "chosen_on", "rule"},
-            operating_points (further thresholds), calibration {"temperature", "offset", "fitted_on"}, metrics
-            {"validation": {name: value}, "test": {...}}, confusion {"tn", "fp", "fn", "tp"} (test), curves, inference
-            {"ms_per_image", "images_per_second", "batch_size"}, robustness (ROC AUC a change of the test images),
-            external (the second data set, or None), and `training`, the model's whole `training.json`.
+        results: content of `evaluation.json`.
     """
 
     folder: Path
     predictions: pd.DataFrame
-    results: dict[str, Any]
+    results: EvaluationRecord
 
     @classmethod
     def load(cls, folder: str | Path) -> "Evaluation":
@@ -68,7 +205,7 @@ class Evaluation:
             UserError: a file is missing or of another kind.
         """
         folder = Path(folder)
-        results = files.read_json(folder / "evaluation.json", KIND)
+        results = cast(EvaluationRecord, files.read_json(folder / "evaluation.json", KIND))
         return cls(folder, files.read_table(folder / "predictions.csv", KIND, PREDICTION_COLUMNS), results)
 
     def explanations(self) -> "Explanations | None":
@@ -130,7 +267,7 @@ def calibrated(scores: np.ndarray, temperature: float, offset: float) -> np.ndar
 
 
 def save(
-    folder: Path, predictions: pd.DataFrame, results: dict[str, Any], explanations: Explanations | None = None
+    folder: Path, predictions: pd.DataFrame, results: EvaluationRecord, explanations: Explanations | None = None
 ) -> None:
     """Fills `folder` with an evaluation; scores keep nine significant digits, more than float32 has."""
     folder.mkdir(exist_ok=True)
@@ -140,6 +277,6 @@ def save(
     files.write_json(folder / "evaluation.json", results)
 
 
-def save_index(folder: Path, results: Sequence[dict[str, Any]]) -> None:
+def save_index(folder: Path, results: Sequence[EvaluationRecord]) -> None:
     """Writes the index of an artifact whose evaluations are saved already; `results` has each `evaluation.json`."""
     files.write_seeds(folder / INDEX, COLLECTION, results)

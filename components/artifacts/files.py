@@ -8,11 +8,11 @@ import os
 import platform
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,38 @@ from components import __version__
 from components.console import UserError
 
 SCHEMA_VERSION = 1
+"""Of every artifact's JSON files; `read_json` refuses others."""
+
 _TEXT = dict.fromkeys(("image", "patient", "sha256", "split", "subtype"), str)
+
+
+class MadeBy(TypedDict):
+    """What made an artifact.
+
+    Attributes:
+        started, finished: ISO 8601 in UTC, for example "2026-01-31T12:00:00Z".
+        arguments: of the step, by name.
+        versions: of this project, Python and packages, by name.
+    """
+
+    started: str
+    finished: str
+    arguments: dict[str, Any]
+    versions: dict[str, str]
+
+
+class Header(TypedDict):
+    """The opening of every artifact's JSON file.
+
+    Attributes:
+        schema_version: `SCHEMA_VERSION` when it was written.
+        kind: what the artifact is, for example "prepared dataset".
+        made_by: the step and its settings.
+    """
+
+    schema_version: int
+    kind: str
+    made_by: MadeBy
 
 
 @contextlib.contextmanager
@@ -175,7 +206,7 @@ def write_text(path: str | Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def write_json(path: str | Path, content: dict[str, Any]) -> None:
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     """Writes `content` as JSON, with every number finite (a NaN or infinity becomes null)."""
     write_text(path, json.dumps(_finite(content), indent=1, allow_nan=False) + "\n")
 
@@ -251,7 +282,7 @@ def seed_folder(folder: Path, seed: int) -> Path:
     return folder / f"seed-{seed}"
 
 
-def write_seeds(index: Path, kind: str, results: Sequence[dict[str, Any]]) -> None:
+def write_seeds(index: Path, kind: str, results: Sequence[Mapping[str, Any]]) -> None:
     """Writes the index of an artifact that holds the results of one regime for several seeds.
 
     Args:
@@ -285,7 +316,7 @@ def seed_folders(folder: Path, index: str, kind: str, single: str) -> list[Path]
     return [seed_folder(folder, seed) for seed in seeds]
 
 
-def header(kind: str, started: datetime, arguments: dict[str, Any]) -> dict[str, Any]:
+def header(kind: str, started: datetime, arguments: dict[str, Any]) -> Header:
     """The opening of every artifact's JSON file: what it is, and what made it.
 
     Args:

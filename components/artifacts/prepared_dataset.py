@@ -3,12 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from components.artifacts import files
+from components.artifacts.dataset_summary import DatasetRecord
 from components.artifacts.names import SPLITS
 from components.console import UserError
 
@@ -48,12 +49,12 @@ class PreparedDataset:
 
     Attributes:
         folder: where the artifact lies.
-        info: content of `dataset.json`: header, source, image_size, splits (counts), fingerprint, quality.
+        info: content of `dataset.json`.
         splits: the splits by name.
     """
 
     folder: Path
-    info: dict[str, Any]
+    info: DatasetRecord
     splits: dict[str, Split]
 
     @classmethod
@@ -64,7 +65,7 @@ class PreparedDataset:
             UserError: a file is missing, damaged or of another kind, or an array does not fit its index.
         """
         folder = Path(folder)
-        info = files.read_json(folder / "dataset.json", KIND)
+        info = cast(DatasetRecord, files.read_json(folder / "dataset.json", KIND))
         return cls(folder, info, {name: _load_split(folder, name) for name in SPLITS})
 
 

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import pandas as pd
 
@@ -25,6 +25,80 @@ _NAMED = 10
 """So many of them are named then."""
 
 
+class Source(TypedDict):
+    """Where a dataset came from.
+
+    Attributes:
+        name: one of `names.SOURCES`, or a URL.
+        description: one sentence.
+    """
+
+    name: str
+    description: str
+
+
+class RefusedFile(TypedDict):
+    """A file that could not be used, and why."""
+
+    image: str
+    reason: str
+
+
+class Duplicates(TypedDict):
+    """Byte-identical images.
+
+    Attributes:
+        groups: of images that equal each other.
+        images: in all groups.
+        across_splits, across_classes: groups whose images are in several splits, or have different labels.
+        examples: image names of the first few groups.
+    """
+
+    groups: int
+    images: int
+    across_splits: int
+    across_classes: int
+    examples: list[list[str]]
+
+
+class SharedPatients(TypedDict):
+    """Patients with images in more than one of the source's splits: how many, and the first few."""
+
+    count: int
+    examples: list[str]
+
+
+class Quality(TypedDict):
+    """What is known of the source's files.
+
+    Attributes:
+        images, patients: counts.
+        counts: {split, or "unsplit": {class: images}}, as the source has them.
+        duplicates: byte-identical images.
+        patients_in_several_splits: of the source.
+        patient_unknown: images whose patient is not known; each counts as a patient.
+        ignored_folders: names of folders that were left out.
+        ignored_files: how many files were left out.
+        refused: files that cannot be used.
+    """
+
+    images: int
+    patients: int
+    counts: dict[str, dict[str, int]]
+    duplicates: Duplicates
+    patients_in_several_splits: SharedPatients
+    patient_unknown: int
+    ignored_folders: list[str]
+    ignored_files: int
+    refused: list[RefusedFile]
+
+
+class QualityRecord(files.Header, Quality):
+    """The content of `quality.json`: `Quality`, and where the images came from."""
+
+    source: Source
+
+
 @dataclass(frozen=True)
 class RawDataset:
     """Images in uncompressed zips, with one manifest.
@@ -37,12 +111,12 @@ class RawDataset:
             name from here on), `label` (str, one of `names.CLASSES`), `split` (str, "train", "validation", "test" or
             "" where the source has none), `patient` (str), `sha256` (str, of the file as it came), `width`, `height`
             (int, px).
-        quality: content of `quality.json`: header, source, counts, duplicates, leakage, every refused file.
+        quality: content of `quality.json`.
     """
 
     folder: Path
     manifest: pd.DataFrame
-    quality: dict[str, Any]
+    quality: QualityRecord
 
     @classmethod
     def load(cls, folder: str | Path) -> "RawDataset":
@@ -52,7 +126,7 @@ class RawDataset:
             UserError: a file is missing, damaged or of another kind.
         """
         folder = Path(folder)
-        quality = files.read_json(folder / "quality.json", KIND)
+        quality = cast(QualityRecord, files.read_json(folder / "quality.json", KIND))
         return cls(folder, files.read_table(folder / "manifest.csv", KIND, MANIFEST_COLUMNS), quality)
 
     @contextlib.contextmanager
@@ -123,7 +197,7 @@ class ImageWriter:
         self._size = 0
 
 
-def save(folder: Path, manifest: pd.DataFrame, quality: dict[str, Any]) -> None:
+def save(folder: Path, manifest: pd.DataFrame, quality: QualityRecord) -> None:
     """Writes manifest and quality beside the zips that an `ImageWriter` put into `folder`."""
     manifest.loc[:, list(MANIFEST_COLUMNS)].to_csv(folder / "manifest.csv", index=False)
     files.write_json(folder / "quality.json", quality)
