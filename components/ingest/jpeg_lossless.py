@@ -21,7 +21,7 @@ from components.ingest.dicom_tags import UnusableError
 SYNTAXES = (uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 COMMAND = [sys.executable, "-P", decoder_process.__file__]
 MAX_SECONDS = 60
-"""For one image, on the clock; the process itself stops after fewer seconds of computing."""
+"""For one image, on the clock; the process itself ends after fewer seconds of computing."""
 
 _SOF_LOSSLESS, _SOF_LS, _TABLES, _RESTARTS, _SCAN = 0xC3, 0xF7, 0xC4, 0xDD, 0xDA
 _FRAMES = {_SOF_LS, *range(0xC0, 0xD0)} - {_TABLES, 0xC8, 0xCC}
@@ -31,6 +31,7 @@ _PAST_END = bytes(8)
 """What the decoder of JPEG Lossless may read ahead."""
 _DAMAGED_HEADER = "the DICOM file's compressed image has a damaged header"
 _OTHER_KIND = "the DICOM file's compressed image is of another kind than its transfer syntax"
+_TOO_EARLY = "the DICOM file's compressed image ends too early"
 _CONVERT = "convert it to Explicit VR Little Endian, for example with gdcmconv --raw"
 
 _idle: list[subprocess.Popen[bytes]] = []
@@ -143,7 +144,7 @@ def _plain(packed: bytes, found: Header) -> bytes:
     """A JPEG Lossless image with nothing in it but what its decoder needs: that one takes any segment for its own."""
     end = re.compile(rb"\xff[^\0]").search(packed, found.start)
     if not end or not packed[end.start() :].lstrip(b"\xff").startswith(b"\xd9"):
-        raise UnusableError("the DICOM file's compressed image ends too early")
+        raise UnusableError(_TOO_EARLY)
     table = b"\0" + b"".join(_table(found))
     frame = found.segments[_SOF_LOSSLESS][:5] + b"\1\1\x11\0"
     scan = b"\1\1\0" + found.segments[_SCAN][3:4] + b"\0\0"
@@ -163,11 +164,13 @@ def decode(packed: bytes) -> np.ndarray:
     """
     found = header(packed)
     lossless = _SOF_LOSSLESS in found.segments
+    if packed.find(b"\xff\xd9", found.start) < 0:
+        raise UnusableError(_TOO_EARLY)
     content = _plain(packed, found) if lossless else packed
     kind, width = decoder_process.JPEG_LOSSLESS if lossless else decoder_process.JPEG_LS, 1 + (found.precision > 8)
     request = decoder_process.REQUEST.pack(kind, width, found.rows, found.columns, len(content))
     pixels = _ask(request + content, found.rows * found.columns * width)
-    return np.frombuffer(pixels, f"<u{width}").reshape(found.rows, found.columns)
+    return np.frombuffer(pixels, f"u{width}").reshape(found.rows, found.columns)
 
 
 def _ask(request: bytes, length: int) -> bytes:
@@ -221,7 +224,7 @@ def _end(process: subprocess.Popen[bytes], late: bool) -> str:
     process.stdin.close()
     process.stdout.close()
     code = process.wait()
-    if late or code == -signal.SIGXCPU:
+    if late or code == -signal.SIGPROF:
         return "took too long"
     return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
 
