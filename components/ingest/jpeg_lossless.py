@@ -1,27 +1,16 @@
 """JPEG Lossless and JPEG-LS images of DICOM files: their headers, and their pixels from a process that decodes them."""
 
-import atexit
-import contextlib
-import os
 import re
-import signal
-import subprocess
-import sys
-import threading
-import time
 from typing import NamedTuple
 
 import numpy as np
 import pydicom
 from pydicom import uid
 
-from components.ingest import decoder_process
+from components.ingest import decoder, decoder_process
 from components.ingest.dicom_tags import UnusableError
 
 SYNTAXES = (uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEGLSNearLossless)
-COMMAND = [sys.executable, "-P", decoder_process.__file__]
-MAX_SECONDS = 60
-"""For one image, on the clock; the process itself ends after fewer seconds of computing."""
 
 _SOF_LOSSLESS, _SOF_LS, _TABLES, _RESTARTS, _SCAN = 0xC3, 0xF7, 0xC4, 0xDD, 0xDA
 _FRAMES = {_SOF_LS, *range(0xC0, 0xD0)} - {_TABLES, 0xC8, 0xCC}
@@ -33,9 +22,6 @@ _DAMAGED_HEADER = "the DICOM file's compressed image has a damaged header"
 _OTHER_KIND = "the DICOM file's compressed image is of another kind than its transfer syntax"
 _TOO_EARLY = "the DICOM file's compressed image ends too early"
 _CONVERT = "convert it to Explicit VR Little Endian, for example with gdcmconv --raw"
-
-_idle: list[subprocess.Popen[bytes]] = []
-"""Processes that wait for an image. Each thread that decodes takes one and puts it back."""
 
 
 class Header(NamedTuple):
@@ -168,71 +154,4 @@ def decode(packed: bytes) -> np.ndarray:
         raise UnusableError(_TOO_EARLY)
     content = _plain(packed, found) if lossless else packed
     kind, width = decoder_process.JPEG_LOSSLESS if lossless else decoder_process.JPEG_LS, 1 + (found.precision > 8)
-    request = decoder_process.REQUEST.pack(kind, width, found.rows, found.columns, len(content))
-    pixels = _ask(request + content, found.rows * found.columns * width)
-    return np.frombuffer(pixels, f"u{width}").reshape(found.rows, found.columns)
-
-
-def _ask(request: bytes, length: int) -> bytes:
-    """The answer of a process, which is started anew where the last one has ended."""
-    process = _running()
-    began = time.monotonic()
-    timer = threading.Timer(MAX_SECONDS, process.kill)
-    timer.start()
-    status = pixels = b""
-    try:
-        process.stdin.write(request)
-        process.stdin.flush()
-        status = process.stdout.read(1)
-        pixels = process.stdout.read(length) if status == decoder_process.OK else b""
-    except BrokenPipeError:
-        pass
-    finally:
-        timer.cancel()
-    late = time.monotonic() - began >= MAX_SECONDS
-    if late or not status or (status == decoder_process.OK and len(pixels) < length):
-        raise UnusableError(f"the DICOM file's compressed image cannot be decoded: its decoder {_end(process, late)}")
-    _idle.append(process)
-    if status == decoder_process.NO_MEMORY:
-        raise UnusableError("the DICOM file's compressed image needs more memory to decode than any should")
-    if status != decoder_process.OK:
-        raise UnusableError("the DICOM file's compressed image is damaged")
-    return pixels
-
-
-def _running() -> subprocess.Popen[bytes]:
-    """A process that waits for an image; a new one where all are at work."""
-    with contextlib.suppress(IndexError):
-        while (process := _idle.pop()).poll() is not None:
-            pass
-        return process
-    # Of the environment it gets what Python needs, and so no credentials.
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
-    return subprocess.Popen(  # noqa: S603 (Python and a file of this project)
-        COMMAND,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=kept | {"OPENBLAS_NUM_THREADS": "1"},  # each thread would take of the address space
-    )
-
-
-def _end(process: subprocess.Popen[bytes], late: bool) -> str:
-    """Ends a process, and says how it ended by itself if it did."""
-    if late:
-        process.kill()
-    process.stdin.close()
-    process.stdout.close()
-    code = process.wait()
-    if late or code == -signal.SIGPROF:
-        return "took too long"
-    return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
-
-
-@atexit.register
-def close() -> None:
-    """Ends the processes that wait for an image."""
-    while _idle:
-        process = _idle.pop()
-        process.kill()
-        process.communicate()
+    return decoder.decode(kind, content, found.rows, found.columns, width)

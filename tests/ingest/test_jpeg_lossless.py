@@ -1,6 +1,5 @@
 """JPEG Lossless and JPEG-LS: what comes out of them, what is refused, and what a fault of their decoders costs."""
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -15,7 +14,7 @@ import pydicom
 import pytest
 from pydicom import uid
 
-from components.ingest import jpeg_lossless
+from components.ingest import decoder, decoder_process, jpeg_lossless
 from components.ingest.dicom import read
 from components.ingest.dicom_tags import UnusableError
 
@@ -40,9 +39,9 @@ TABLES = (
 @pytest.fixture(autouse=True)
 def _decoders():
     """Each test starts its own process, and leaves none."""
-    jpeg_lossless.close()
+    decoder.close()
     yield
-    jpeg_lossless.close()
+    decoder.close()
 
 
 @pytest.fixture
@@ -235,7 +234,7 @@ def test_damaged_images_are_read_or_refused_with_a_reason_and_never_crash(frame)
 
 
 @pytest.fixture
-def decoder(monkeypatch, tmp_path):
+def stand_in(monkeypatch, tmp_path):
     """Has images decoded by Python code in a process like the real one."""
 
     def replace(code: str) -> None:
@@ -249,7 +248,7 @@ def decoder(monkeypatch, tmp_path):
             f"def decode(packed):\n{body}\n"
             "decoder_process.serve({decoder_process.JPEG_LOSSLESS: decode})\n"
         )
-        monkeypatch.setattr(jpeg_lossless, "COMMAND", [sys.executable, str(script)])
+        monkeypatch.setattr(decoder, "COMMAND", [sys.executable, str(script)])
 
     return replace
 
@@ -279,48 +278,54 @@ def outcome(file) -> str:
         ("return np.zeros((40, 50, 3), np.uint16)", DAMAGED),
     ],
 )
-def test_a_decoder_that_fails_costs_one_file(file, decoder, monkeypatch, code, reason):
-    decoder(code)
+def test_a_decoder_that_fails_costs_one_file(file, stand_in, monkeypatch, code, reason):
+    stand_in(code)
     assert outcome(file).startswith(reason)
     monkeypatch.undo()
-    jpeg_lossless.close()
+    decoder.close()
     assert (shown(file(LOSSLESS, uid.JPEGLossless)) == GREY).all()
 
 
-def test_a_decoder_that_hangs_without_computing_is_ended(file, decoder, monkeypatch):
-    decoder("time.sleep(60)")
-    monkeypatch.setattr(jpeg_lossless, "MAX_SECONDS", 0.5)
+def test_a_decoder_that_hangs_without_computing_is_ended(file, stand_in, monkeypatch):
+    stand_in("time.sleep(60)")
+    monkeypatch.setattr(decoder, "MAX_SECONDS", 0.5)
     began = time.monotonic()
     assert outcome(file) == FAULT + "took too long"
     assert time.monotonic() - began < 10
-    assert not jpeg_lossless._idle
+    assert not decoder._idle
 
 
-def test_a_decoder_that_crashed_leaves_no_core_and_gets_no_credentials(file, decoder, monkeypatch):
+def test_a_decoder_that_ends_while_it_is_sent_a_large_image_costs_that_image(monkeypatch):
+    monkeypatch.setattr(decoder, "COMMAND", [sys.executable, "-c", "pass"])
+    with pytest.raises(UnusableError, match="its decoder ended with code 0"):
+        decoder.decode(decoder_process.JPEG_LS, bytes(10**7), 40, 50, 2)
+
+
+def test_a_decoder_that_crashed_leaves_no_core_and_gets_no_credentials(file, stand_in, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    decoder("""
+    stand_in("""
         import resource
         os._exit(7 if resource.getrlimit(resource.RLIMIT_CORE) == (0, 0) and "secret" not in os.environ.values() else 8)
     """)
     assert outcome(file) == FAULT + "ended with code 7"
 
 
-def test_what_a_decoder_prints_is_no_answer(file, decoder):
-    decoder(f"print('a word'); os.system('echo a word'); {ZEROS}")
+def test_what_a_decoder_prints_is_no_answer(file, stand_in):
+    stand_in(f"print('a word'); os.system('echo a word'); {ZEROS}")
     assert outcome(file) == "the image shows nothing: all of it has one grey value"
 
 
 def test_one_process_decodes_image_after_image():
     jpeg_lossless.decode(LOSSLESS)
-    (process,) = jpeg_lossless._idle
+    (process,) = decoder._idle
     for _ in range(3):
         jpeg_lossless.decode(LS)
-        assert jpeg_lossless._idle == [process]
+        assert decoder._idle == [process]
 
 
 def test_a_process_that_ended_while_it_waited_is_replaced():
     jpeg_lossless.decode(LOSSLESS)
-    (process,) = jpeg_lossless._idle
+    (process,) = decoder._idle
     process.kill()
     process.wait()
     assert (jpeg_lossless.decode(LOSSLESS) == RAMP).all()
@@ -337,11 +342,11 @@ def test_threads_decode_at_once_each_with_its_own_process():
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(decode, range(40)))
-    assert 2 <= len(jpeg_lossless._idle) <= 4
+    assert 2 <= len(decoder._idle) <= 4
 
 
 def test_the_process_imports_nothing_that_is_slow():
-    path = jpeg_lossless.decoder_process.__file__
+    path = decoder_process.__file__
     code = f"import runpy, sys; runpy.run_path({path!r}, run_name='__main__'); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
@@ -356,15 +361,14 @@ def test_waiting_processes_end_when_the_one_that_started_them(end):
     code = f"""
 import os, sys
 sys.path.insert(0, {PROJECT!r})
-from components.ingest import jpeg_lossless
+from components.ingest import decoder, decoder_process, jpeg_lossless
 jpeg_lossless.decode({LS!r})
-print(jpeg_lossless._idle[0].pid, flush=True)
+print(decoder._idle[0].pid, flush=True)
 {end}
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    waiting = int(done.stdout)
-    deadline = time.monotonic() + 10
-    with pytest.raises(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.kill(waiting, 0)
-            time.sleep(0.05)
+    status = ["ps", "-o", "stat=", "-p", done.stdout.strip()]
+    deadline = time.monotonic() + 20
+    while subprocess.run(status, capture_output=True, text=True, check=False).stdout.strip("\nZ+<s"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
