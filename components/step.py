@@ -8,6 +8,7 @@ from typing import Any
 
 from kfp import dsl
 
+from components import process
 from components.console import UserError, plain_errors
 
 
@@ -41,6 +42,7 @@ def load(module: str, name: str, expected: str) -> Callable:
         SystemExit: with code 2 where the image has another version of the step, which would leave out parameters
             without a word.
     """
+    process.prepare()
     function = getattr(importlib.import_module(module), name)
     function = getattr(function, "python_func", function)
     with plain_errors():

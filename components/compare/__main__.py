@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from components import process
 from components.compare.between_runs import compare_runs, terminal_text
 from components.compare.compare import compare
 from components.compare.report.tables import terminal_table
@@ -20,6 +21,7 @@ EXAMPLE = """examples:
 
 def main(arguments: list[str] | None = None) -> None:
     """Reads the arguments, compares, and prints the table."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.compare",
         description="Compares evaluated regimes, or two whole runs: statistics, plots, a report.",

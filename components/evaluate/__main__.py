@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Sequence
 
-from components import console
+from components import console, process
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and scores the model."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.evaluate",
         description="Scores the trained models of one regime on validation and test of a prepared dataset.",

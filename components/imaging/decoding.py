@@ -1,7 +1,6 @@
 """From an image file to a grey square of uint8."""
 
 import io
-import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
@@ -10,9 +9,6 @@ from components.artifacts.raw_dataset import BLANK
 
 DESCRIPTION = "grey; the largest centred square, scaled with an antialiasing bicubic filter (aspect ratio kept)"
 """How images are resized, for the report. MedMNIST crops alike (Yang et al. 2023, doi:10.1038/s41597-022-01721-8)."""
-
-# Pillow's warnings name no file; what cannot be decoded is refused with a reason.
-warnings.filterwarnings("ignore", module="PIL")
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 OUTLIERS = 0.001

@@ -4,8 +4,6 @@ Pixels and PatientID are all that is taken; nothing else of the file is kept, an
 """
 
 import io
-import logging
-import warnings
 import zlib
 
 import numpy as np
@@ -42,10 +40,6 @@ _TAGS = [
 ]
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-
-# pydicom's own remarks on odd files quote what stands in them, names included.
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-warnings.filterwarnings("ignore", module="pydicom")
 
 
 def is_dicom(content: bytes) -> bool:

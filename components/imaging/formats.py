@@ -1,7 +1,6 @@
 """What a file is, by its content: whether it can be used, how large it is, and what of it goes into the dataset."""
 
 import io
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +16,6 @@ MAX_BYTES = 500_000_000
 
 _COMPRESSION, _PHOTOMETRIC, _INKS, _SUBSAMPLING, _BLACK_AND_WHITE = 259, 262, 332, 530, 532
 """Tags of TIFF."""
-
-# Pillow's warnings name no file, and add nothing to the checks made here.
-warnings.filterwarnings("ignore", module="PIL")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from components import console
+from components import console, process
 from components.artifacts.names import SOURCE_URLS, SOURCES
 from components.artifacts.raw_dataset import MAX_BAD_FRACTION
 from components.console import UserError
@@ -11,6 +11,7 @@ from components.ingest.ingest import ingest
 
 def main() -> None:
     """Reads the command line and brings the dataset in."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.ingest",
         description="Brings a dataset in as images, manifest and quality report.",

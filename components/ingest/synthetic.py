@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from components import machine
+from components import machine, process
 from components.artifacts.names import CLASSES
 from components.console import UserError
 from components.ingest.anatomy import draw_anatomy, draw_disease
@@ -118,7 +118,7 @@ def _run(jobs: list[tuple], processes: int) -> Iterator[int]:
         return
     # "spawn" behaves alike on every system, and is safe where the caller has threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=process.prepare) as pool:
         yield from pool.map(_write_patient, jobs, chunksize=8)
 
 

@@ -2,13 +2,14 @@
 
 import argparse
 
-from components import console
+from components import console, process
 from components.artifacts.raw_dataset import MAX_BAD_FRACTION
 from components.preprocess.preprocess import preprocess
 
 
 def main() -> None:
     """Reads the command line and prepares the dataset."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.preprocess",
         description="Decodes, resizes and splits a raw dataset.",

@@ -2,12 +2,13 @@
 
 import argparse
 
-from components import console
+from components import console, process
 from components.artifacts.names import BACKBONES, REGIMES
 
 
 def main() -> None:
     """Reads the command line and trains."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.train",
         description="Trains one classifier of chest X-rays in one of four ways, once for each seed.",
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="the first seed; default: %(default)s")
     parser.add_argument("--seeds", type=int, default=3, help="how many; default: %(default)s")
     arguments = parser.parse_args()
+    process.keep_freed_memory()
     from components.train.train import train  # noqa: PLC0415 (help and mistakes need not wait for TensorFlow)
 
     with console.plain_errors():

@@ -39,6 +39,9 @@ def train(
         seed: the first seed, of weights, order and augmentation.
         seeds: how many seeds, each one more than the last.
     """
+    from components import process
+
+    process.keep_freed_memory()
     from components.artifacts.metadata import storable
     from components.console import plain_errors
     from components.train.train import train as run
