@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from components import console, machine
-from components.artifacts import dataset_summary, files, prepared_dataset
+from components.artifacts import arrays, dataset_summary, files, prepared_dataset
 from components.artifacts.names import CLASSES, SPLITS
 from components.artifacts.raw_dataset import (
     BLANK,
@@ -147,7 +147,7 @@ def _decode_all(raw: RawDataset, size: int, file: Path) -> tuple[pd.DataFrame, l
     with (
         raw.open_images() as reader,
         contextlib.closing(_decoded(reader, images, size)) as decoded,
-        files.ArrayWriter(file, np.uint8, (len(images), size, size)) as array,
+        arrays.ArrayWriter(file, np.uint8, (len(images), size, size)) as array,
     ):
         for row, pixels in enumerate(decoded):
             if isinstance(pixels, str):
@@ -172,7 +172,7 @@ def _check_classes(before: pd.DataFrame, after: pd.DataFrame) -> None:
 
 def _find_copies(decoded: Path) -> list[np.ndarray]:
     """Groups of positions of images that are copies of each other."""
-    with files.ArrayReader(decoded) as array:
+    with arrays.ArrayReader(decoded) as array:
         portions = (range(start, min(start + HASHED, len(array))) for start in range(0, len(array), HASHED))
         hashes = np.concatenate([copies.hashes(array.read(portion)) for portion in portions])
         return copies.find(hashes, array.read)
@@ -180,12 +180,12 @@ def _find_copies(decoded: Path) -> list[np.ndarray]:
 
 def _store(decoded: Path, manifest: pd.DataFrame, splits: pd.Series, folder: Path) -> None:
     """Writes array and index of every split."""
-    with files.ArrayReader(decoded) as array:
+    with arrays.ArrayReader(decoded) as array:
         for name in SPLITS:
             rows = manifest[splits == name]
             _save_index(folder, name, rows)
             shape = (len(rows), *array.shape[1:])
-            with files.ArrayWriter(folder / f"{name}.npy", np.uint8, shape) as split:
+            with arrays.ArrayWriter(folder / f"{name}.npy", np.uint8, shape) as split:
                 for row in rows.index:
                     split.add(array.read([row])[0])
 

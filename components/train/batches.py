@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.artifacts import files
+from components.artifacts.arrays import new_array
 from components.train import device
 
 MEMORY_LIMIT = 256 * 1024**2
@@ -172,7 +172,7 @@ class Store:
             self._used += size
             return np.empty(shape, np.float32)
         self._count += 1
-        return files.new_array(Path(self._folder.name) / f"{self._count}.npy", np.float32, shape)
+        return new_array(Path(self._folder.name) / f"{self._count}.npy", np.float32, shape)
 
 
 class StoredFeatures:
