@@ -44,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> None:
     model, report_images = given.pop("model"), given.pop("report_images")
     with console.plain_errors():
         if model is None:
-            from components.evaluate.floor import evaluate_floor  # noqa: PLC0415 (help need not wait for scikit-learn)
+            from components.evaluate.baseline import evaluate_floor  # noqa: PLC0415 (help need not wait for scikit-learn)
 
             evaluate_floor(**given)
         else:

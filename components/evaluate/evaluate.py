@@ -1,16 +1,16 @@
-"""Scores trained models: what they make of images is judged in `judging`."""
+"""Evaluates the trained models of one regime; `results` computes everything that follows from their predictions."""
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from components.artifacts import evaluation, files, trained_model
+from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
-from components.evaluate.judging import check_target, judge, load_external
+from components.evaluate.results import check_target, evaluate_model, load_external_test
 from components.inference import gradcam
 from components.inference.scoring import BATCH_SIZE, score
 
@@ -22,10 +22,10 @@ def evaluate(
     target_sensitivity: float = 0.0,
     external: str | Path | None = None,
     report_images: bool = True,
-) -> list[dict[str, Any]]:
-    """Scores the models of one regime, one for each seed, on the validation and the test split.
+) -> list[EvaluationRecord]:
+    """Evaluates the models of one regime, one for each seed, on the validation and the test split.
 
-    Thresholds are chosen on validation; nothing is chosen on test.
+    Thresholds are chosen on the validation split; nothing is chosen on test images.
 
     Args:
         dataset: folder of the prepared dataset.
@@ -39,11 +39,12 @@ def evaluate(
         The content of `evaluation.json` for each seed.
 
     Raises:
-        UserError: dataset or model are missing, or do not fit each other, or the sensitivity is none.
+        UserError: dataset or models are missing or do not fit each other, or the target sensitivity is not between 0
+            and 1.
     """
     check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
-    second = load_external(external, data)
+    external_test = load_external_test(external, data)
     trained = trained_model.load_all(models)
     for model in trained:
         _check_size(model, data)
@@ -53,19 +54,19 @@ def evaluate(
             started, seed = files.now(), model.training["seed"]
             network = keras.models.load_model(model.model_file, compile=False)
             predict = partial(score, network)
-            predict(data.splits["test"].images[:BATCH_SIZE])  # compiles, so that it does not count as inference time
+            predict(data.splits["test"].images[:BATCH_SIZE])  # compilation must not count as inference time
             results.append(
-                judge(
+                evaluate_model(
                     predict,
                     data,
                     model.training,
                     target_sensitivity,
-                    BATCH_SIZE,
-                    started,
-                    f"evaluate {model.training['regime']}{f', seed {seed}' if len(trained) > 1 else ''}",
-                    files.seed_folder(folder, seed),
-                    second,
-                    gradcam.explain(network, data.splits["test"].images) if report_images else None,
+                    batch_size=BATCH_SIZE,
+                    started=started,
+                    speaker=f"evaluate {model.training['regime']}{f', seed {seed}' if len(trained) > 1 else ''}",
+                    folder=files.seed_folder(folder, seed),
+                    external=external_test,
+                    explanations=gradcam.explain(network, data.splits["test"].images) if report_images else None,
                 )
             )
         evaluation.save_index(folder, results)

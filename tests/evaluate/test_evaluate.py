@@ -106,7 +106,7 @@ def test_a_target_sensitivity_is_kept_to_on_validation(evaluated, tmp_path):
 
 
 def test_a_sensitivity_above_one_is_refused(evaluated, tmp_path):
-    with pytest.raises(UserError, match=r"target sensitivity is 1\.5"):
+    with pytest.raises(UserError, match=r"target sensitivity is 1\.5, but must be from 0 .* to 1"):
         evaluate(*evaluated[:2], tmp_path / "evaluation", target_sensitivity=1.5)
     assert not (tmp_path / "evaluation").exists()
 

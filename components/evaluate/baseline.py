@@ -1,9 +1,9 @@
-"""The floor that networks have to beat: a logistic regression on thumbnails, fitted in seconds on a processor."""
+"""The baseline: a logistic regression on thumbnails, which networks have to beat to be worth their cost."""
 
 import pickle
 import time
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,21 +11,23 @@ from sklearn.linear_model import LogisticRegression
 
 from components import console, machine
 from components.artifacts import evaluation, files
-from components.artifacts.names import FLOOR
+from components.artifacts.evaluation import EvaluationRecord
+from components.artifacts.names import BASELINE
 from components.artifacts.prepared_dataset import PreparedDataset, Split
-from components.evaluate.judging import check_target, judge, load_external
+from components.artifacts.trained_model import TrainingRecord
+from components.evaluate.results import check_target, evaluate_model, load_external_test
 
 SIDE = 24
 """Height and width of a thumbnail in px."""
 
 PENALTY = 1.0
-"""Inverse strength of the penalty on large weights: scikit-learn's default, so that nothing is chosen."""
+"""Inverse of the regularisation strength: scikit-learn's default, so that nothing has to be tuned."""
 
 
 def evaluate_floor(
     dataset: str | Path, output: str | Path, target_sensitivity: float = 0.0, external: str | Path | None = None
-) -> dict[str, Any]:
-    """Fits the floor on the training split and scores it as every regime is scored.
+) -> EvaluationRecord:
+    """Fits the baseline on the training split and evaluates it like a trained network.
 
     Args:
         dataset: folder of the prepared dataset.
@@ -34,33 +36,40 @@ def evaluate_floor(
         external: folder of a second prepared dataset, all of whose images are scored too.
 
     Returns:
-        The content of `evaluation.json`; its regime is `names.FLOOR`.
+        The content of `evaluation.json`; its regime is `names.BASELINE`.
 
     Raises:
-        UserError: the dataset is missing, or the sensitivity is none.
+        UserError: the dataset is missing, or the target sensitivity is not between 0 and 1.
     """
     started = files.now()
     check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
-    second = load_external(external, data)
+    external_test = load_external_test(external, data)
     train = data.splits["train"]
     begun = time.perf_counter()
     model = _fit(train)
     seconds = time.perf_counter() - begun
-    speaker = f"evaluate {FLOOR}"
+    speaker = f"evaluate {BASELINE}"
     console.say(speaker, f"fitted to {len(train)} thumbnails of {SIDE} x {SIDE} px in {seconds:.1f} s")
-    training = _story(model, data, started, seconds)
+    training = _training_record(model, data, started, seconds)
     with files.new_folder(output) as folder:
-        own = files.seed_folder(folder, training["seed"])
-        results = judge(
-            lambda images: _scores(model, images), data, training, target_sensitivity, 1, started, speaker, own, second
+        record = evaluate_model(
+            lambda images: _scores(model, images),
+            data,
+            training,
+            target_sensitivity,
+            batch_size=1,
+            started=started,
+            speaker=speaker,
+            folder=files.seed_folder(folder, training["seed"]),
+            external=external_test,
         )
-        evaluation.save_index(folder, [results])
-    return results
+        evaluation.save_index(folder, [record])
+    return record
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
-    """Means over equal areas: uint8 (N, H, W) to float64 (N, SIDE * SIDE) from 0 to 1."""
+    """Averages images over equal areas: uint8 (N, H, W) to float64 (N, SIDE * SIDE) in [0, 1]."""
     small = np.empty((len(images), SIDE * SIDE))
     for row, image in zip(small, images, strict=True):
         row[:] = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)).ravel()
@@ -68,7 +77,7 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
 
 
 def _fit(train: Split) -> LogisticRegression:
-    # Newton's method ends at the very minimum: the same scores on every machine.
+    # Newton's method converges to the exact minimum, so scores are the same on every machine.
     model = LogisticRegression(C=PENALTY, class_weight="balanced", solver="newton-cholesky", tol=1e-8)
     return model.fit(thumbnails(train.images), train.labels)
 
@@ -77,11 +86,14 @@ def _scores(model: LogisticRegression, images: np.ndarray) -> np.ndarray:
     return model.predict_proba(thumbnails(images))[:, 1]
 
 
-def _story(model: LogisticRegression, data: PreparedDataset, started: Any, seconds: float) -> dict[str, Any]:
-    """What `training.json` would say of it."""
+def _training_record(
+    model: LogisticRegression, data: PreparedDataset, started: datetime, seconds: float
+) -> TrainingRecord:
+    """The training record of the baseline, in the format of `training.json`."""
     parameters = model.coef_.size + model.intercept_.size
-    return files.header("trained model", started, {}) | {
-        "regime": FLOOR,
+    return {
+        **files.header("trained model", started, {}),
+        "regime": BASELINE,
         "seed": 0,
         "backbone": None,
         "recipe": {"thumbnail": SIDE, "penalty": PENALTY, "class_weights": "balanced"},

@@ -1,4 +1,4 @@
-"""The floor is fitted on training images alone and judged as a regime is."""
+"""The baseline is fitted on training images alone and evaluated like a trained network."""
 
 import subprocess
 import sys
@@ -8,32 +8,32 @@ import pandas as pd
 import pytest
 
 from components.artifacts.evaluation import METRICS
-from components.artifacts.names import FLOOR
+from components.artifacts.names import BASELINE
 from components.console import UserError
 from components.evaluate.__main__ import main
-from components.evaluate.floor import SIDE, evaluate_floor, thumbnails
+from components.evaluate.baseline import SIDE, evaluate_floor, thumbnails
 from tests.evaluate.test_evaluate import only
 from tests.train.conftest import write_prepared
 
 
 @pytest.fixture(scope="module")
-def floor(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("floor")
+def baseline(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("baseline")
     data = write_prepared(folder / "data")
     evaluate_floor(data, folder / "evaluation")
     return data, only(folder / "evaluation")
 
 
-def test_stripes_are_told_from_noise(floor):
-    results = floor[1].results
-    assert results["regime"] == FLOOR
+def test_stripes_are_told_from_noise(baseline):
+    results = baseline[1].results
+    assert results["regime"] == BASELINE
     assert results["metrics"]["test"]["roc_auc"] > 0.99
     assert set(results["metrics"]["test"]) == set(METRICS)
     assert len(results["robustness"]) == 9
 
 
-def test_it_says_what_it_costs(floor):
-    training = floor[1].results["training"]
+def test_it_says_what_it_costs(baseline):
+    training = baseline[1].results["training"]
     assert training["cost"]["parameters"] == training["cost"]["trainable_parameters"] == SIDE * SIDE + 1
     assert 0 < training["cost"]["train_seconds"] < 60
     assert training["cost"]["peak_memory_mb"] > 10
@@ -41,7 +41,7 @@ def test_it_says_what_it_costs(floor):
     assert training["history"] == []
 
 
-def test_it_is_fitted_on_the_training_split_alone(floor, tmp_path):
+def test_it_is_fitted_on_the_training_split_alone(baseline, tmp_path):
     changed = write_prepared(tmp_path / "data")
     for name in ("validation", "test"):
         table = pd.read_csv(changed / f"{name}.csv")
@@ -49,7 +49,7 @@ def test_it_is_fitted_on_the_training_split_alone(floor, tmp_path):
         table.to_csv(changed / f"{name}.csv", index=False)
     evaluate_floor(changed, tmp_path / "evaluation")
     again = only(tmp_path / "evaluation").predictions
-    assert again["score"].to_numpy() == pytest.approx(floor[1].predictions["score"].to_numpy())
+    assert again["score"].to_numpy() == pytest.approx(baseline[1].predictions["score"].to_numpy())
 
 
 def test_thumbnails_are_means_over_equal_areas():
@@ -59,38 +59,38 @@ def test_thumbnails_are_means_over_equal_areas():
     assert thumbnails(images) == pytest.approx(expected, abs=1.01 / 255)
 
 
-def test_the_command_line_without_a_model_fits_the_floor(floor, tmp_path, capsys):
-    main([str(floor[0]), "--output", str(tmp_path / "out"), "--target-sensitivity", "0.9"])
+def test_the_command_line_without_a_model_fits_the_baseline(baseline, tmp_path, capsys):
+    main([str(baseline[0]), "--output", str(tmp_path / "out"), "--target-sensitivity", "0.9"])
     assert "fitted to 96 thumbnails of 24 x 24 px" in capsys.readouterr().out
     assert only(tmp_path / "out").results["metrics"]["validation"]["recall"] >= 0.9
 
 
-def test_the_floor_needs_no_keras():
-    code = "import sys, components.evaluate.floor; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+def test_the_baseline_needs_no_keras():
+    code = "import sys, components.evaluate.baseline; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_every_image_of_a_second_data_set_is_scored_and_decides_nothing(floor, tmp_path):
+def test_every_image_of_the_external_test_set_is_scored_and_nothing_is_chosen_on_it(baseline, tmp_path):
     counts = (("train", 20), ("validation", 10), ("test", 30))
     other = write_prepared(tmp_path / "other", counts)
-    results = evaluate_floor(floor[0], tmp_path / "out", external=other)
+    results = evaluate_floor(baseline[0], tmp_path / "out", external=other)
     found = only(tmp_path / "out")
     elsewhere = found.split("external")
     assert len(elsewhere) == results["external"]["images"] == 60
     assert results["external"]["pneumonia"] == elsewhere["label"].sum() == 30
     assert not elsewhere["patient_seen"].any(), "equal names in another hospital are other people"
-    assert results["threshold"] == floor[1].results["threshold"]
-    assert results["metrics"] == floor[1].results["metrics"]
-    assert floor[1].results["external"] is None
+    assert results["threshold"] == baseline[1].results["threshold"]
+    assert results["metrics"] == baseline[1].results["metrics"]
+    assert baseline[1].results["external"] is None
 
 
-def test_the_data_set_itself_is_no_second_one(floor, tmp_path):
+def test_the_dataset_itself_is_refused_as_external_test_set(baseline, tmp_path):
     with pytest.raises(UserError, match="trained on: give images of another hospital"):
-        evaluate_floor(floor[0], tmp_path / "out", external=floor[0])
+        evaluate_floor(baseline[0], tmp_path / "out", external=baseline[0])
 
 
-def test_a_second_data_set_of_another_image_size_is_refused(floor, tmp_path):
+def test_an_external_test_set_of_another_image_size_is_refused(baseline, tmp_path):
     other = write_prepared(tmp_path / "other", size=64)
-    with pytest.raises(UserError, match="images of 64 px, but the data set of 32 px"):
-        evaluate_floor(floor[0], tmp_path / "out", external=other)
+    with pytest.raises(UserError, match="images of 64 px, but the dataset has 32 px"):
+        evaluate_floor(baseline[0], tmp_path / "out", external=other)
     assert not (tmp_path / "out").exists()
