@@ -44,7 +44,7 @@ class Epoch(TypedDict):
         phase: "head warm-up" or "training".
         epoch: counted from 1 in each phase.
         seconds: since the start of the training.
-        learning_rate: of the last step of the epoch.
+        learning_rate: of the step after the epoch.
         train_loss, validation_loss: class-weighted binary cross-entropy (nats).
         validation_auc: ROC AUC; None if scores are NaN.
     """
