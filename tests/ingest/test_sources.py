@@ -8,9 +8,10 @@ import pytest
 
 from components.artifacts.names import SOURCES
 from components.console import UserError
-from components.ingest import downloads, synthetic
+from components.ingest import synthetic
 from components.ingest.ingest import ingest
 from components.ingest.sources import buckets, directory, open_source, pneumoniamnist, simulated
+from components.ingest.urls import check_url
 from components.preprocess.preprocess import preprocess
 
 from .test_medmnist import write as write_npz
@@ -78,12 +79,12 @@ def test_a_path_that_is_not_there_is_refused(tmp_path, source):
         ),
         ("ftp://example.org/x", {}, "there is no source 'ftp://example.org/x'"),
         ("http://example.org/x.zip", {}, "is not encrypted"),
-        ("gs://", {}, "gs:// names no bucket: write gs://bucket/prefix"),
-        ("s3://Bad_Bucket/x", {}, "names no bucket"),
-        ("kaggle", {"path": "../evil"}, "'../evil' is no dataset of Kaggle: give owner/name"),
-        ("kaggle", {"path": "owner/name/versions/x"}, "is no dataset of Kaggle"),
+        ("gs://", {}, "gs:// does not name a bucket: write gs://bucket/prefix"),
+        ("s3://Bad_Bucket/x", {}, "does not name a bucket"),
+        ("kaggle", {"path": "../evil"}, "'../evil' is not the id of a Kaggle dataset: give owner/name"),
+        ("kaggle", {"path": "owner/name/versions/x"}, "is not the id of a Kaggle dataset"),
         ("pneumoniamnist", {"pneumoniamnist_size": 30}, "no PneumoniaMNIST at 30 px: choose one of 28, 64, 128, 224"),
-        ("https://example.org/x.zip", {"sha256": "abc"}, "'abc' is no SHA-256: give its 64 hexadecimal digits"),
+        ("https://example.org/x.zip", {"sha256": "abc"}, "'abc' is not a SHA-256: give its 64 hexadecimal digits"),
         ("directory", {"path": "x", "sha256": "0" * 64}, "--sha256 is of the archive behind an https:// source"),
     ],
 )
@@ -131,14 +132,15 @@ def test_a_hostile_archive_behind_a_url_is_named_by_its_url(tmp_path, server):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("../evil", b"")
     server.files["/a.zip"] = (tmp_path / "a.zip").read_bytes()
-    with pytest.raises(UserError, match=rf"^{server.url}/a.zip holds '../evil', which climbs out"):
+    with pytest.raises(UserError, match=rf"^{server.url}/a.zip contains '../evil', which leads out"):
         ingest(tmp_path / "raw", f"{server.url}/a.zip")
 
 
 def test_a_token_from_the_environment_is_sent_and_missed_where_there_is_none(tmp_path, server, monkeypatch):
     server.plan = [403]
     with pytest.raises(
-        UserError, match=r"answers 403.: if it needs a bearer token, put one into .*PNEUMONIA_BENCHMARK_TOKEN"
+        UserError,
+        match=r"answers 403.: if it requires a bearer token, set .* PNEUMONIA_BENCHMARK_TOKEN",
     ):
         open_source(f"{server.url}/a.zip").fetch(tmp_path)
     monkeypatch.setenv("PNEUMONIA_BENCHMARK_TOKEN", "sesame")
@@ -172,7 +174,7 @@ def test_the_checksums_are_those_of_four_different_files_at_zenodo():
     assert list(pneumoniamnist.CHECKSUMS) == [28, 64, 128, 224]
     assert len(set(pneumoniamnist.CHECKSUMS.values())) == 4
     assert pneumoniamnist.BASE_URL == "https://zenodo.org/records/10519652/files/"
-    downloads.check_url(pneumoniamnist.BASE_URL)
+    check_url(pneumoniamnist.BASE_URL)
 
 
 def test_modules_of_sources_are_found_by_their_scheme():

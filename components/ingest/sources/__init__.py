@@ -1,6 +1,6 @@
-"""Where datasets come from. A source has one job: to put a folder of images, in a layout that is understood, on disk.
+"""Sources of datasets: each puts a folder of images in a supported layout on disk.
 
-To add a source, write a class with `name`, `description()` and `fetch()`, and give it a line in `open_source`.
+To add a source, write a class with `name`, `description()` and `fetch()`, and add it to `open_source`.
 """
 
 import re
@@ -9,35 +9,37 @@ from typing import Protocol
 
 from components.artifacts.names import SOURCE_URLS, SOURCES
 from components.console import UserError
-from components.ingest.downloads import check_url
 from components.ingest.sources.buckets import Bucket
 from components.ingest.sources.directory import Directory
 from components.ingest.sources.kaggle import DEFAULT_DATASET, Kaggle
 from components.ingest.sources.pneumoniamnist import CHECKSUMS, PneumoniaMnist
 from components.ingest.sources.simulated import Synthetic
 from components.ingest.sources.web import Web
+from components.ingest.urls import check_url
 
 
 class Source(Protocol):
-    """A place that a dataset comes from."""
+    """The origin of a dataset."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name in the report."""
 
     def description(self) -> str:
-        """One sentence for the report: what the data are."""
+        """Description of the data for the report, one phrase."""
 
     def fetch(self, workspace: Path) -> Path:
         """Makes the images available as files.
 
         Args:
-            workspace: an empty folder that may be filled; it is removed afterwards.
+            workspace: an empty temporary folder, removed afterwards.
 
         Returns:
-            A folder in one of the layouts of `layout.find_images`, in the workspace or elsewhere; or a table of paths
+            A folder in one of the layouts of `layout.find_images`, in the workspace or elsewhere, or a table of paths
             and labels, see `labels.read_labels`.
 
         Raises:
-            UserError: the source cannot be had.
+            UserError: the source is not available.
         """
 
 
@@ -51,20 +53,20 @@ def open_source(
     seed: int = 1,
     difficulty: float = 0.5,
 ) -> Source:
-    """The source of a name.
+    """Creates the source of a name.
 
     Args:
         source: one of `names.SOURCES`, or a URL that begins with one of `names.SOURCE_URLS`.
-        path: where the data are, for sources that have a place; the dataset's id for Kaggle.
+        path: location of the data, for sources that need one; the dataset's id for Kaggle.
         sha256: of the archive behind an https URL; "" does not check it.
         pneumoniamnist_size: side of PneumoniaMNIST's images in px: 28, 64, 128 or 224.
-        images: how many, for sources that make them.
-        size: about how large in px, likewise.
-        seed: likewise.
-        difficulty: likewise, 0 to 1.
+        images: number of simulated radiographs.
+        size: their approximate size in px.
+        seed: of the simulation.
+        difficulty: of the simulation, 0 to 1.
 
     Raises:
-        UserError: there is no such source, or what it needs is missing.
+        UserError: the source is unknown, or a required argument is missing.
     """
     checksum = _checksum(sha256, source)
     if path and (source == "synthetic" or source.startswith(("https://", "http://", *SOURCE_URLS))):
@@ -91,20 +93,20 @@ def open_source(
 
 
 def is_pinned(source: str, path: str = "", sha256: str = "") -> bool:
-    """Whether a source can never give other images for the same arguments of `open_source`.
+    """Whether a source always gives the same images for the same arguments of `open_source`.
 
-    That holds for simulated radiographs, and for what is compared with a checksum.
+    That holds for simulated radiographs, and for data that are verified by a checksum.
     """
     checked = source.startswith("https://") and bool(sha256)
     return source == "synthetic" or checked or (source == "pneumoniamnist" and not path)
 
 
 def _checksum(sha256: str, source: str) -> str:
-    """The checksum as `downloads` wants it."""
+    """The checksum in the notation of `downloads.download`."""
     if not sha256:
         return ""
     if not source.startswith(("https://", "http://")):
         raise UserError("--sha256 is of the archive behind an https:// source: leave it out for others")
     if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise UserError(f"{sha256!r} is no SHA-256: give its 64 hexadecimal digits")
+        raise UserError(f"{sha256!r} is not a SHA-256: give its 64 hexadecimal digits")
     return f"sha256:{sha256.lower()}"

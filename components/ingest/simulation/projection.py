@@ -4,23 +4,12 @@ Attenuation is the exponent of the law of Beer and Lambert, without unit. The sh
 coordinates, and thin lines drawn by Pillow, so that one code renders films of every size, many a second.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
 
-from components.ingest.anatomy import (
-    MAP_CELLS,
-    MAP_LEFT,
-    MAP_TOP,
-    MAP_UNITS,
-    TABLE_BOTTOM,
-    TABLE_ROWS,
-    TABLE_TOP,
-    Anatomy,
-)
+from components.ingest.simulation.anatomy import TABLE_BOTTOM, TABLE_ROWS, TABLE_TOP, Anatomy
+from components.ingest.simulation.view import Layer, View
 
 BODY = 2.3
 """Attenuation of the whole depth of the trunk, were it all soft tissue."""
@@ -28,56 +17,6 @@ AIR = 0.8
 """Share of `BODY` that well-aerated lung takes away where it is deepest."""
 RIB, SPINE = 0.42, 0.42
 """Attenuation of the bones, beyond the soft tissue in their place."""
-
-
-@dataclass(frozen=True)
-class View:
-    """How a film lies over the chest.
-
-    Attributes:
-        width: of the film, px.
-        height: of the film, px.
-        scale: pixels a unit.
-        angle: by which the patient is tilted, radians.
-        centre: the chest coordinates (x, y) at the film's middle.
-    """
-
-    width: int
-    height: int
-    scale: float
-    angle: float
-    centre: tuple[float, float]
-
-    def grid(self) -> tuple[np.ndarray, np.ndarray]:
-        """Chest coordinates x and y of every pixel, two float32 (height, width)."""
-        across = (np.arange(self.width, dtype=np.float32) - self.width / 2 + 0.5) / self.scale
-        down = (np.arange(self.height, dtype=np.float32) - self.height / 2 + 0.5)[:, None] / self.scale
-        cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
-        x = cos * across + sin * down + np.float32(self.centre[0])
-        y = cos * down - sin * across + np.float32(self.centre[1])
-        return x, y
-
-    def pixels(self, points: np.ndarray, factor: int = 1) -> np.ndarray:
-        """Pixel positions (..., 2) of chest coordinates (..., 2), on a film drawn `factor` times as large."""
-        turn, shift = self._affine
-        return (points @ turn + shift) * factor
-
-    @cached_property
-    def _affine(self) -> tuple[np.ndarray, np.ndarray]:
-        cos, sin = np.cos(self.angle) * self.scale, np.sin(self.angle) * self.scale
-        turn = np.array([[cos, sin], [-sin, cos]])
-        return turn, np.array([self.width, self.height]) / 2 - np.array(self.centre) @ turn
-
-    def sample(self, chest_map: np.ndarray) -> np.ndarray:
-        """Values of a map over the chest (`MAP_CELLS` squared) at every pixel, float32 (height, width)."""
-        cells = MAP_CELLS / MAP_UNITS
-        cos, sin = np.cos(self.angle) * cells / self.scale, np.sin(self.angle) * cells / self.scale
-        left = (self.centre[0] - MAP_LEFT) * cells - (cos * self.width + sin * self.height) / 2
-        top = (self.centre[1] - MAP_TOP) * cells - (cos * self.height - sin * self.width) / 2
-        picture = Image.fromarray(chest_map)
-        matrix = (cos, sin, left, -sin, cos, top)
-        size = (self.width, self.height)
-        return np.asarray(picture.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
 
 
 @dataclass(frozen=True)
@@ -108,52 +47,6 @@ class Chest:
 
     attenuation: np.ndarray
     air: np.ndarray
-
-
-MIN_BLUR = 0.5
-"""Pixels; a layer's edges are already this soft, because it is drawn larger than it is shown."""
-MIN_JOINT = 5
-"""Pixels; in thinner lines nobody sees the notch at a bend, and rounding it costs time."""
-
-
-class _Layer:
-    """A layer of strokes and patches, drawn twice as large for smooth edges."""
-
-    FACTOR = 2
-    FULL = 200
-    """Grey level that stands for 1."""
-
-    def __init__(self, view: View):
-        self._view = view
-        self._picture = Image.new("L", (view.width * self.FACTOR, view.height * self.FACTOR))
-        self._draw = ImageDraw.Draw(self._picture)
-
-    def strokes(self, paths: np.ndarray, widths: Sequence[float], values: Sequence[float]) -> None:
-        """Draws bent lines (N, points, 2)."""
-        joint = "curve" if max(widths) * self._view.scale > MIN_JOINT else None
-        paths = self._view.pixels(paths, self.FACTOR).reshape(len(paths), -1).tolist()
-        thick = np.rint(np.maximum(1, np.multiply(widths, self._view.scale * self.FACTOR))).astype(int).tolist()
-        greys = np.rint(np.multiply(values, self.FULL)).astype(int).tolist()
-        for path, width, grey in zip(paths, thick, greys, strict=True):
-            self._draw.line(path, fill=grey, width=width, joint=joint)
-
-    def tubes(self, paths: np.ndarray, width: float, edge: float, middle: float) -> None:
-        """Draws bent lines (N, points, 2) of `width` units, as hollow as bones are."""
-        self.strokes(paths, [width] * len(paths), [edge] * len(paths))
-        self.strokes(paths, [0.5 * width] * len(paths), [middle] * len(paths))
-
-    def patch(self, points: np.ndarray, value: float) -> None:
-        """Fills a polygon."""
-        path = self._view.pixels(np.asarray(points), self.FACTOR).ravel().tolist()
-        self._draw.polygon(path, fill=round(value * self.FULL))
-
-    def finish(self, blur: float) -> np.ndarray:
-        """The layer as float32 (height, width), blurred by `blur` units."""
-        small = self._picture.reduce(self.FACTOR)
-        radius = blur * self._view.scale
-        if radius > MIN_BLUR:
-            small = small.filter(ImageFilter.GaussianBlur(radius))
-        return np.asarray(small, dtype=np.float32) / self.FULL
 
 
 def render_chest(anatomy: Anatomy, view: View, pose: Pose, disease: np.ndarray | None = None) -> Chest:
@@ -258,7 +151,7 @@ def _heart(a: Anatomy, pose: Pose, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _stomach(a: Anatomy, pose: Pose, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     strength, centre, below, wide, high = a.stomach
     if not strength:
-        return np.float32(0)
+        return np.zeros((), np.float32)
     level = _dome(a, pose) + a.left_dome + below
     q = ((x - centre) / wide) ** 2 + ((y - level) / high) ** 2
     return BODY * strength * np.sqrt(np.clip(1 - q, 0, 1))
@@ -305,7 +198,7 @@ def _spine(a: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _vessels(a: Anatomy, view: View) -> np.ndarray:
-    layer = _Layer(view)
+    layer = Layer(view)
     for paths, widths in a.branches:
         layer.strokes(paths, widths, np.minimum(1, 0.22 + 17 * widths))
     return 0.62 * layer.finish(0.007)
@@ -313,7 +206,7 @@ def _vessels(a: Anatomy, view: View) -> np.ndarray:
 
 def _airways(a: Anatomy, view: View) -> np.ndarray:
     """Air in the trachea and the main bronchi; it takes attenuation away."""
-    layer = _Layer(view)
+    layer = Layer(view)
     fork = 0.36 * a.height
     bronchi = np.array([[[0.01, fork], [-0.2, fork + 0.17]], [[0.01, fork], [0.24, fork + 0.14]]])
     trachea = np.array([[[0.0, -0.75], [-0.01, 0.0], [0.01, fork]]])
@@ -324,7 +217,7 @@ def _airways(a: Anatomy, view: View) -> np.ndarray:
 
 def _shoulders(a: Anatomy, view: View, pose: Pose) -> np.ndarray:
     """Shoulder blades, upper arms, collar bones and jaw."""
-    layer = _Layer(view)
+    layer = Layer(view)
     lift = 0.16 * pose.arms
     blade = np.array([[0.98, -lift], [1.16, 0.1 - lift], [1.0, 0.72], [0.92, 0.7], [0.74, 0.12]])
     blades = _both_sides(blade - [a.scapula * (1 - pose.arms), 0])
