@@ -53,6 +53,11 @@ def _table(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
             counted[row] = counted.get(row, 0) + 1
     ordered = sorted(counted.items(), key=lambda item: STEPS.index(item[0][0].lower()))
     rows = [HEADER, *((f"{count} x {row[0]}" if count > 1 else row[0], *row[1:]) for row, count in ordered)]
+    return columns(rows)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of a table as lines of text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -11,7 +11,7 @@ from kfp.dsl import pipeline_task
 
 from compile import main
 from pipelines.submit import command as submit
-from pipelines.submit import kubeflow
+from pipelines.submit import rest, schedules
 from tests.pipelines.kubeflow_server import KubeflowServer
 
 
@@ -64,8 +64,8 @@ def own_environment(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(kfp.Client, "_LOCAL_KFP_CONTEXT", str(tmp_path / "none" / "context.json"))
-    monkeypatch.setattr(kubeflow, "BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr(submit, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(rest, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(schedules, "SETTLE_SECONDS", 0.0)
 
 
 @pytest.fixture
