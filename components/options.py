@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from components.artifacts.names import SOURCE_URLS, SOURCES
 from components.console import UserError
 from components.parameters import PIPELINE, Parameter, Range, check_training
+from components.source_checks import check_source
 
 _ARCHIVES = ("https://", "http://")
 
@@ -112,7 +114,8 @@ def check(values: Mapping[str, Any], given: Collection[str], spell: Callable[[st
         PIPELINE[name].check(values[name])
     every = {name: parameter.default for name, parameter in PIPELINE.items()} | dict(values)
     check_effects(every, given, spell)
-    check_training(every)
+    check_source(every["source"], every["path"], every["sha256"])
+    check_training(every, spell)
 
 
 def check_effects(values: Mapping[str, Any], given: Collection[str], spell: Callable[[str], str]) -> None:
@@ -122,6 +125,8 @@ def check_effects(values: Mapping[str, Any], given: Collection[str], spell: Call
         UserError: it names the option that would be needed.
     """
     source, needed = values["source"], spell("source")
+    if source not in SOURCES and not source.startswith((*SOURCE_URLS, *_ARCHIVES)):
+        return  # which `check_source` says
     gap = " " if needed.startswith("--source") else ""
     for name in sorted(given):
         needs = ""

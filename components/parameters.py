@@ -7,7 +7,7 @@ use it in the step.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
@@ -297,19 +297,23 @@ def values_of(step: type[Parameters], values: Mapping[str, Any]) -> dict[str, An
     return {name: values[parameter.pipeline_name] for name, parameter in described(step).items()}
 
 
-def check_training(values: Mapping[str, Any]) -> None:
+def check_training(values: Mapping[str, Any], spell: Callable[[str], str]) -> None:
     """Finds values of `TrainParameters` that do not fit together, without TensorFlow.
+
+    Args:
+        values: by name.
+        spell: how the user writes a parameter.
 
     Raises:
         UserError: the backbone has other bundled weights, or fewer layers.
     """
     backbone, weights, layers = values["backbone"], values["weights"], values["trainable_layers"]
     if weights == "bundled" and not BUNDLED_BACKBONE.startswith(backbone):
-        raise UserError(f"the bundled weights are not those of {backbone}: leave the parameter backbone out")
+        raise UserError(f"the bundled weights are not those of {backbone}: leave {spell('backbone')} out")
     if not weights:
-        raise UserError("the parameter weights is empty: give imagenet, bundled, none or the path of a file")
+        raise UserError(f"{spell('weights')} is empty: give imagenet, bundled, none or the path of a file")
     if layers > BACKBONE_LAYERS[backbone]:
         raise UserError(
-            f"the parameter trainable_layers is {layers}, but {backbone} has {BACKBONE_LAYERS[backbone]} layers: "
+            f"{spell('trainable_layers')} is {layers}, but {backbone} has {BACKBONE_LAYERS[backbone]} layers: "
             "choose at most that many"
         )

@@ -82,7 +82,7 @@ def describe(
         text: a docstring that ends with the section "Args" or has none.
         parameters: are appended to that section, each under the name that is given with it.
     """
-    function.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined] (every function may have one)
+    vars(function)["__signature__"] = inspect.Signature(arguments)
     function.__annotations__ = {argument.name: argument.annotation for argument in arguments}
     text = inspect.cleandoc(text)
     section = "" if "\nArgs:" in text else "\n\nArgs:"

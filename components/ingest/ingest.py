@@ -20,12 +20,12 @@ from components.console import UserError
 from components.imaging.dicom import is_dicom
 from components.imaging.formats import MAX_BYTES, Picture, inspect
 from components.ingest import quality
-from components.ingest.downloads import shown_url
 from components.ingest.labels import read_labels, table_of
 from components.ingest.layout import Found, count_ignored, find_images, ignored_folders
 from components.ingest.patients import KEY_VARIABLE, fingerprint_for_key, key_of, patient_of, pseudonym
 from components.ingest.sources import open_source
 from components.parameters import IngestParameters
+from components.source_checks import shown_url
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 CORES = os.cpu_count() or 1

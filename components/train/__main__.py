@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> None:
     values = vars(parser.parse_args(words))
     dataset, output, regime = (values.pop(name) for name in ("dataset", "output", "regime"))
     with console.plain_errors():
-        check_training(values)
+        check_training(values, options.option)
         from components.train.train import train  # noqa: PLC0415 (help and mistakes need not wait for TensorFlow)
 
         train(dataset, output, regime, TrainParameters(**values))

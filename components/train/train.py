@@ -59,7 +59,8 @@ def train(dataset: str | Path, output: str | Path, regime: str, parameters: Trai
     device.set_up()
     if parameters.batch_size % device.replicas():
         raise UserError(
-            f"batch size {parameters.batch_size} cannot be shared by {device.replicas()} GPUs equally: use a multiple of that"
+            f"batch size {parameters.batch_size} cannot be shared by {device.replicas()} GPUs equally: "
+            "use a multiple of that"
         )
     with files.new_folder(output) as folder, Store() as store:
         stored: dict[str, StoredFeatures] = defaultdict(lambda: StoredFeatures(store))

@@ -125,7 +125,7 @@ def without_cache(package: Package, path: Path) -> Package:
 
 def pins_source(package: Package, parameters: Mapping[str, Any]) -> bool:
     """Whether the images of a run with these parameters can never change while the parameters stay the same."""
-    from components.ingest.sources import is_pinned  # noqa: PLC0415 (takes a second, which help need not wait for)
+    from components.source_checks import is_pinned  # noqa: PLC0415 (takes a second, which help need not wait for)
 
     declared = package.parameters
     if not declared.keys() >= set(SOURCE_PARAMETERS):

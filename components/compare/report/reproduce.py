@@ -25,11 +25,9 @@ def command(inputs: Inputs, results: dict[str, Any]) -> str:
     made_by = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
     values: dict[str, Any] = {}
     for step, own in zip(STEPS, made_by, strict=True):
-        values |= {
-            parameter.pipeline_name: own["arguments"][name]
-            for name, parameter in described(step).items()
-            if name in own["arguments"]
-        }
+        for name, parameter in described(step).items():
+            if name in own["arguments"]:
+                values.setdefault(parameter.pipeline_name, own["arguments"][name])
     values |= {"seed": seeds[0], "seeds": len(seeds)}
     if values.get("path"):
         values.pop("pneumoniamnist_size", None)  # the file decides it
