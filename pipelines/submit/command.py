@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components import console
-from pipelines import settings
+from pipelines import settings_options
 from pipelines.submit import cron, schedules
 from pipelines.submit.package import NAME
 from pipelines.submit.run import run
@@ -176,7 +176,7 @@ def _add_pipeline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parameters", type=Path, metavar="FILE", help="parameters, YAML or JSON; --set comes first")
     parser.add_argument("--no-cache", dest="cache", action="store_false", help="take no result from the cache")
     parser.add_argument("--yaml", type=Path, metavar="FILE", help="a compiled pipeline; default: compile it now")
-    settings.add_options(parser)
+    settings_options.add_options(parser)
 
 
 def _seconds(text: str) -> float:

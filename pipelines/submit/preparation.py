@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.console import UserError
-from pipelines import settings
+from pipelines import settings_options
 from pipelines.submit import package
 from pipelines.submit.connection import Connection
 from pipelines.submit.package import NAME, Package
@@ -75,7 +75,7 @@ def prepared(arguments: argparse.Namespace) -> Iterator[tuple[Package, dict[str,
 
 def _compiled(arguments: argparse.Namespace, folder: Path) -> Path:
     """Compiles the pipeline into a folder as compile.py does; returns the YAML file."""
-    chosen = settings.read(arguments)
+    chosen = settings_options.read(arguments)
     from pipelines.compiling import compile_all  # noqa: PLC0415 (loads kfp, which mistakes need not wait for)
 
     return compile_all(chosen, folder)[0]
@@ -84,7 +84,7 @@ def _compiled(arguments: argparse.Namespace, folder: Path) -> Path:
 def _compile_options(arguments: argparse.Namespace) -> list[str]:
     """The options for compiling that are on the command line."""
     parser = argparse.ArgumentParser(add_help=False)
-    settings.add_options(parser)
+    settings_options.add_options(parser)
     return [action.option_strings[0] for action in parser._actions if getattr(arguments, action.dest, None) is not None]
 
 

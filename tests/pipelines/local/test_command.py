@@ -1,6 +1,8 @@
 """Mistakes are named before anything starts or by the step that finds them, and leave no result."""
 
 import contextlib
+import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -73,11 +75,13 @@ def test_a_name_that_is_not_utf_8_is_one_sentence_before_anything_starts(option,
     assert list(tmp_path.iterdir()) == [place]
 
 
-def test_help_shows_examples(capsys):
-    with pytest.raises(SystemExit) as stopped:
+def test_the_examples_in_the_help_are_valid_commands(capsys):
+    with pytest.raises(SystemExit):
         command.main(["--help"])
-    assert stopped.value.code == 0
-    assert "python -m pipelines.local --source directory" in capsys.readouterr().out
+    examples = re.findall(r"python -m pipelines\.local (?!\[)(.+)", capsys.readouterr().out.partition("examples:")[2])
+    assert len(examples) == 5
+    for example in examples:
+        command._parser().parse_args(shlex.split(example))
 
 
 @pytest.mark.parametrize(
