@@ -12,6 +12,7 @@ from kfp.dsl import pipeline_task
 from compile import main
 from pipelines.submit import command as submit
 from pipelines.submit import rest, schedules
+from tests.pipelines.compiled import read
 from tests.pipelines.kubeflow_server import KubeflowServer
 
 
@@ -25,6 +26,24 @@ def _kfp_reads_no_source():
         stack = SimpleNamespace(stack=lambda: [None, (None, None, None, sys._getframe(2).f_code.co_name)])
         patch.setattr(pipeline_task, "inspect", stack)
         yield
+
+
+@pytest.fixture(scope="session")
+def build_folder(tmp_path_factory):
+    target = tmp_path_factory.mktemp("build")
+    main(["--data-image", "r/data:1", "--train-image", "r/train:1", "--output", str(target)])
+    return target
+
+
+@pytest.fixture(scope="session")
+def pipeline(build_folder):
+    return read(build_folder / "pneumonia_benchmark.yaml")
+
+
+@pytest.fixture(scope="session")
+def tasks(pipeline):
+    """The graph."""
+    return pipeline["root"]["dag"]["tasks"]
 
 
 @dataclass
