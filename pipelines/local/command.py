@@ -86,14 +86,14 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Finds mistakes that a step would find only minutes later."""
+    """Finds mistakes before the run that a step would find only minutes later."""
     for place in (arguments.path, arguments.weights, arguments.external_test, arguments.output):
         console.check_name(place)
     values = vars(arguments)
     options.check({name: values[name] for name in PIPELINE}, given & PIPELINE.keys(), options.option)
     for name in ("registry", "tag", "gpus"):
         if name in given and arguments.runner != "docker":
-            raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or leave it out")
+            raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or omit it")
     if arguments.path and arguments.source != "kaggle" and not Path(arguments.path).exists():
         raise UserError(f"there is no folder or file {arguments.path}: check --path")
     if arguments.external_test and not Path(arguments.external_test).exists():
@@ -103,9 +103,9 @@ def _check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The pipeline's parameters from the command line's."""
+    """The parameters of the pipeline from those of the command line."""
     taken = {name: getattr(arguments, name) for name in PIPELINE}
-    # The steps run in other folders.
+    # The steps have other working directories.
     if arguments.path and arguments.source != "kaggle":
         taken["path"] = str(Path(arguments.path).resolve())
     if arguments.weights not in WEIGHTS:
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs the benchmark on this machine: ingest, preprocess, four trainings, evaluation, comparison.",
         epilog="""examples:
   python -m pipelines.local --weights bundled
-      everything on simulated radiographs, with the small pre-trained network that the project carries
+      everything on simulated radiographs, with the small pre-trained network that the project includes
   python -m pipelines.local --source directory --path ~/chest_xray --image-size 128
       your images, the networks pre-trained on ImageNet (downloaded once)
   python -m pipelines.local --source kaggle
@@ -154,12 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     options.add_options(parser, PIPELINE.items())
     add("--external-test", default="", metavar="PATH", help="folder of an external test set, of other patients")
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
-    add("--runner", choices=("subprocess", "docker"), default="subprocess", help="default: %(default)s")
-    add("--registry", default="", help="of the images, for --runner docker; default: images on this machine")
-    add("--tag", default="", help="of the images; default: version and a hash of what is in each")
+    add("--runner", choices=("subprocess", "docker"), default="subprocess", help="of the steps; default: %(default)s")
+    add("--registry", default="", help="registry of the images, for --runner docker; default: images on this machine")
+    add("--tag", default="", help="tag of the images; default: version and a hash of what is in each")
     add(
         "--gpus", type=options.number(Range(0)), default=0, metavar="N", help="GPUs per container; default: %(default)s"
     )
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
-    add("--verbose", action="store_true", help="print everything")
+    add("--verbose", action="store_true", help="print all output")
     return parser

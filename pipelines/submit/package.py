@@ -173,10 +173,10 @@ def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def split_words(words: Sequence[str]) -> dict[str, str]:
-    """Names and texts of `--set name=value`, said any number of times; of one name the last counts.
+    """Splits the values of `--set name=value` into names and texts; of several with one name, the last counts.
 
     Raises:
-        UserError: one is no `name=value`.
+        UserError: a value is not of the form `name=value`.
     """
     given: dict[str, str] = {}
     for word in words:
@@ -188,10 +188,10 @@ def split_words(words: Sequence[str]) -> dict[str, str]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Parameters from a YAML or JSON file, which holds one mapping of names to values.
+    """Reads parameters from a YAML or JSON file, which must be one mapping of names to values.
 
     Raises:
-        UserError: it is missing, no YAML or JSON, or not a mapping.
+        UserError: it is missing, neither YAML nor JSON, or not a mapping.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 (a safe loader)
@@ -200,23 +200,23 @@ def read_file(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"--parameters {path} is neither YAML nor JSON: {error}") from None
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise UserError(f"--parameters {path} must hold names and values, for example 'epochs: 30'")
+        raise UserError(f"--parameters {path} must be a mapping of names to values, for example 'epochs: 30'")
     return values
 
 
 def check(package: Package, values: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Parameters of the types that the pipeline declares.
+    """Checks parameters, and converts them to the types that the pipeline declares.
 
     Args:
         package: the pipeline.
-        values: as a file gave them.
-        texts: as `--set` gave them; these count where both give one.
+        values: from a file, by name.
+        texts: from `--set`, by name; they override the file.
 
     Returns:
-        What to send.
+        The parameters to send, by name.
 
     Raises:
-        UserError: one is unknown, of another type, out of range, without effect, or missing.
+        UserError: a parameter is unknown, of another type, out of range, without effect, or missing.
     """
     known = package.parameters
     for name in (*values, *texts):
@@ -233,19 +233,19 @@ def check(package: Package, values: Mapping[str, Any], texts: Mapping[str, str])
 
 
 def _check_values(taken: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> None:
-    """Checks what can be known of the parameters of this project's pipeline before it runs."""
+    """Checks the values of the parameters that `components.parameters` defines."""
     ours = {
         name: value
         for name, value in taken.items()
         if name in PIPELINE and _KIND_OF[PIPELINE[name].kind] == known[name]["parameterType"]
     }
-    # A file may well hold all parameters; those that it leaves as they are need no effect.
+    # A file may list all parameters; those with their default values may be without effect.
     changed = {name for name, value in ours.items() if value != PIPELINE[name].default}
     options.check(ours, changed, options.setting)
 
 
 def _read(text: str, kind: str) -> Any:
-    """A value from the command line; the text itself where it is none of this kind."""
+    """A value from the command line; the text itself if it is not of this type."""
     try:
         if kind == "STRING":
             return text
@@ -259,7 +259,7 @@ def _read(text: str, kind: str) -> Any:
 def _check_kind(name: str, value: Any, kind: str) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     fits = {
-        # Kubeflow carries every number as a double.
+        # Kubeflow stores every number as a double.
         "NUMBER_INTEGER": whole and abs(value) <= _LARGEST_WHOLE,
         "NUMBER_DOUBLE": whole or (isinstance(value, float) and math.isfinite(value)),
         "STRING": isinstance(value, str),
@@ -281,7 +281,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _in_floats(value: Any) -> Any:
-    """The value with all whole numbers as floats, as they come back from a server."""
+    """The value with all integers as floats, as a server returns them."""
     if isinstance(value, dict):
         return {key: _in_floats(item) for key, item in value.items()}
     if isinstance(value, list):
