@@ -100,6 +100,14 @@ def test_deleting_pauses_and_waits_to_be_said_again(server, say, running):
     assert not server.recurring_runs
 
 
+def test_deleting_is_not_done_while_the_run_of_a_replaced_schedule_goes_on(server, say, running):
+    old, _ = running
+    say(*TUESDAY)
+    assert len(server.recurring_runs) == 2
+    assert say("delete").code == schedules.RUN_GOES_ON
+    assert list(server.recurring_runs.values()) == [old]
+
+
 def test_deleting_can_wait_for_the_end_of_the_run(server, say, running, monkeypatch):
     _, run = running
     waits = []
