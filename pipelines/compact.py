@@ -1,4 +1,4 @@
-"""Components as a pipeline carries them: without the texts that a run's status would repeat."""
+"""Shortens components, because a run's status repeats their texts."""
 
 import copy
 import re
@@ -9,25 +9,25 @@ from components.step import interface
 
 
 def compact(component: PythonComponent) -> PythonComponent:
-    """A copy of a component whose command names its function instead of holding its source.
+    """A copy of a component whose command imports its function instead of containing its source.
 
     A run's workflow repeats a task's command about eight times (`workflow_size`), and the function is in the image.
 
     Args:
-        component: made by `components.step.step`.
+        component: created by `components.step.step`.
     """
     shorter = copy.deepcopy(component)
     container = shorter.component_spec.implementation.container
     *shell, script, _ = container.command
-    # kfp indents the lines that the script continues on.
+    # kfp indents the continuation lines of the script.
     container.command = [*shell, re.sub(" {2,}", " ", script), _source(component)]
     return shorter
 
 
 def bare(component: PythonComponent) -> PythonComponent:
-    """A compact copy without the descriptions of its inputs, which are repeated likewise.
+    """A compact copy without the descriptions of its inputs, which the workflow repeats as well.
 
-    The pipeline's own inputs keep theirs, which Kubeflow's run form shows, and so do the components' YAML files.
+    The inputs of the pipeline keep their descriptions for Kubeflow's run form, and so do the components' YAML files.
     """
     shorter = compact(component)
     for spec in shorter.component_spec.inputs.values():

@@ -1,4 +1,4 @@
-"""Compiles the pipeline, and each component by itself, to the YAML that Kubeflow runs."""
+"""Compiles the pipeline, and each component separately, to YAML for Kubeflow."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ COMPONENTS = (ingest, preprocess, train, evaluate, evaluate_floor, compare)
 
 
 def compile_all(settings: Settings, output: Path) -> list[Path]:
-    """Writes the pipeline's YAML and one YAML a component.
+    """Writes the YAML file of the pipeline and one per component.
 
     Args:
-        settings: what is fixed at compile time.
+        settings: of the pipeline.
         output: folder for `pneumonia_benchmark.yaml` and `components/<name>.yaml`.
 
     Returns:
-        The files, the pipeline's first.
+        The files; the first is the pipeline's.
     """
     (output / "components").mkdir(parents=True, exist_ok=True)
     written = [output / f"{NAME.replace('-', '_')}.yaml"]

@@ -3,8 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-import keras
-
 from components.artifacts import evaluation, files, trained_model
 from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
@@ -12,6 +10,7 @@ from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
 from components.evaluate.judging import judge, load_external
 from components.inference import gradcam
+from components.inference.loading import load_model
 from components.inference.scoring import BATCH_SIZE, score
 from components.parameters import EvaluateParameters
 
@@ -49,7 +48,7 @@ def evaluate(
         results = []
         for model in trained:
             started, seed = files.now(), model.training["seed"]
-            network = keras.models.load_model(model.model_file, compile=False)
+            network = load_model(model.model_file)
             predict = partial(score, network)
             predict(data.splits["test"].images[:BATCH_SIZE])  # compiles, so that it does not count as inference time
             results.append(

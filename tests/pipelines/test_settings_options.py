@@ -5,7 +5,8 @@ import argparse
 import pytest
 
 from components.console import UserError
-from pipelines.settings import Settings, Toleration, add_options, read
+from pipelines.settings import Settings, Toleration
+from pipelines.settings_options import add_options, read
 
 
 def settings(*words):
@@ -140,8 +141,8 @@ def test_a_value_that_is_not_understood_is_named_with_what_would_be(words):
     [
         ("gpu: 1", "has no option 'gpu': use accelerator, cache_ingest, cache_training, cpu,"),
         ("settings: other.yaml", "has no option 'settings'"),
-        ("- gpus", "is no list of options: write lines such as 'gpus: 1'"),
-        ("gpus: [", "is no valid YAML"),
+        ("- gpus", "is not a mapping of options: write lines such as 'gpus: 1'"),
+        ("gpus: [", "is not valid YAML"),
         ("cache_ingest: maybe", "--cache-ingest is 'maybe' in the settings file: write true or false"),
         ("cpu: {training: 2}", "--cpu 'training=2' is not understood"),
     ],
