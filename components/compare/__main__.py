@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from components.compare.between_runs import compare_runs, terminal_text
+from components.compare.between_runs import compare_runs
 from components.compare.compare import compare
-from components.compare.report.tables import terminal_table
+from components.compare.report.runs_summary import plain_text_summary
+from components.compare.report.tables.main import terminal_table
 from components.compare.runs import is_run
 from components.console import UserError, plain_errors, say
 
@@ -57,7 +58,7 @@ def _evaluations(given: argparse.Namespace) -> None:
 def _runs(given: argparse.Namespace) -> None:
     if len(given.folder) != 2 or not all(map(is_run, given.folder)):
         raise UserError("whole runs are compared two at a time: pass the folders of two runs, and no evaluation")
-    print(terminal_text(compare_runs(*given.folder, given.output)))
+    print(plain_text_summary(compare_runs(*given.folder, given.output)))
 
 
 if __name__ == "__main__":

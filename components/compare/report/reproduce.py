@@ -1,8 +1,9 @@
-"""The command that repeats a run, put together from what each artifact says made it."""
+"""The command that repeats a run, assembled from the arguments that each artifact records."""
 
 import shlex
 from typing import Any
 
+from components.artifacts.comparison import ComparisonRecord
 from components.compare.inputs import Inputs
 
 OPTIONS = (
@@ -25,28 +26,29 @@ OF_ONE_SOURCE = {
     **dict.fromkeys(("synthetic_images", "synthetic_size", "synthetic_difficulty"), "synthetic"),
     "pneumoniamnist_size": "pneumoniamnist",
 }
-"""Options that only one source heeds."""
+"""Options that apply to one source only."""
 
 
-def command(inputs: Inputs, results: dict[str, Any]) -> str:
-    """The command line of a local run with the same data, settings and seeds; empty where it cannot be told.
+def command(inputs: Inputs, results: ComparisonRecord) -> str:
+    """The command line of a local run with the same data, settings and seeds; empty where it is not known.
 
-    Every option is spelled out, so that a later version with other defaults does the same.
+    Every option is written out, so that a later version with other defaults does the same.
 
     Args:
-        inputs: whose artifacts keep the arguments that made them.
+        inputs: their artifacts record the arguments of each step.
         results: content of `results.json`.
     """
     info = inputs.dataset.info
     seeds = results["run"]["seeds"]
     if not info.get("ingest") or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
         return ""
-    first = inputs.models[0].evaluation.results
+    first = inputs.models[0].record
     steps = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
     given = {name: value for step in steps for name, value in step["arguments"].items()}
     words = ["python", "-m", "pipelines.local"]
     if given["source"] == "pneumoniamnist" and given.get("path"):
-        given.pop("pneumoniamnist_size", None)  # the file says it, and the local runner takes no option without effect
+        # The file determines it, and the local runner refuses options without effect.
+        given.pop("pneumoniamnist_size", None)
     for name in OPTIONS:
         if OF_ONE_SOURCE.get(name, given["source"]) == given["source"]:
             words += _option(name, given.get(name))
@@ -58,7 +60,7 @@ def command(inputs: Inputs, results: dict[str, Any]) -> str:
 
 
 def _option(name: str, value: Any) -> list[str]:
-    """The words of one option; none for what was not given."""
+    """The words of one option; none for an option that was not given."""
     if value is None or value is False or value == "":
         return []
     option = f"--{name.replace('_', '-')}"
