@@ -203,16 +203,6 @@ def save(folder: Path, manifest: pd.DataFrame, quality: QualityRecord) -> None:
     files.write_json(folder / "quality.json", quality)
 
 
-def check_fraction(max_bad_fraction: float) -> None:
-    """Checks the setting that `check_refused` takes.
-
-    Raises:
-        UserError: it is no fraction.
-    """
-    if not 0 <= max_bad_fraction <= 1:
-        raise UserError(f"--max-bad-fraction is {max_bad_fraction:g}, but must be from 0 (none) to 1 (all)")
-
-
 def check_refused(refused: list[dict[str, str]], total: int, max_bad_fraction: float) -> None:
     """Ends the step where too many files are bad for the rest to be trusted.
 

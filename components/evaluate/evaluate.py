@@ -2,27 +2,27 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from components.artifacts import evaluation, files, trained_model
+from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
-from components.evaluate.judging import check_target, judge, load_external
+from components.evaluate.judging import judge, load_external
 from components.inference import gradcam
 from components.inference.scoring import BATCH_SIZE, score
+from components.parameters import EvaluateParameters
 
 
 def evaluate(
     dataset: str | Path,
     models: str | Path,
     output: str | Path,
-    target_sensitivity: float = 0.0,
+    parameters: EvaluateParameters,
     external: str | Path | None = None,
-    report_images: bool = True,
-) -> list[dict[str, Any]]:
+) -> list[EvaluationRecord]:
     """Scores the models of one regime, one for each seed, on the validation and the test split.
 
     Thresholds are chosen on validation; nothing is chosen on test.
@@ -31,17 +31,15 @@ def evaluate(
         dataset: folder of the prepared dataset.
         models: folder of the trained models.
         output: folder of the evaluations, made anew.
-        target_sensitivity: what thresholds are to reach on validation; 0 leaves them to Youden's J.
+        parameters: how thresholds are chosen, and whether small images are kept for the report.
         external: folder of a second prepared dataset, all of whose images are scored too.
-        report_images: keep small test images, and where the model looked in them, for the report.
 
     Returns:
         The content of `evaluation.json` for each seed.
 
     Raises:
-        UserError: dataset or model are missing, or do not fit each other, or the sensitivity is none.
+        UserError: dataset or model are missing, or do not fit each other.
     """
-    check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
     second = load_external(external, data)
     trained = trained_model.load_all(models)
@@ -59,13 +57,13 @@ def evaluate(
                     predict,
                     data,
                     model.training,
-                    target_sensitivity,
+                    parameters.target_sensitivity,
                     BATCH_SIZE,
                     started,
                     f"evaluate {model.training['regime']}{f', seed {seed}' if len(trained) > 1 else ''}",
                     files.seed_folder(folder, seed),
                     second,
-                    gradcam.explain(network, data.splits["test"].images) if report_images else None,
+                    gradcam.explain(network, data.splits["test"].images) if parameters.report_images else None,
                 )
             )
         evaluation.save_index(folder, results)

@@ -13,7 +13,8 @@ from components import console, machine
 from components.artifacts import evaluation, files
 from components.artifacts.names import FLOOR
 from components.artifacts.prepared_dataset import PreparedDataset, Split
-from components.evaluate.judging import check_target, judge, load_external
+from components.evaluate.judging import judge, load_external
+from components.parameters import BaselineParameters
 
 SIDE = 24
 """Height and width of a thumbnail in px."""
@@ -23,24 +24,23 @@ PENALTY = 1.0
 
 
 def evaluate_floor(
-    dataset: str | Path, output: str | Path, target_sensitivity: float = 0.0, external: str | Path | None = None
+    dataset: str | Path, output: str | Path, parameters: BaselineParameters, external: str | Path | None = None
 ) -> dict[str, Any]:
     """Fits the floor on the training split and scores it as every regime is scored.
 
     Args:
         dataset: folder of the prepared dataset.
         output: folder of the evaluation, made anew.
-        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+        parameters: how the threshold is chosen.
         external: folder of a second prepared dataset, all of whose images are scored too.
 
     Returns:
         The content of `evaluation.json`; its regime is `names.FLOOR`.
 
     Raises:
-        UserError: the dataset is missing, or the sensitivity is none.
+        UserError: the dataset is missing.
     """
     started = files.now()
-    check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
     second = load_external(external, data)
     train = data.splits["train"]
@@ -53,7 +53,15 @@ def evaluate_floor(
     with files.new_folder(output) as folder:
         own = files.seed_folder(folder, training["seed"])
         results = judge(
-            lambda images: _scores(model, images), data, training, target_sensitivity, 1, started, speaker, own, second
+            lambda images: _scores(model, images),
+            data,
+            training,
+            parameters.target_sensitivity,
+            1,
+            started,
+            speaker,
+            own,
+            second,
         )
         evaluation.save_index(folder, [results])
     return results

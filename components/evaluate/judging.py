@@ -24,16 +24,6 @@ Predict = Callable[[np.ndarray], np.ndarray]
 """Takes images, uint8 (N, H, W), gives their probability of pneumonia, float64 (N,)."""
 
 
-def check_target(target_sensitivity: float) -> None:
-    """Refuses a sensitivity that is none.
-
-    Raises:
-        UserError: it is not from 0 to 1.
-    """
-    if not 0 <= target_sensitivity <= 1:
-        raise UserError(f"target sensitivity is {target_sensitivity:g}, but must be from 0 (Youden's J decides) to 1")
-
-
 def judge(
     predict: Predict,
     data: PreparedDataset,

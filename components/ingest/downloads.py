@@ -25,10 +25,9 @@ from components.artifacts import files
 from components.console import UserError
 from components.ingest import retries
 from components.ingest.archives import MAX_BYTES, room_for
+from components.source_checks import check_url, shown_url
 
 CACHE_VARIABLE = "PNEUMONIA_BENCHMARK_CACHE"
-TOKEN_VARIABLE = "PNEUMONIA_BENCHMARK_TOKEN"  # noqa: S105 (a name)
-HTTP_VARIABLE = "PNEUMONIA_BENCHMARK_ALLOW_HTTP"
 TIMEOUTS = (15, 60)
 """Seconds to connect, and without a byte before a server counts as stalled."""
 REDIRECTS = 10
@@ -36,7 +35,6 @@ _CHUNK = 1024**2
 _PROGRESS = 1024**2  # bytes that make an attempt count as one that got on
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 """Answers of a server that another attempt may change."""
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def cache_folder(workspace: Path) -> Path:
@@ -75,43 +73,6 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def shown_url(url: str) -> str:
-    """A URL as it may be shown and kept: without user, password and query, which may hold secrets."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" if host else url
-
-
-def check_url(url: str, allow_http: bool = False) -> None:
-    """Refuses places that nothing should be loaded from.
-
-    Args:
-        url: in full.
-        allow_http: whether unencrypted transport is meant.
-
-    Raises:
-        UserError: it is no https URL (http is for this machine, or where it is allowed), or holds a password.
-    """
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError as error:
-        raise UserError(f"{url!r} is no URL ({error}): check it") from None
-    if not host or parts.scheme not in ("http", "https"):
-        raise UserError(f"{shown_url(url)} is no https URL: only those are downloaded")
-    if parts.username or parts.password:
-        raise UserError(
-            f"the URL of {host} holds a user or password, which would end in logs: "
-            f"leave it out and give a token in the environment variable {TOKEN_VARIABLE}"
-        )
-    allowed = allow_http or host in _LOCAL or bool(os.environ.get(HTTP_VARIABLE))
-    if parts.scheme == "http" and not allowed:
-        raise UserError(
-            f"{shown_url(url)} is not encrypted, so anybody on the way could change it: use https, "
-            f"or set the environment variable {HTTP_VARIABLE}=1 if you trust the network"
-        )
 
 
 def download(

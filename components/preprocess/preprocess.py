@@ -6,6 +6,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,19 @@ from PIL import Image
 
 from components import console, machine
 from components.artifacts import dataset_summary, files, prepared_dataset
+from components.artifacts.dataset_summary import DatasetRecord
 from components.artifacts.names import CLASSES, SPLITS
 from components.artifacts.raw_dataset import (
     BLANK,
-    MAX_BAD_FRACTION,
     ImageReader,
     RawDataset,
-    check_fraction,
     check_refused,
 )
 from components.console import UserError
 from components.imaging import decoding
+from components.parameters import PreprocessParameters
 from components.preprocess import copies, splitting
 
-SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
-LARGEST_SEED = 2**32 - 1
 EXAMPLES_A_CLASS = 8
 EXAMPLE_SIZE = 192
 """Larger images are shown at this size: the report carries the picture inside it."""
@@ -43,29 +42,15 @@ HASHED = 64
 
 
 def preprocess(
-    raw_dataset: str | Path,
-    output: str | Path,
-    summary: str | Path,
-    image_size: int = 96,
-    seed: int = 1,
-    deduplicate: bool = False,
-    resplit: bool = False,
-    report_images: bool = True,
-    max_bad_fraction: float = MAX_BAD_FRACTION,
-) -> dict[str, Any]:
+    raw_dataset: str | Path, output: str | Path, summary: str | Path, parameters: PreprocessParameters
+) -> DatasetRecord:
     """Prepares a dataset for training.
 
     Args:
         raw_dataset: folder of the raw dataset.
         output: the prepared dataset's folder, made anew.
         summary: the dataset summary's folder, made anew.
-        image_size: height and width of the prepared images in px.
-        seed: of the split.
-        deduplicate: leave copies out, also re-encoded and resized ones, as `copies.to_drop` says.
-        resplit: ignore the source's splits and make new ones, by patient.
-        report_images: put example images into the summary, from which the report takes them.
-        max_bad_fraction: the run fails where more of the source's files than this cannot be used (0 to 1), those that
-            ingest refused included.
+        parameters: image size, splits, copies, and how many of the files may be unusable.
 
     Returns:
         The content of `dataset.json`.
@@ -75,19 +60,17 @@ def preprocess(
             image of a class.
     """
     started = files.now()
-    given = locals()
-    arguments = {name: given[name] for name in given if name not in ("raw_dataset", "output", "summary", "started")}
-    _check(raw_dataset, output, summary, image_size, seed, max_bad_fraction)
+    _check_folders(raw_dataset, output, summary)
     raw = RawDataset.load(raw_dataset)
     with files.new_folder(output) as folder:
         decoded = folder / "decoded.npy"
-        manifest, refused = _decode_all(raw, image_size, decoded)
+        manifest, refused = _decode_all(raw, parameters.image_size, decoded)
         refused = raw.quality["refused"] + refused
-        check_refused(refused, len(manifest) + len(refused), max_bad_fraction)
+        check_refused(refused, len(manifest) + len(refused), parameters.max_bad_fraction)
         found = _find_copies(decoded)
-        dropped = copies.to_drop(found, manifest) if deduplicate else np.zeros(len(manifest), bool)
-        whom = manifest.assign(patient=copies.linked_patients(found, manifest)) if resplit else manifest
-        splits, rule = splitting.split(whom[~dropped], seed, resplit)
+        dropped = copies.to_drop(found, manifest) if parameters.deduplicate else np.zeros(len(manifest), bool)
+        whom = manifest.assign(patient=copies.linked_patients(found, manifest)) if parameters.resplit else manifest
+        splits, rule = splitting.split(whom[~dropped], parameters.seed, parameters.resplit)
         splits = splits.reindex(manifest.index, fill_value="")
         _store(decoded, manifest, splits, folder)
         decoded.unlink()
@@ -95,38 +78,28 @@ def preprocess(
         quality = {name: value for name, value in raw.quality.items() if name not in _HEADER}
         quality["refused"] = refused
         quality["copies"] = copies.describe(found, manifest, splits.to_numpy()) | {"dropped": int(dropped.sum())}
-        info = files.header(prepared_dataset.KIND, started, arguments) | {
+        info = files.header(prepared_dataset.KIND, started, asdict(parameters)) | {
             "source": raw.quality["source"],
             "ingest": raw.quality["made_by"],
-            "image_size": image_size,
+            "image_size": parameters.image_size,
             "resize": decoding.DESCRIPTION,
             "split_rule": rule,
-            "deduplicated": deduplicate,
-            "resplit": resplit,
+            "deduplicated": parameters.deduplicate,
+            "resplit": parameters.resplit,
             "splits": counts,
             "fingerprint": prepared_dataset.fingerprint(folder),
             "quality": quality,
         }
         files.write_json(folder / "dataset.json", info)
         with files.new_folder(summary) as small:
-            dataset_summary.save(small, folder / "dataset.json", _examples(folder) if report_images else None)
+            dataset_summary.save(
+                small, folder / "dataset.json", _examples(folder) if parameters.report_images else None
+            )
     _say(info, refused[len(raw.quality["refused"]) :])
     return info
 
 
-def _check(
-    raw_dataset: str | Path,
-    output: str | Path,
-    summary: str | Path,
-    image_size: int,
-    seed: int,
-    max_bad_fraction: float,
-) -> None:
-    check_fraction(max_bad_fraction)
-    if not SMALLEST_SIZE <= image_size <= LARGEST_SIZE:
-        raise UserError(f"image size is {image_size}, but must be from {SMALLEST_SIZE} to {LARGEST_SIZE} px")
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UserError(f"seed is {seed}, but must be from 0 to {LARGEST_SEED}")
+def _check_folders(raw_dataset: str | Path, output: str | Path, summary: str | Path) -> None:
     for one, other in itertools.permutations([Path(path).resolve() for path in (raw_dataset, output, summary)], 2):
         if one.is_relative_to(other):
             raise UserError(

@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from components import console
+from components import console, options
 from components.artifacts import files
-from components.artifacts.names import BACKBONES, REGIMES, SOURCE_URLS, SOURCES, WEIGHTS
+from components.artifacts.names import REGIMES, WEIGHTS
 from components.console import UserError
+from components.parameters import PIPELINE, Range
 from images.build import images, reference
-from pipelines import limits
 from pipelines.local import containers, process
 from pipelines.local.process import Job
 from pipelines.settings import Settings
@@ -24,7 +24,6 @@ from pipelines.settings import Settings
 LATEST = "latest"
 _FAILED = re.compile(r"finished with status \S*FAILURE")
 """What kfp says after a step, with codes of colours before the status."""
-_NOT_PARAMETERS = ("output", "regimes", "verbose", "runner", "registry", "tag", "gpus", "external_test")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -32,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = _parser()
     arguments = parser.parse_args(words)
     with console.plain_errors(), process.stoppable():
-        _check(arguments, _given(parser, words))
+        _check(arguments, options.given(parser, words))
         settings = _settings(arguments)
         if arguments.runner == "docker":
             containers.check([settings.data_image, settings.train_image])
@@ -118,19 +117,12 @@ class _Output:
             self._terminal.flush()
 
 
-def _given(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> set[str]:
-    """The options that the command line has, by the names of their values."""
-    nothing = argparse.Namespace(**{action.dest: None for action in parser._actions})
-    return {name for name, value in vars(parser.parse_args(words, nothing)).items() if value is not None}
-
-
 def _check(arguments: argparse.Namespace, given: set[str]) -> None:
     """Finds mistakes that a step would find only minutes later."""
     for place in (arguments.path, arguments.weights, arguments.external_test, arguments.output):
         console.check_name(place)
     values = vars(arguments)
-    known = {name: values[name] for name in limits.DEFAULTS}
-    limits.check(known, given & known.keys(), limits.option)
+    options.check({name: values[name] for name in PIPELINE}, given & PIPELINE.keys(), options.option)
     for name in ("registry", "tag", "gpus"):
         if name in given and arguments.runner != "docker":
             raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or leave it out")
@@ -144,8 +136,7 @@ def _check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     """The pipeline's parameters from the command line's."""
-    given = vars(arguments)
-    taken = {name: value for name, value in given.items() if name not in _NOT_PARAMETERS}
+    taken = {name: getattr(arguments, name) for name in PIPELINE}
     # The steps run in other folders.
     if arguments.path and arguments.source != "kaggle":
         taken["path"] = str(Path(arguments.path).resolve())
@@ -230,54 +221,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
 
-    def number(name: str, **options: str) -> None:
-        """A parameter whose range and default are known."""
-        add(limits.option(name), type=limits.RANGES[name].read, default=limits.DEFAULTS[name], **options)
-
-    places = f"{', '.join(SOURCES)}, or a URL: {', '.join(SOURCE_URLS)}"
-    add("--source", default="synthetic", metavar="PLACE", help=f"{places}; default: %(default)s")
-    add("--path", default="", help="folder, archive or table (directory); dataset id (kaggle); .npz (pneumoniamnist)")
-    add("--sha256", default="", help="of the archive behind https://; other content is refused")
-    number("pneumoniamnist_size", metavar="PX", help="28, 64, 128 or 224")
-    add(
-        "--external-test", default="", metavar="PATH", help="a second folder, from another hospital, to score models on"
-    )
+    options.add_options(parser, PIPELINE.items())
+    add("--external-test", default="", metavar="PATH", help="folder of an external test set, of other patients")
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
-    add("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
-    add("--weights", default="imagenet", help=f"{', '.join(WEIGHTS)}, or a Keras weights file; default: %(default)s")
-    number("image_size", metavar="PX", help="default: %(default)s")
-    number("epochs", metavar="N", help="at most so many; default: %(default)s")
-    number("patience", metavar="N", help="0 trains all epochs; default: %(default)s")
-    number("batch_size", metavar="N", help="default: %(default)s")
-    number("learning_rate", metavar="X", help="default: %(default)s")
-    number("trainable_layers", metavar="N", help="partial fine-tuning's; default: %(default)s")
-    number(
-        "target_sensitivity",
-        metavar="X",
-        help="thresholds are the highest that reach it on validation; default: Youden's J decides",
-    )
-    number(
-        "gpu_hour_price", metavar="PRICE", help="of an hour of training with a GPU, in your currency; default: unknown"
-    )
-    number("cpu_hour_price", metavar="PRICE", help="likewise without a GPU")
-    number("seeds", metavar="N", help="train everything N times; default: %(default)s")
-    number("seed", metavar="S", help="the first of them; default: %(default)s")
-    number("data_seed", metavar="S", help="of simulation and split; default: %(default)s")
-    number("synthetic_images", metavar="N", help="default: %(default)s")
-    number("synthetic_size", metavar="PX", help="shorter side; default: %(default)s")
-    number("synthetic_difficulty", metavar="X", help="0 to 1; default: %(default)s")
-    number(
-        "max_bad_fraction",
-        metavar="X",
-        help="fail where more of the files than this cannot be used; default: %(default)s",
-    )
-    add("--deduplicate", action="store_true", help="leave copies of images out")
-    add("--resplit", action="store_true", help="ignore the source's splits, make new ones by patient")
-    add("--no-report-images", dest="report_images", action="store_false", help="no example images in the report")
     add("--runner", choices=("subprocess", "docker"), default="subprocess", help="default: %(default)s")
     add("--registry", default="", help="of the images, for --runner docker; default: images on this machine")
     add("--tag", default="", help="of the images; default: version and a hash of what is in each")
-    add("--gpus", type=limits.Range(0).read, default=0, metavar="N", help="GPUs a container; default: %(default)s")
+    add(
+        "--gpus", type=options.number(Range(0)), default=0, metavar="N", help="GPUs per container; default: %(default)s"
+    )
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
     add("--verbose", action="store_true", help="print everything")
     return parser

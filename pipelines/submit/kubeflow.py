@@ -83,7 +83,7 @@ class Connection:
         """The arguments of `kfp.Client`, secrets read from files and environment.
 
         Raises:
-            UserError: no server is named, a file is missing or empty, or the host is no URL.
+            UserError: no server is named, a file is missing or empty, or the host is not a URL.
         """
         token_file = self.token_file or (os.environ.get(_TOKEN_FILE) and Path(os.environ[_TOKEN_FILE]))
         credentials = None
@@ -129,7 +129,7 @@ def _url(host: str, kube_context: str | None) -> str | None:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not set(url) & set(" \t\n"):
             return url
-    raise UserError(f"the host {host!r} is no URL: use, for example, http://localhost:8888 or https://HOST/pipeline")
+    raise UserError(f"the host {host!r} is not a URL: use, for example, http://localhost:8888 or https://HOST/pipeline")
 
 
 class _Retry(urllib3.Retry):

@@ -11,7 +11,9 @@ from typing import Any
 
 import yaml
 
+from components import options
 from components.console import UserError
+from components.parameters import PIPELINE
 
 NAME = "pneumonia-benchmark"
 LARGEST_BYTES = 32 * 2**20
@@ -123,7 +125,7 @@ def without_cache(package: Package, path: Path) -> Package:
 
 def pins_source(package: Package, parameters: Mapping[str, Any]) -> bool:
     """Whether a run with these parameters gets images that can never change under the same arguments."""
-    from components.ingest.sources import is_pinned  # noqa: PLC0415 (takes a second, which help need not wait for)
+    from components.source_checks import is_pinned  # noqa: PLC0415 (takes a second, which help need not wait for)
 
     declared = package.parameters
     if not declared.keys() >= set(PLACE):
@@ -231,16 +233,14 @@ def check(package: Package, values: Mapping[str, Any], texts: Mapping[str, str])
 
 def _check_values(taken: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> None:
     """Checks what can be known of the parameters of this project's pipeline before it runs."""
-    from pipelines import limits  # noqa: PLC0415 (takes a second, which help need not wait for)
-
     ours = {
         name: value
         for name, value in taken.items()
-        if name in limits.DEFAULTS and _KIND_OF[type(limits.DEFAULTS[name])] == known[name]["parameterType"]
+        if name in PIPELINE and _KIND_OF[PIPELINE[name].kind] == known[name]["parameterType"]
     }
     # A file may well hold all parameters; those that it leaves as they are need no effect.
-    changed = {name for name, value in ours.items() if value != limits.DEFAULTS[name]}
-    limits.check(ours, changed, limits.setting)
+    changed = {name for name, value in ours.items() if value != PIPELINE[name].default}
+    options.check(ours, changed, options.setting)
 
 
 def _read(text: str, kind: str) -> Any:

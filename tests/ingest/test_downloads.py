@@ -11,7 +11,8 @@ import pytest
 
 from components.console import UserError
 from components.ingest import downloads, retries
-from components.ingest.downloads import cache_folder, check_url, download, only_one, shown_url
+from components.ingest.downloads import cache_folder, download, only_one
+from components.source_checks import check_url, shown_url
 
 from .file_server import send
 
@@ -213,7 +214,7 @@ def test_a_redirect_is_followed_without_the_token_of_the_first_server(tmp_path, 
 )
 def test_a_redirect_to_elsewhere_than_https_is_refused(tmp_path, server, target):
     server.plan = [lambda request: send(request, 302, b"", Location=target)]
-    with pytest.raises(UserError, match=r"is no https URL|is not encrypted"):
+    with pytest.raises(UserError, match=r"is not an https URL|is not encrypted"):
         download(f"{server.url}/start", tmp_path)
 
 
@@ -252,10 +253,10 @@ def test_a_certificate_that_is_not_trusted_ends_the_download_at_once(tmp_path, m
     ("url", "message"),
     [
         ("http://example.org/x.zip", "is not encrypted.*set the environment variable PNEUMONIA_BENCHMARK_ALLOW_HTTP=1"),
-        ("ftp://example.org/x.zip", "is no https URL"),
-        ("file:///etc/passwd", "is no https URL"),
-        ("https:///x", "is no https URL"),
-        ("https://[x", "is no URL"),
+        ("ftp://example.org/x.zip", "is not an https URL"),
+        ("file:///etc/passwd", "is not an https URL"),
+        ("https:///x", "is not an https URL"),
+        ("https://[x", "is not a URL"),
         ("https://me:secret@example.org/x", "the URL of example.org holds a user or password"),
     ],
 )

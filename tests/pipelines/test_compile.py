@@ -71,7 +71,7 @@ def test_the_graph_is_flat(tasks):
         "Evaluate: Transfer learning": ["preprocess", "train-2"],
         "Evaluate: Partial fine-tuning": ["preprocess", "train-3"],
         "Evaluate: Full fine-tuning": ["preprocess", "train-4"],
-        "Evaluate: floor": ["preprocess"],
+        "Evaluate: baseline": ["preprocess"],
         "Compare": ["evaluate", "evaluate-2", "evaluate-3", "evaluate-4", "evaluate-floor", "preprocess"],
     }
     assert not any("parameterIterator" in task or "artifactIterator" in task for task in tasks.values())

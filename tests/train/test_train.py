@@ -14,6 +14,7 @@ from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import load_all
 from components.console import UserError
+from components.parameters import TrainParameters
 from components.train import backbones, folding, networks
 from components.train import train as room
 from components.train.batches import StoredFeatures
@@ -40,7 +41,7 @@ def scores(folder, prepared):
 
 def train_one(*arguments, **settings):
     """Trains with one seed; gives the content of its `training.json`."""
-    (training,) = room.train(*arguments, **{"seeds": 1} | settings)
+    (training,) = room.train(*arguments, TrainParameters(**{"seeds": 1} | settings))
     return training
 
 
@@ -168,7 +169,7 @@ def test_one_seed_gives_identical_predictions_in_two_processes_and_another_seed_
 )
 def test_a_seed_after_others_gives_what_it_gives_alone(regime, weights, prepared, tmp_path):
     settings = {"backbone": "MobileNetV2-0.5", "weights": weights, "epochs": 2, "batch_size": 8, "patience": 0}
-    first, second = room.train(prepared, tmp_path / "both", regime, **settings, seed=1, seeds=2)
+    first, second = room.train(prepared, tmp_path / "both", regime, TrainParameters(**settings, seed=1, seeds=2))
     alone = train_one(prepared, tmp_path / "alone", regime, **settings, seed=2)
     assert (first["seed"], second["seed"]) == (1, 2)
 

@@ -3,30 +3,10 @@
 import shlex
 from typing import Any
 
+from components import options
 from components.artifacts.comparison import ComparisonRecord
 from components.compare.inputs import Inputs
-
-OPTIONS = (
-    *(
-        "source",
-        "path",
-        "sha256",
-        "pneumoniamnist_size",
-        "synthetic_images",
-        "synthetic_size",
-        "synthetic_difficulty",
-        "max_bad_fraction",
-    ),
-    *("deduplicate", "resplit", "image_size", "backbone", "weights", "epochs", "patience", "batch_size"),
-    *("learning_rate", "trainable_layers", "target_sensitivity", "gpu_hour_price", "cpu_hour_price"),
-)
-"""Arguments of the steps that are options of `python -m pipelines.local` under the same name."""
-
-OF_ONE_SOURCE = {
-    **dict.fromkeys(("synthetic_images", "synthetic_size", "synthetic_difficulty"), "synthetic"),
-    "pneumoniamnist_size": "pneumoniamnist",
-}
-"""Options that apply to one source only."""
+from components.parameters import PIPELINE, STEPS, described
 
 
 def command(inputs: Inputs, results: ComparisonRecord) -> str:
@@ -43,25 +23,17 @@ def command(inputs: Inputs, results: ComparisonRecord) -> str:
     if not info.get("ingest") or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
         return ""
     first = inputs.models[0].record
-    steps = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
-    given = {name: value for step in steps for name, value in step["arguments"].items()}
-    words = ["python", "-m", "pipelines.local"]
-    if given["source"] == "pneumoniamnist" and given.get("path"):
-        # The file determines it, and the local runner refuses options without effect.
-        given.pop("pneumoniamnist_size", None)
-    for name in OPTIONS:
-        if OF_ONE_SOURCE.get(name, given["source"]) == given["source"]:
-            words += _option(name, given.get(name))
+    made_by = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
+    values: dict[str, Any] = {}
+    for step, own in zip(STEPS, made_by, strict=True):
+        for name, parameter in described(step).items():
+            if name in own["arguments"]:
+                values.setdefault(parameter.pipeline_name, own["arguments"][name])
+    values |= {"seed": seeds[0], "seeds": len(seeds)}
+    if values.get("path"):
+        values.pop("pneumoniamnist_size", None)  # the file determines it
+    applicable = {name: value for name, value in values.items() if PIPELINE[name].source in ("", values["source"])}
+    words = ["python", "-m", "pipelines.local", *options.words(applicable)]
     if "external" in results:
         words += ["--external-test", "PATH"]
-    words += ["--data-seed", str(info["ingest"]["arguments"]["seed"])]
-    words += ["--seeds", str(len(seeds)), "--seed", str(seeds[0]), "--regimes", *results["regimes"]]
-    return shlex.join(words)
-
-
-def _option(name: str, value: Any) -> list[str]:
-    """The words of one option; none for an option that was not given."""
-    if value is None or value is False or value == "":
-        return []
-    option = f"--{name.replace('_', '-')}"
-    return [option] if value is True else [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join([*words, "--regimes", *results["regimes"]])

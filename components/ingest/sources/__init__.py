@@ -1,21 +1,20 @@
 """Where datasets come from. A source has one job: to put a folder of images, in a layout that is understood, on disk.
 
-To add a source, write a class with `name`, `description()` and `fetch()`, and give it a line in `open_source`.
+To add a source, write a class with `name`, `description()` and `fetch()`, and give it a line in `open_source`
+and in `components.source_checks`.
 """
 
-import re
 from pathlib import Path
 from typing import Protocol
 
-from components.artifacts.names import SOURCE_URLS, SOURCES
-from components.console import UserError
-from components.ingest.downloads import check_url
 from components.ingest.sources.buckets import Bucket
 from components.ingest.sources.directory import Directory
-from components.ingest.sources.kaggle import DEFAULT_DATASET, Kaggle
-from components.ingest.sources.pneumoniamnist import CHECKSUMS, PneumoniaMnist
+from components.ingest.sources.kaggle import Kaggle
+from components.ingest.sources.pneumoniamnist import PneumoniaMnist
 from components.ingest.sources.simulated import Synthetic
 from components.ingest.sources.web import Web
+from components.parameters import IngestParameters
+from components.source_checks import DEFAULT_KAGGLE_DATASET, check_source
 
 
 class Source(Protocol):
@@ -41,70 +40,27 @@ class Source(Protocol):
         """
 
 
-def open_source(
-    source: str,
-    path: str = "",
-    sha256: str = "",
-    pneumoniamnist_size: int = 128,
-    images: int = 1200,
-    size: int = 160,
-    seed: int = 1,
-    difficulty: float = 0.5,
-) -> Source:
-    """The source of a name.
+def open_source(parameters: IngestParameters) -> Source:
+    """The source that parameters name.
 
     Args:
-        source: one of `names.SOURCES`, or a URL that begins with one of `names.SOURCE_URLS`.
-        path: where the data are, for sources that have a place; the dataset's id for Kaggle.
-        sha256: of the archive behind an https URL; "" does not check it.
-        pneumoniamnist_size: side of PneumoniaMNIST's images in px: 28, 64, 128 or 224.
-        images: how many, for sources that make them.
-        size: about how large in px, likewise.
-        seed: likewise.
-        difficulty: likewise, 0 to 1.
+        parameters: of ingest.
 
     Raises:
         UserError: there is no such source, or what it needs is missing.
     """
-    checksum = _checksum(sha256, source)
-    if path and (source == "synthetic" or source.startswith(("https://", "http://", *SOURCE_URLS))):
-        raise UserError(f"the source {source!r} takes no path: give --source directory with --path, or leave that out")
+    source, path = parameters.source, parameters.path
+    check_source(source, path, parameters.sha256)
     if source.startswith(("https://", "http://")):
-        check_url(source)
-        return Web(source, checksum)
+        return Web(source, f"sha256:{parameters.sha256.lower()}" if parameters.sha256 else "")
     if source.startswith(("gs://", "s3://")):
         return Bucket.of(source)
-    if source == "synthetic":
-        return Synthetic(images, size, seed, difficulty)
     if source == "directory":
-        if not path:
-            raise UserError("the source directory needs a folder: give it with --path")
         return Directory(Path(path))
     if source == "kaggle":
-        return Kaggle.of(path or DEFAULT_DATASET)
+        return Kaggle.of(path or DEFAULT_KAGGLE_DATASET)
     if source == "pneumoniamnist":
-        if not path and pneumoniamnist_size not in CHECKSUMS:
-            sizes = ", ".join(map(str, CHECKSUMS))
-            raise UserError(f"there is no PneumoniaMNIST at {pneumoniamnist_size} px: choose one of {sizes}")
-        return PneumoniaMnist(pneumoniamnist_size, Path(path) if path else None)
-    raise UserError(f"there is no source {source!r}: choose one of {', '.join((*SOURCES, *SOURCE_URLS))}")
-
-
-def is_pinned(source: str, path: str = "", sha256: str = "") -> bool:
-    """Whether a source can never give other images for the same arguments of `open_source`.
-
-    That holds for simulated radiographs, and for what is compared with a checksum.
-    """
-    checked = source.startswith("https://") and bool(sha256)
-    return source == "synthetic" or checked or (source == "pneumoniamnist" and not path)
-
-
-def _checksum(sha256: str, source: str) -> str:
-    """The checksum as `downloads` wants it."""
-    if not sha256:
-        return ""
-    if not source.startswith(("https://", "http://")):
-        raise UserError("--sha256 is of the archive behind an https:// source: leave it out for others")
-    if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise UserError(f"{sha256!r} is no SHA-256: give its 64 hexadecimal digits")
-    return f"sha256:{sha256.lower()}"
+        return PneumoniaMnist(parameters.pneumoniamnist_size, Path(path) if path else None)
+    return Synthetic(
+        parameters.synthetic_images, parameters.synthetic_size, parameters.seed, parameters.synthetic_difficulty
+    )

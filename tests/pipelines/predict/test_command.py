@@ -20,6 +20,7 @@ from components.console import UserError
 from components.evaluate.evaluate import evaluate
 from components.imaging import decoding
 from components.inference import gradcam
+from components.parameters import EvaluateParameters
 from pipelines.local import command as local
 from pipelines.predict import command as predict
 from pipelines.predict import serving
@@ -38,7 +39,7 @@ def run(tmp_path_factory):
     for seed, dataset in ((1, data), (2, worse)):
         step = folder / "steps" / "1" / f"iteration-{seed}"
         model = write_model(step / "train" / "model", seeds=(seed,))
-        evaluate(dataset, model, step / "evaluate" / "evaluation")
+        evaluate(dataset, model, step / "evaluate" / "evaluation", EvaluateParameters())
     for number, pixels in enumerate(np.load(data / "test.npy")):
         (folder.parent / "films" / "test").mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder.parent / "films" / "test" / f"{number}.png")

@@ -146,9 +146,9 @@ def test_without_a_yaml_the_pipeline_is_compiled_with_the_images_that_are_named(
         (["--poll", "0"], "'0' is not a number of seconds above 0"),
         (["--ssl-ca-cert", "nowhere.pem"], "the file of CA certificates nowhere.pem does not exist"),
         (["--existing-token-file", "nowhere"], "the token file nowhere does not exist"),
-        (["--host", "http://"], "the host 'http://' is no URL"),
-        (["--host", "http://a b"], "the host 'http://a b' is no URL"),
-        (["--host", "ftp://host"], "is no URL"),
+        (["--host", "http://"], "the host 'http://' is not a URL"),
+        (["--host", "http://a b"], "the host 'http://a b' is not a URL"),
+        (["--host", "ftp://host"], "is not a URL"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_nothing_is_sent(server, say, words, message):

@@ -89,7 +89,7 @@ def test_of_a_good_run_a_task_has_a_line_when_it_starts_and_one_when_it_ends(rep
     found = lines(said)
     assert found[:2] == ["run: waiting", "run: started"]
     assert found[-1] == "run: succeeded"
-    titles = ["Ingest", "Preprocess", "Evaluate: floor", "Compare"]
+    titles = ["Ingest", "Preprocess", "Evaluate: baseline", "Compare"]
     regimes = ("Custom CNN", "Transfer learning", "Partial fine-tuning", "Full fine-tuning")
     titles += [f"{step}: {regime}" for step in ("Train", "Evaluate") for regime in regimes]
     assert sorted(line for line in found if line.endswith("succeeded")) == sorted(
@@ -119,7 +119,7 @@ def test_a_failed_step_gives_its_own_sentence_and_what_was_not_run_is_said(repla
     assert lines(said)[-5:-1] == [
         "Ingest: failed",
         "Compare: not run",
-        "Evaluate: floor: not run",
+        "Evaluate: baseline: not run",
         "Preprocess: not run",
     ]
     assert said.err.splitlines() == [
