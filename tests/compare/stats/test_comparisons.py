@@ -64,17 +64,3 @@ def test_p_values_are_corrected_for_the_pairs_of_a_metric_alone():
     for metric in METRICS:
         of_metric = [pair for pair in pairs if pair["metric"] == metric]
         assert [pair["p_value_holm"] for pair in of_metric] == resampling.holm([pair["p_value"] for pair in of_metric])
-
-
-def test_bootstrap_and_delong_agree_on_how_roc_auc_varies():
-    measure = [lambda weights, m=model: resampling.weighted_metrics(LABELS, m.scores, 0.5, weights) for model in MODELS]
-    samples = resampling.bootstrap(LABELS, PATIENTS, measure)[:, :, METRICS.index("roc_auc")]
-    areas, covariance = delong.roc_auc_covariance(LABELS, PATIENTS, np.stack([model.scores for model in MODELS]))
-    assert np.sqrt(np.diag(np.cov(samples))) == pytest.approx(np.sqrt(np.diag(covariance)), rel=0.06)
-    assert np.corrcoef(samples) == pytest.approx(covariance / np.sqrt(np.outer(*[np.diag(covariance)] * 2)), abs=0.08)
-    assert areas == pytest.approx(samples.mean(axis=1), abs=0.005)
-
-
-def test_the_rarer_class_counts_how_well_variation_is_known():
-    assert evidence.degrees_of_freedom(LABELS, PATIENTS) == 39
-    assert evidence.degrees_of_freedom(np.ones(4), np.zeros(4)) == 1

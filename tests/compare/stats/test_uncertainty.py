@@ -6,15 +6,15 @@ from scipy import stats
 
 from components.compare.stats import evidence, uncertainty
 from components.compare.stats.evidence import Scored
-from components.compare.stats.uncertainty import Estimate, Figure
+from components.compare.stats.uncertainty import Estimate, UncertainValue
 
 A, B = [0, 1, 2], [3, 4, 5, 6]
 VALUES = np.array([0.90, 0.93, 0.95, 0.80, 0.84, 0.85, 0.91])
 
 
 def test_seeds_alone_give_welchs_t_test():
-    figure = Figure(VALUES, np.zeros((7, 7)), 100)
-    estimate = figure.difference(A, B)
+    every = Estimate(VALUES, np.zeros((7, 7)), 100)
+    estimate = every.difference(A, B)
     welch = stats.ttest_ind(VALUES[A], VALUES[B], equal_var=False)
     assert uncertainty.p_value(estimate) == pytest.approx(welch.pvalue)
     assert estimate.degrees_of_freedom == pytest.approx(welch.df)
@@ -22,17 +22,17 @@ def test_seeds_alone_give_welchs_t_test():
 
 
 def test_patients_alone_give_the_t_test_of_their_standard_error():
-    figure = Figure(np.array([0.9, 0.8]), np.array([[0.0009, 0.0003], [0.0003, 0.0004]]), 30)
-    estimate = figure.difference([0], [1])
-    assert estimate == Estimate(pytest.approx(0.1), pytest.approx(0.0007), pytest.approx(30))
+    every = Estimate(np.array([0.9, 0.8]), np.array([[0.0009, 0.0003], [0.0003, 0.0004]]), 30)
+    estimate = every.difference([0], [1])
+    assert estimate == UncertainValue(pytest.approx(0.1), pytest.approx(0.0007), pytest.approx(30))
     assert uncertainty.p_value(estimate) == pytest.approx(2 * stats.t.sf(0.1 / np.sqrt(0.0007), 30))
 
 
 def test_what_seeds_do_on_these_patients_counts_once():
     common, own, spread = 0.0004, 0.0002, 0.03
     values = 0.9 + spread * np.array([-1.0, 0.0, 1.0])
-    figure = Figure(values, np.full((3, 3), common) + own * np.eye(3), 50)
-    estimate = figure.mean([0, 1, 2])
+    every = Estimate(values, np.full((3, 3), common) + own * np.eye(3), 50)
+    estimate = every.mean([0, 1, 2])
     assert estimate.variance == pytest.approx(common + spread**2 / 3)
     expected = estimate.variance**2 / (common**2 / 50 + (spread**2 / 3) ** 2 / 2)
     assert estimate.degrees_of_freedom == pytest.approx(expected)
@@ -40,48 +40,51 @@ def test_what_seeds_do_on_these_patients_counts_once():
 
 def test_seeds_that_happen_to_agree_leave_at_least_the_variation_of_patients():
     covariance = np.full((3, 3), 0.0004) + 0.0002 * np.eye(3)
-    estimate = Figure(np.full(3, 0.9), covariance, 50).mean([0, 1, 2])
+    estimate = Estimate(np.full(3, 0.9), covariance, 50).mean([0, 1, 2])
     assert estimate.variance == pytest.approx(covariance.mean())
 
 
 def test_what_two_regimes_share_cancels_in_their_difference():
-    shared = Figure(np.array([0.9, 0.8]), np.full((2, 2), 0.001), 50)
+    shared = Estimate(np.array([0.9, 0.8]), np.full((2, 2), 0.001), 50)
     assert shared.difference([0], [1]).variance == 0
     assert uncertainty.p_value(shared.difference([0], [1])) > 0.05
 
 
 def test_a_regime_trained_once_adds_its_patients_only():
-    figure = Figure(np.array([0.9, 0.94, 0.8]), 0.0001 * np.eye(3), 50)
-    estimate = figure.difference([0, 1], [2])
+    every = Estimate(np.array([0.9, 0.94, 0.8]), 0.0001 * np.eye(3), 50)
+    estimate = every.difference([0, 1], [2])
     assert estimate.value == pytest.approx(0.12)
     assert estimate.variance == pytest.approx(0.0008 / 2 + 0.0001)
 
 
 def test_an_interval_near_a_bound_stays_within_it_and_leans_away_from_it():
-    low, high = uncertainty.interval(Estimate(0.99, 0.0001, 50))
+    low, high = uncertainty.interval(UncertainValue(0.99, 0.0001, 50))
     assert 0.9 < low < 0.99 < high < 1
     assert high - 0.99 < 0.99 - low
-    low, high = uncertainty.interval(Estimate(0.0, 0.0001, 50), -1, 1)
+    low, high = uncertainty.interval(UncertainValue(0.0, 0.0001, 50), -1, 1)
     assert low == pytest.approx(-high)
 
 
 def test_in_the_middle_an_interval_is_the_usual_one():
     half = stats.t.ppf(0.975, 80) * 0.01
-    assert uncertainty.interval(Estimate(0.5, 0.0001, 80)) == pytest.approx([0.5 - half, 0.5 + half], abs=2e-4)
+    assert uncertainty.interval(UncertainValue(0.5, 0.0001, 80)) == pytest.approx([0.5 - half, 0.5 + half], abs=2e-4)
 
 
 @pytest.mark.parametrize("patients", [1, 20, 200])
-def test_a_flawless_figure_has_the_exact_interval_of_as_many_patients(patients):
-    figure = Figure(np.array([1.0, 0.0, 1.0]), np.zeros((3, 3)), patients - 1 if patients > 1 else 1)
+def test_a_flawless_every_has_the_exact_interval_of_as_many_patients(patients):
+    every = Estimate(np.array([1.0, 0.0, 1.0]), np.zeros((3, 3)), patients - 1 if patients > 1 else 1)
     exact = stats.binomtest(max(patients, 2), max(patients, 2)).proportion_ci(0.95, "exact")
-    assert uncertainty.interval(figure.mean([0])) == pytest.approx(list(exact))
-    assert uncertainty.interval(figure.mean([1])) == pytest.approx([0, 1 - exact.low])
-    low, high = uncertainty.difference_interval(figure.difference([0], [2]))
+    assert uncertainty.interval(every.mean([0])) == pytest.approx(list(exact))
+    assert uncertainty.interval(every.mean([1])) == pytest.approx([0, 1 - exact.low])
+    low, high = uncertainty.difference_interval(every.difference([0], [2]))
     assert (low, high) == (pytest.approx(exact.low - 1), pytest.approx(1 - exact.low))
 
 
 def test_a_difference_stays_possible():
-    assert uncertainty.difference_interval(Estimate(0.9, 0.04, 3)) == [pytest.approx(0.9 - 3.182 * 0.2, abs=1e-3), 1.0]
+    assert uncertainty.difference_interval(UncertainValue(0.9, 0.04, 3)) == [
+        pytest.approx(0.9 - 3.182 * 0.2, abs=1e-3),
+        1.0,
+    ]
 
 
 LABELS = np.repeat([0, 1], [30, 50])
@@ -101,9 +104,9 @@ CERTAIN = {
 def test_no_metric_of_no_subgroup_is_certain_though_resampling_never_changes_it(scores):
     subgroups = {"some": np.arange(80) % 2 == 0, "normal": LABELS == 0}
     models = [Scored(own, 0.5, {"point": 0.5}, own) for own in scores]
-    figures = evidence.gather(LABELS, np.arange(80).astype(str), models, subgroups, replicates=50)
-    for name, figure in figures.items():
-        estimate = figure.mean(range(len(models)))
+    estimates = evidence.gather(LABELS, np.arange(80).astype(str), models, subgroups, replicates=50)
+    for name, every in estimates.items():
+        estimate = every.mean(range(len(models)))
         lowest, highest = evidence.BOUNDS.get(name, (0.0, 1.0))
         low, high = uncertainty.interval(estimate, lowest, highest)
         assert lowest <= low <= estimate.value + 1e-9, name
@@ -115,7 +118,7 @@ def test_where_nothing_varies_the_interval_is_clopper_and_pearsons_for_the_rarer
     models = [Scored(RISING, 0.5)]
     accuracy = evidence.gather(LABELS, np.arange(80), models, replicates=50)["accuracy"].mean([0])
     share = stats.binomtest(20, 32).proportion_ci(0.95, "exact")
-    of_32_patients = Estimate(accuracy.value, accuracy.variance, 31)
+    of_32_patients = UncertainValue(accuracy.value, accuracy.variance, 31)
     assert accuracy.degrees_of_freedom == 29
     assert uncertainty.interval(of_32_patients) == pytest.approx([share.low, share.high])
 
@@ -123,7 +126,14 @@ def test_where_nothing_varies_the_interval_is_clopper_and_pearsons_for_the_rarer
 @pytest.mark.parametrize("span", [1.0, 2.0])
 @pytest.mark.parametrize("difference", [0.0, 1e-14, 0.05, 0.2, 0.25, 0.3, 0.6, 0.98, 1.0, -0.2, -0.3, -1.0])
 def test_a_difference_that_nothing_changes_is_judged_as_its_interval_says(difference, span):
-    estimate = Estimate(span * difference, 0.0, 49)
+    estimate = UncertainValue(span * difference, 0.0, 49)
     low, high = uncertainty.difference_interval(estimate, span)
     assert -span <= low < high <= span
     assert (uncertainty.p_value(estimate, span) < 0.05) == (not low <= 0 <= high)
+
+
+def test_an_unpaired_difference_has_welchs_variance_and_degrees_of_freedom():
+    found = uncertainty.independent_difference(UncertainValue(0.9, 0.0004, 10), UncertainValue(0.8, 0.0009, 20))
+    assert found.value == pytest.approx(0.1)
+    assert found.variance == pytest.approx(0.0013)
+    assert found.degrees_of_freedom == pytest.approx(0.0013**2 / (0.0004**2 / 10 + 0.0009**2 / 20))

@@ -1,0 +1,80 @@
+"""Reading the evaluations, and what may not be compared."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.artifacts.evaluation import Evaluation
+from components.artifacts.names import FLOOR
+from components.compare import inputs
+from components.console import UserError
+
+
+def first_scores(write):
+    return Evaluation.load(write.evaluation("custom_cnn", "original")).split("test")["score"]
+
+
+def test_the_order_of_the_images_does_not_matter(write):
+    shuffled = write.index().sample(frac=1, random_state=0)
+    scores = pd.Series(first_scores(write).to_numpy(), index=write.index().index)
+    other = write.evaluation("full_fine_tuning", index=shuffled, scores=scores[shuffled.index])
+    loaded = inputs.load([write.evaluation("custom_cnn"), other], write.summary())
+    assert (loaded.models[0].scores == loaded.models[1].scores).all()
+
+
+def test_two_evaluations_of_one_regime_and_seed_are_an_error(write):
+    folders = [write.evaluation("custom_cnn", "first"), write.evaluation("custom_cnn", "second")]
+    with pytest.raises(UserError, match="both custom_cnn with seed 0"):
+        inputs.load(folders, write.summary())
+
+
+@pytest.mark.parametrize("column", ["image", "label", "patient"])
+def test_different_test_sets_are_an_error(write, column):
+    other = write.index()
+    other.loc[0, column] = {"image": "other.jpeg", "label": 0, "patient": "other"}[column]
+    folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", index=other)]
+    with pytest.raises(UserError, match="different test images"):
+        inputs.load(folders, write.summary())
+
+
+def test_test_sets_of_different_size_are_an_error(write):
+    folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", index=write.index()[:-1])]
+    with pytest.raises(UserError, match="different test images"):
+        inputs.load(folders, write.summary())
+
+
+def test_another_dataset_than_the_summarys_is_an_error(write):
+    with pytest.raises(UserError, match="another dataset"):
+        inputs.load([write.evaluation("custom_cnn", fingerprint="cd" * 32)], write.summary())
+
+
+@pytest.mark.parametrize("rows", [slice(0, 100), slice(0, 0)], ids=["only pneumonia", "nothing"])
+def test_a_test_split_without_both_classes_is_an_error(write, rows):
+    with pytest.raises(UserError, match="both normal and pneumonia"):
+        inputs.load([write.evaluation("custom_cnn", index=write.index()[rows])], write.summary())
+
+
+def test_scores_that_are_no_numbers_are_an_error(write):
+    scores = np.full(300, 0.5)
+    scores[3] = np.nan
+    with pytest.raises(UserError, match="diverged"):
+        inputs.load([write.evaluation("custom_cnn", scores=scores)], write.summary())
+
+
+def test_an_unknown_regime_is_an_error(write):
+    folder = write.evaluation("custom_cnn")
+    text = (folder / "evaluation.json").read_text()
+    (folder / "evaluation.json").write_text(text.replace('"regime": "custom_cnn"', '"regime": "guessing"'))
+    with pytest.raises(UserError, match="unknown regime 'guessing'"):
+        inputs.load([folder], write.summary())
+
+
+def test_the_floor_alone_is_nothing_to_compare(write):
+    with pytest.raises(UserError, match="pass an evaluation of a regime too"):
+        inputs.load([write.evaluation(FLOOR)], write.summary())
+
+
+def test_models_that_saw_different_second_data_sets_are_not_compared(write):
+    folders = [write.evaluation("custom_cnn", external=write.index()), write.evaluation("full_fine_tuning")]
+    with pytest.raises(UserError, match="different test images"):
+        inputs.load(folders, write.summary())
