@@ -1,9 +1,12 @@
 """Reading the evaluations, and what may not be compared."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from components.artifacts import files
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.names import FLOOR
 from components.compare import inputs
@@ -78,3 +81,36 @@ def test_models_that_saw_different_second_data_sets_are_not_compared(write):
     folders = [write.evaluation("custom_cnn", external=write.index()), write.evaluation("full_fine_tuning")]
     with pytest.raises(UserError, match="different test images"):
         inputs.load(folders, write.summary())
+
+
+def test_predictions_on_an_external_test_set_need_its_description(write):
+    folder = write.evaluation("custom_cnn", external=write.index(images=20, patients=20))
+    content = json.loads((folder / "evaluation.json").read_text())
+    files.write_json(folder / "evaluation.json", content | {"external": None})
+    with pytest.raises(UserError, match=r"evaluation.json does not describe: evaluate the model again"):
+        inputs.load([folder], write.summary())
+
+
+def test_external_scores_are_those_of_every_model(write):
+    other = write.index(images=20, patients=20)
+    folders = [write.evaluation(name, external=other) for name in ("custom_cnn", FLOOR)]
+    found = inputs.load(folders, write.summary()).external
+    assert set(found.scores) == {("custom_cnn", 0), (FLOOR, 0)}
+    table = Evaluation.load(folders[1]).split("external").sort_values("image")
+    assert found.scores[FLOOR, 0] == pytest.approx(table["score"].to_numpy())
+    assert inputs.load([write.evaluation("custom_cnn", "plain")], write.summary()).external is None
+
+
+def test_the_class_with_fewer_patients_counts(write):
+    index = write.index(images=30, patients=20)
+    given = inputs.load([write.evaluation("custom_cnn", index=index)], write.summary())
+    assert given.fewest_patients == index[index["label"] == 0]["patient"].nunique() == 7
+
+
+def test_a_subgroup_of_everything_is_none(write):
+    index = write.index().assign(patient_seen=1)
+    given = inputs.load([write.evaluation("custom_cnn", index=index)], write.summary())
+    assert set(given.subgroups) == {"bacteria", "virus"}
+    labels = given.labels[given.subgroups["virus"]]
+    assert 0 < labels.sum() < given.labels.sum()
+    assert (labels == 0).sum() == (given.labels == 0).sum()

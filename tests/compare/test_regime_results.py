@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from components.artifacts.evaluation import METRICS, Evaluation
-from components.compare import inputs, results
+from components.compare import inputs, regime_results, results
 from components.compare.regime_results import Prices
 from tests.compare.conftest import built, make_scores
 
@@ -150,3 +150,32 @@ def test_prices_are_for_the_machine_that_trained(write):
     assert cost["custom_cnn"]["training_price"] == pytest.approx(9.4 * 0.36 / 3600)
     assert cost["full_fine_tuning"]["training_price"] == pytest.approx(245 * 3.6 / 3600)
     assert results.build(given, "", Prices(3.6))["regimes"]["custom_cnn"]["cost"]["training_price"] is None
+
+
+def test_means_are_over_the_known_values():
+    found = regime_results.means([{"a": 1, "b": None, "c": None}, {"a": 2, "b": 5, "c": None, "d": 3}])
+    assert found == {"a": 1.5, "b": 5, "c": None, "d": 3}
+
+
+def test_a_common_value_stays_as_it_is():
+    found = regime_results.fmean_or_common([3, 3])
+    assert found == 3
+    assert isinstance(found, int)
+
+
+def test_a_level_that_one_seed_did_not_reach_has_no_time(write):
+    folders = [write.evaluation("custom_cnn", seed=seed, seconds=80.0) for seed in (0, 1)]
+    given = inputs.load(folders, write.summary())
+    for epoch in given.models[1].record["training"]["history"]:
+        epoch["validation_auc"] = min(epoch["validation_auc"], 0.94)
+        epoch["seconds"] *= 2
+    found = results.build(given, "")["regimes"]["custom_cnn"]["time_to_auc"]
+    assert found == {"0.9": 45.0, "0.95": None, "0.98": None, "0.99": None}
+
+
+def test_matthews_correlation_has_an_interval_between_its_own_bounds(write):
+    index = write.index()
+    wrong = write.evaluation("custom_cnn", scores=np.where(index["label"] == 1, 0.1, 0.9))
+    entry = built(write, [wrong])["regimes"]["custom_cnn"]["metrics"]["mcc"]
+    assert [entry["value"], entry["ci95"][0]] == pytest.approx([-1, -1])
+    assert -1 < entry["ci95"][1] < -0.8

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from components.artifacts.evaluation import METRICS, Evaluation
 from components.artifacts.names import FLOOR, REGIMES
+from components.compare import inputs, results
 from tests.compare.conftest import built
 
 COSTS = {
@@ -127,3 +128,18 @@ def test_a_second_data_set_is_judged_with_the_thresholds_of_the_first(write):
     assert set(found["floor"]["metrics"]) == set(METRICS)
     first = built(write, [write.evaluation("custom_cnn", "plain")])
     assert "external" not in first
+
+
+def test_older_and_newer_names_have_the_same_content(write):
+    other = write.index(images=150, patients=100)
+    folders = [write.evaluation(name, external=other) for name in ("custom_cnn", FLOOR)]
+    found = built(write, folders)
+    assert found["baseline"] == found["floor"]
+    assert found["external_test"] == found["external"]
+    assert found["external"]["baseline"] == found["external"]["floor"]
+
+
+def test_a_run_without_a_pre_trained_regime_may_have_no_hardware(write):
+    given = inputs.load(write.evaluations(["custom_cnn"]), write.summary())
+    given.models[0].record["training"]["hardware"] = None
+    assert results.build(given, "")["run"]["hardware"] is None

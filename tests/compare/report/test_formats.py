@@ -63,3 +63,35 @@ def test_numbers_are_not_torn_from_their_units():
     assert " " not in formats.typeset("2 h 5 min")
     assert formats.typeset("0.1–0.2") == "0.1\N{WORD JOINER}–\N{WORD JOINER}0.2"
     assert formats.typeset("all 4 regimes") == "all 4 regimes"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (True, "yes"),
+        (False, "no"),
+        ({"flip": True, "max_shift": 0.05}, "flip yes, max shift 0.05"),
+        ([1, 0.5], "1, 0.5"),
+        (1e-3, "0.001"),
+        (32, "32"),
+    ],
+)
+def test_settings_are_plain_words(value, text):
+    assert formats.setting(value) == text
+
+
+@pytest.mark.parametrize(
+    ("machine", "text"),
+    [
+        ({"cpu": "A processor", "cores": 2, "memory_gb": 16.0, "gpu": None}, "A processor, 2 cores, 16 GB, no GPU"),
+        ({"cpu": "A processor", "cores": 2, "memory_gb": 7.5, "gpu": "G"}, "A processor, 2 cores, 7.5 GB, GPU G"),
+        (None, "–"),
+    ],
+)
+def test_hardware_may_be_unknown(machine, text):
+    assert formats.hardware(machine) == text
+
+
+def test_rates_are_whole_numbers():
+    assert [formats.rate(value) for value in (1234.4, None)] == ["1,234", "–"]

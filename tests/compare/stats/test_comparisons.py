@@ -6,8 +6,9 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from components.artifacts.evaluation import METRICS
-from components.compare.stats import comparisons, delong, evidence, resampling
+from components.compare.stats import comparisons, delong, evidence, resampling, uncertainty
 from components.compare.stats.evidence import Scored
+from components.compare.stats.uncertainty import UncertainValue
 
 RANDOM = np.random.default_rng(8)
 LABELS = np.repeat([0, 1], [80, 120])
@@ -64,3 +65,27 @@ def test_p_values_are_corrected_for_the_pairs_of_a_metric_alone():
     for metric in METRICS:
         of_metric = [pair for pair in pairs if pair["metric"] == metric]
         assert [pair["p_value_holm"] for pair in of_metric] == resampling.holm([pair["p_value"] for pair in of_metric])
+
+
+def test_the_interval_of_a_metric_between_minus_one_and_one_may_reach_two():
+    assert comparisons.span("mcc") == 2.0
+    assert comparisons.span("accuracy") == 1.0
+    gaps = [UncertainValue(1.5, 0.04, 3), UncertainValue(0.2, 0.0001, 30)]
+    first, second = comparisons.described("mcc", [("a", "b"), ("a", "c")], gaps, [0.03, 0.01], ["t", "t"])
+    assert first["ci95"][1] == 2.0
+    assert (first["p_value_holm"], second["p_value_holm"]) == (0.03, 0.02)
+    assert (second["a"], second["b"], second["metric"], second["difference"]) == ("a", "c", "mcc", 0.2)
+
+
+def test_independent_runs_are_compared_by_welchs_test():
+    values = [(UncertainValue(0.9, 0.0004, 10), UncertainValue(0.8, 0.0009, 20))]
+    (found,) = comparisons.compare_independent("mcc", ["custom_cnn"], values)
+    gap = uncertainty.independent_difference(*values[0])
+    assert (found["a"], found["b"], found["test"]) == ("custom_cnn", "custom_cnn", "t, unpaired (Welch)")
+    assert found["p_value"] == pytest.approx(2 * stats.t.sf(0.1 / np.sqrt(0.0013), gap.degrees_of_freedom))
+    assert found["ci95"] == uncertainty.difference_interval(gap, 2.0)
+
+
+def test_two_seeds_of_one_regime_are_enough_for_the_t_test():
+    assert {pair["test"] for pair in compare(IMAGES, {"a": [0], "b": [2, 3]})[1].values()} == {comparisons.SEEDS}
+    assert {pair["test"] for pair in compare(IMAGES, {"a": [0, 1], "b": [2]})[1].values()} == {comparisons.SEEDS}

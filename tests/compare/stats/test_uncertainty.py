@@ -137,3 +137,27 @@ def test_an_unpaired_difference_has_welchs_variance_and_degrees_of_freedom():
     assert found.value == pytest.approx(0.1)
     assert found.variance == pytest.approx(0.0013)
     assert found.degrees_of_freedom == pytest.approx(0.0013**2 / (0.0004**2 / 10 + 0.0009**2 / 20))
+
+
+@pytest.mark.parametrize(("value", "variance"), [(0.6, 0.0004), (0.98, 0.0001), (-0.9, 0.01), (0.6, 0.0), (1.0, 0.001)])
+def test_an_interval_between_other_bounds_is_that_of_the_share_of_the_range(value, variance):
+    share = uncertainty.interval(UncertainValue((value + 1) / 2, variance / 4, 40))
+    found = uncertainty.interval(UncertainValue(value, variance, 40), -1, 1)
+    assert found == pytest.approx([2 * end - 1 for end in share])
+    assert -1 <= found[0] < found[1] <= 1
+
+
+def test_in_the_middle_of_other_bounds_an_interval_is_the_usual_one_too():
+    half = stats.t.ppf(0.975, 80) * 0.01
+    assert uncertainty.interval(UncertainValue(0.0, 0.0001, 80), -1, 1) == pytest.approx([-half, half], abs=2e-4)
+
+
+def test_a_difference_of_a_wider_range_may_be_wider():
+    value = UncertainValue(1.5, 0.04, 3)
+    assert uncertainty.difference_interval(value, 2.0) == [pytest.approx(1.5 - 3.182 * 0.2, abs=1e-3), 2.0]
+    assert uncertainty.difference_interval(value, 1.0)[1] == 1.0
+
+
+def test_independent_values_without_variance_have_the_fewer_patients():
+    found = uncertainty.independent_difference(UncertainValue(0.9, 0.0, 10), UncertainValue(0.8, 0.0, 20))
+    assert (found.variance, found.degrees_of_freedom) == (0.0, 10)
