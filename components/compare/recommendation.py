@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from components.artifacts.comparison import BaselineResult, Decision, Difference, Findings, RegimeResult
+from components.artifacts.comparison import BaselineResult, Decision, Difference, Findings
+from components.artifacts.regime_result import RegimeResult
 
 MARGIN = 0.01
 """How much ROC AUC may be lost with a cheaper regime.

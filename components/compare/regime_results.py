@@ -7,7 +7,8 @@ from typing import cast
 
 import numpy as np
 
-from components.artifacts.comparison import (
+from components.artifacts.evaluation import METRICS, Confusion, EvaluationRecord
+from components.artifacts.regime_result import (
     CALIBRATION_METRICS,
     POINT_METRICS,
     SUBGROUP_METRICS,
@@ -19,7 +20,6 @@ from components.artifacts.comparison import (
     RegimeResult,
     SubgroupResult,
 )
-from components.artifacts.evaluation import METRICS, Confusion, EvaluationRecord
 from components.compare.inputs import Inputs, Model
 from components.compare.stats import calibration, cost, resampling, uncertainty
 from components.compare.stats.evidence import bounds

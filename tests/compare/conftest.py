@@ -2,7 +2,6 @@
 
 import shutil
 from datetime import UTC, datetime
-from itertools import combinations
 from types import SimpleNamespace
 
 import matplotlib
@@ -236,30 +235,6 @@ def compared(tmp_path_factory):
         settings_before=settings_before,
         settings_after=dict(matplotlib.rcParams),
     )
-
-
-def make_findings(aucs, *, seconds=(10, 20, 30, 40), parameters=(1, 5, 5, 5), width=0.004, corrected=0.01, **facts):
-    """Findings with the given ROC AUC of each regime; every difference has an interval of plus or minus `width`."""
-    regimes = {
-        name: {
-            "metrics": {metric: {"value": auc, "ci95": [auc - 0.01, auc + 0.01]} for metric in ("roc_auc", "accuracy")},
-            "cost": {"train_seconds": time, "parameters": count},
-        }
-        for (name, auc), time, count in zip(aucs.items(), seconds, parameters, strict=False)
-    }
-    comparisons = [
-        {
-            **{"a": a, "b": b, "metric": "roc_auc", "difference": aucs[a] - aucs[b], "p_value_holm": corrected},
-            "ci95": [aucs[a] - aucs[b] - width, aucs[a] - aucs[b] + width],
-        }
-        for a, b in combinations(aucs, 2)
-    ]
-    return {
-        "regimes": regimes,
-        "comparisons": comparisons,
-        "dataset": {"source": {"name": facts.get("source", "kaggle")}},
-        "backbone": {"name": "MobileNetV2", "weights": facts.get("weights", "imagenet")},
-    }
 
 
 def render(write, evaluations, **changes):

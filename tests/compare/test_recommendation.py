@@ -5,7 +5,7 @@ import pytest
 from components.artifacts.names import FLOOR
 from components.compare import recommendation
 from components.compare.recommendation import Loss, Verdict, decide, loss, standing, verdict
-from tests.compare.conftest import make_findings
+from tests.compare.findings import make_findings
 
 BOTH = {"custom_cnn": 0.968, "full_fine_tuning": 0.97}
 

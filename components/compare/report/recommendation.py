@@ -1,7 +1,8 @@
 """Puts the decision into sentences that claim no more than the intervals support."""
 
-from components.artifacts.comparison import Decision, Difference, Findings, RegimeResult, Results
+from components.artifacts.comparison import Decision, Difference, Findings, Results
 from components.artifacts.names import REGIME_TITLES
+from components.artifacts.regime_result import RegimeResult
 from components.compare import recommendation
 from components.compare.recommendation import Loss
 from components.compare.report import formats

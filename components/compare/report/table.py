@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.artifacts.comparison import Metric
+from components.artifacts.regime_result import Metric
 from components.compare.report import formats
 
 TERMINAL_COLUMNS = 120

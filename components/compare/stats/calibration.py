@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from components.artifacts.comparison import ReliabilityBin
 from components.artifacts.evaluation import CALIBRATION_BINS
+from components.artifacts.regime_result import ReliabilityBin
 
 
 def reliability(labels: np.ndarray, scores: Sequence[np.ndarray]) -> list[ReliabilityBin]:

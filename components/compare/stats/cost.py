@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from components.artifacts.comparison import RegimeResult
+from components.artifacts.regime_result import RegimeResult
 from components.artifacts.trained_model import Epoch, TrainingRecord
 
 LEVELS = (0.9, 0.95, 0.98, 0.99)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from components.artifacts.comparison import CALIBRATION_METRICS, POINT_METRICS, SUBGROUP_METRICS
 from components.artifacts.evaluation import METRICS
+from components.artifacts.regime_result import CALIBRATION_METRICS, POINT_METRICS, SUBGROUP_METRICS
 from components.compare.stats import delong, resampling
 from components.compare.stats.uncertainty import Estimate
 

@@ -6,7 +6,7 @@ from components.artifacts.names import FLOOR, REGIME_TITLES
 from components.compare.recommendation import decide
 from components.compare.report import recommendation
 from components.compare.report.recommendation import sentences, verdict_text
-from tests.compare.conftest import make_findings
+from tests.compare.findings import make_findings
 
 
 def why(findings):

@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from components.artifacts.comparison import Findings, ReliabilityBin, with_baseline
+from components.artifacts.comparison import Findings, with_baseline
 from components.artifacts.names import FLOOR, REGIME_TITLES
+from components.artifacts.regime_result import ReliabilityBin
 from components.compare.report import formats
 from components.compare.report.plots import style
 from components.compare.report.plots.marks import sentence

@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple, cast
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from components.artifacts.comparison import Findings, RegimeResult
+from components.artifacts.comparison import Findings
 from components.artifacts.names import REGIME_TITLES
+from components.artifacts.regime_result import RegimeResult
 from components.compare.report import formats
 from components.compare.report.plots import style
 from components.compare.report.plots.marks import interval, legend_above, regime_rows, sentence

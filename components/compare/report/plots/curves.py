@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from components.artifacts.comparison import Findings, RegimeResult, with_baseline
+from components.artifacts.comparison import Findings, with_baseline
 from components.artifacts.names import REGIME_TITLES
+from components.artifacts.regime_result import RegimeResult
 from components.compare.inputs import Inputs, Model
 from components.compare.report import formats
 from components.compare.report.plots import style

@@ -6,8 +6,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from components.artifacts.comparison import Findings, Metric, with_baseline
+from components.artifacts.comparison import Findings, with_baseline
 from components.artifacts.names import REGIME_TITLES
+from components.artifacts.regime_result import Metric
 from components.compare.report import formats
 from components.compare.report.plots import style
 from components.compare.report.plots.style import LOOKS

@@ -2,8 +2,9 @@
 
 from matplotlib.figure import Figure
 
-from components.artifacts.comparison import FIRST_METRICS, Findings, Metric, RegimeResult, with_baseline
+from components.artifacts.comparison import FIRST_METRICS, Findings, with_baseline
 from components.artifacts.names import REGIME_TITLES
+from components.artifacts.regime_result import Metric, RegimeResult
 from components.compare.report import formats
 from components.compare.report.plots import style
 from components.compare.report.plots.marks import in_words, interval, legend_above, regime_rows, sentence

@@ -1,7 +1,8 @@
 """Tables of cost: Pareto fronts, speed, price."""
 
-from components.artifacts.comparison import Findings, RegimeResult
+from components.artifacts.comparison import Findings
 from components.artifacts.names import REGIME_TITLES
+from components.artifacts.regime_result import RegimeResult
 from components.compare.report import formats
 from components.compare.report.table import Table, table
 from components.compare.report.titles import COST_TITLES

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from components.artifacts.comparison import Findings, RegimeResult, with_baseline
+from components.artifacts.comparison import Findings, with_baseline
 from components.artifacts.names import REGIME_TITLES
+from components.artifacts.regime_result import RegimeResult
 from components.compare.report import formats
 from components.compare.report.table import Cell, Row, Table, metric_cell, plain_text, table
 from components.compare.report.titles import MAIN_METRICS, METRIC_TITLES

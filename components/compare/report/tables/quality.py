@@ -2,20 +2,16 @@
 
 from collections.abc import Collection, Sequence
 
-from components.artifacts.comparison import (
-    FIRST_METRICS,
+from components.artifacts.comparison import FIRST_METRICS, Difference, ExternalResult, Findings, with_baseline
+from components.artifacts.evaluation import METRICS
+from components.artifacts.names import FLOOR, REGIME_TITLES
+from components.artifacts.regime_result import (
     POINT_METRICS,
     SUBGROUP_METRICS,
-    Difference,
-    ExternalResult,
-    Findings,
     PointResult,
     RegimeResult,
     SubgroupResult,
-    with_baseline,
 )
-from components.artifacts.evaluation import METRICS
-from components.artifacts.names import FLOOR, REGIME_TITLES
 from components.compare import recommendation
 from components.compare.report import formats
 from components.compare.report.recommendation import verdict_text

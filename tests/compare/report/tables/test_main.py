@@ -5,9 +5,9 @@ import copy
 import pandas as pd
 import pytest
 
-from components.artifacts.comparison import RegimeCost
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR, REGIMES
+from components.artifacts.regime_result import RegimeCost
 from components.compare.report.table import TERMINAL_COLUMNS
 from components.compare.report.tables import main as main_tables
 
