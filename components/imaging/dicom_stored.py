@@ -9,6 +9,7 @@ from pydicom.pixels import pixel_array
 from pydicom.pixels.utils import get_j2k_parameters
 
 from components.imaging import dicom_tags as tags
+from components.imaging import jpeg_lossless
 from components.imaging.dicom_tags import UnusableError
 
 OVERLAY_POSITIONS = [0x60000102 + (group << 16) for group in range(0, 0x20, 2)]
@@ -79,7 +80,10 @@ def read(dataset: pydicom.Dataset) -> Stored:
     """
     allocated, bits, high = layout(dataset)
     signed = int(dataset.PixelRepresentation) == 1
-    decoded = pixel_array(dataset, raw=True, correct_unused_bits=False, allow_excess_frames=False)
+    if dataset.file_meta.TransferSyntaxUID in jpeg_lossless.SYNTAXES:
+        decoded = jpeg_lossless.decode(_frame(dataset))
+    else:
+        decoded = pixel_array(dataset, raw=True, correct_unused_bits=False, allow_excess_frames=False)
     full = np.ascontiguousarray(decoded, dtype=np.dtype(f"{'i' if signed else 'u'}{allocated // 8}"))
     low = high + 1 - bits
     if low and _precision(dataset) <= bits:
@@ -96,10 +100,17 @@ def read(dataset: pydicom.Dataset) -> Stored:
 
 def _precision(dataset: pydicom.Dataset) -> int:
     """Of how many bits the compressed image says that it is; 32 where the pixels lie as declared."""
-    if dataset.file_meta.TransferSyntaxUID not in (uid.JPEG2000, uid.JPEG2000Lossless):
-        return 8 if dataset.file_meta.TransferSyntaxUID in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) else 32
-    frame = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
-    return int(get_j2k_parameters(frame).get("precision", 32))
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in jpeg_lossless.SYNTAXES:
+        return jpeg_lossless.header(_frame(dataset)).precision
+    if syntax in (uid.JPEG2000, uid.JPEG2000Lossless):
+        return int(get_j2k_parameters(_frame(dataset)).get("precision", 32))
+    return 8 if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) else 32
+
+
+def _frame(dataset: pydicom.Dataset) -> bytes:
+    """The compressed image, of all its fragments."""
+    return pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
 
 
 def _padding(dataset: pydicom.Dataset, full: np.ndarray, values: np.ndarray, bits: int) -> np.ndarray:
