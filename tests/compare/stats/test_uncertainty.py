@@ -155,9 +155,17 @@ def test_in_the_middle_of_other_bounds_an_interval_is_the_usual_one_too():
 def test_a_difference_of_a_wider_range_may_be_wider():
     value = UncertainValue(1.5, 0.04, 3)
     assert uncertainty.difference_interval(value, 2.0) == [pytest.approx(1.5 - 3.182 * 0.2, abs=1e-3), 2.0]
+    value = UncertainValue(-1.5, 0.04, 3)
+    assert uncertainty.difference_interval(value, 2.0) == [-2.0, pytest.approx(3.182 * 0.2 - 1.5, abs=1e-3)]
     assert uncertainty.difference_interval(value, 1.0)[1] == 1.0
 
 
 def test_independent_values_without_variance_have_the_fewer_patients():
     found = uncertainty.independent_difference(UncertainValue(0.9, 0.0, 10), UncertainValue(0.8, 0.0, 20))
     assert (found.variance, found.degrees_of_freedom) == (0.0, 10)
+
+
+def test_only_rounding_errors_count_as_no_variance():
+    one_image_in_500_000 = 1 / 500_000**2
+    for variance, known in ((one_image_in_500_000, one_image_in_500_000), (1e-20, 0.0)):
+        assert Estimate(np.array([0.9]), np.array([[variance]]), 50).mean([0]).variance == known

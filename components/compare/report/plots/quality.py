@@ -25,7 +25,7 @@ def quality_against_time(findings: Findings) -> Drawing:
             interval(axes, seconds[name], regime["metrics"][metric], name, vertical=True)
         axes.set_ylabel(f"{METRIC_TITLES[metric]} on test")
         axes.grid(axis="y")
-    legend_above(figure, list(regimes), columns=3)
+    legend_above(figure, list(regimes), columns=2)
     panels[-1].set_xlabel("Training time")
     return Drawing(
         figure,

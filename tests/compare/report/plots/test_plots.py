@@ -1,10 +1,16 @@
 """Which plots are drawn."""
 
+import pytest
 from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from components.artifacts import files
 from components.artifacts.evaluation import Evaluation
+from components.artifacts.names import FLOOR, REGIMES
+from components.compare import inputs
 from components.compare.compare import compare
+from components.compare.report import plots
+from components.compare.report.plots import style
 from tests.compare.conftest import PLOTS
 
 
@@ -31,3 +37,20 @@ def test_one_regime_alone_has_neither_differences_nor_fronts_nor_subgroups_nor_a
     for absent in ("Differences between regimes", "Subgroups", "Against the floor", 'class="apart"'):
         assert absent not in page
     assert {path.stem for path in (tmp_path / "out").glob("*.png")} == PLOTS - {"differences", "pareto", "subgroups"}
+
+
+@pytest.mark.parametrize("name", sorted(PLOTS))
+def test_all_text_is_within_the_picture(compared, name):
+    base = compared.folder.parent
+    with style.applied():
+        if name in plots.FROM_FINDINGS:
+            figure = plots.FROM_FINDINGS[name](compared.results).figure
+        else:
+            given = inputs.load([base / regime for regime in (*REGIMES, FLOOR)], base / "summary")
+            figure = plots.FROM_INPUTS[name](compared.results, given).figure
+        FigureCanvasAgg(figure).draw()
+    box, size = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 >= -0.01
+    assert box.y0 >= -0.01
+    assert box.x1 <= size[0] + 0.01
+    assert box.y1 <= size[1] + 0.01
