@@ -14,11 +14,11 @@ def test_intervals_of_shares_are_wilsons(hits, number):
 
 
 def test_each_bin_has_its_mean_score_and_share():
-    labels = np.array([0, 1, 1, 0])
-    first, second, third = reliability(labels, [np.array([0.01, 0.05, 0.5, 1.0])])
+    labels = np.array([0, 1, 1, 0, 0])
+    first, second, third = reliability(labels, [np.array([0.01, 0.05, 0.5, 0.98, 1.0])])
     assert (first["score"], first["pneumonia"], first["images"]) == (pytest.approx(0.03), 0.5, 2)
     assert (second["score"], second["pneumonia"], second["images"]) == (0.5, 1.0, 1)
-    assert (third["score"], third["pneumonia"], third["images"]) == (1.0, 0.0, 1)
+    assert (third["score"], third["pneumonia"], third["images"]) == (pytest.approx(0.99), 0.0, 2)
     assert first["pneumonia_ci95"] == wilson(0.5, 2)
 
 

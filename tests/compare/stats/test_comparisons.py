@@ -89,3 +89,12 @@ def test_independent_runs_are_compared_by_welchs_test():
 def test_two_seeds_of_one_regime_are_enough_for_the_t_test():
     assert {pair["test"] for pair in compare(IMAGES, {"a": [0], "b": [2, 3]})[1].values()} == {comparisons.SEEDS}
     assert {pair["test"] for pair in compare(IMAGES, {"a": [0, 1], "b": [2]})[1].values()} == {comparisons.SEEDS}
+
+
+def test_a_score_that_is_the_threshold_itself_counts_as_pneumonia():
+    labels = np.repeat([0, 1], 10)
+    models = [Scored(np.where(labels == 1, 0.5, 0.1), 0.5), Scored(np.full(20, 0.1), 0.5)]
+    estimates = evidence.gather(labels, np.arange(20), models, replicates=20)
+    rows = {"a": [0], "b": [1]}
+    (found,) = comparisons.compare_all([("a", "b")], estimates, rows, models, labels, np.arange(20), ["accuracy"])
+    assert found["p_value"] == pytest.approx(2 * 0.5**10)

@@ -155,8 +155,8 @@ def test_in_the_middle_of_other_bounds_an_interval_is_the_usual_one_too():
 def test_a_difference_of_a_wider_range_may_be_wider():
     value = UncertainValue(1.5, 0.04, 3)
     assert uncertainty.difference_interval(value, 2.0) == [pytest.approx(1.5 - 3.182 * 0.2, abs=1e-3), 2.0]
-    value = UncertainValue(-1.5, 0.04, 3)
-    assert uncertainty.difference_interval(value, 2.0) == [-2.0, pytest.approx(3.182 * 0.2 - 1.5, abs=1e-3)]
+    opposite = UncertainValue(-1.5, 0.04, 3)
+    assert uncertainty.difference_interval(opposite, 2.0) == [-2.0, pytest.approx(3.182 * 0.2 - 1.5, abs=1e-3)]
     assert uncertainty.difference_interval(value, 1.0)[1] == 1.0
 
 
