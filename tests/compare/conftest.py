@@ -217,7 +217,7 @@ def write(tmp_path):
 
 @pytest.fixture(scope="session")
 def compared(tmp_path_factory):
-    """One comparison of all regimes and the floor: `folder`, `results`, the single files, matplotlib's settings."""
+    """One comparison of all regimes and the baseline: `folder`, `results`, the single files, matplotlib's settings."""
     from components.compare.compare import compare  # noqa: PLC0415
 
     base = tmp_path_factory.mktemp("compared")

@@ -25,7 +25,7 @@ def test_nothing_is_left_behind_after_an_error(write, tmp_path, monkeypatch):
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_price_that_is_none_is_refused(write, tmp_path):
+def test_a_negative_price_is_refused(write, tmp_path):
     with pytest.raises(UserError, match="price of a GPU hour is -1"):
         compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", gpu_hour_price=-1)
 
@@ -36,7 +36,7 @@ def test_kubeflow_gets_the_report_and_the_summary_as_single_files(compared):
     assert {path.name for path in compared.html.parent.iterdir()} == {"report-copy.html", "summary-copy.md"}
 
 
-def test_what_came_from_a_cache_is_said_and_nothing_where_the_start_is_unknown(write, tmp_path):
+def test_what_came_from_a_cache_is_reported_unless_the_start_is_unknown(write, tmp_path):
     evaluations = write.evaluations(["custom_cnn", "full_fine_tuning"])
     training = evaluations[1] / "evaluation.json"
     content = json.loads(training.read_text())

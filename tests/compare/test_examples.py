@@ -11,7 +11,7 @@ def choose(scores, labels, patients=None, threshold=0.5):
     return examples.choose(labels, patients, scores, (scores >= threshold) != labels)
 
 
-def test_mistakes_come_by_how_far_the_worst_regime_is_from_the_truth():
+def test_mistakes_are_ordered_by_the_distance_of_the_worst_score_from_the_label():
     scores = [[0.1, 0.9, 0.6, 0.2, 0.8], [0.2, 0.3, 0.55, 0.05, 0.9]]
     found = choose(scores, [0, 0, 0, 1, 1])
     assert found["mistakes"] == [3, 1, 2]
@@ -21,7 +21,7 @@ def test_a_score_far_from_the_label_but_on_the_right_side_is_no_mistake():
     assert choose([[0.4, 0.45, 0.9]], [0, 0, 1])["mistakes"] == []
 
 
-def test_disagreements_come_by_the_spread_of_the_scores():
+def test_disagreements_are_ordered_by_the_range_of_the_scores():
     scores = [[0.1, 0.9, 0.5], [0.2, 0.2, 0.9]]
     assert choose(scores, [0, 0, 1])["disagreements"] == [1, 2, 0]
 
@@ -30,7 +30,7 @@ def test_one_regime_cannot_disagree_with_itself():
     assert choose([[0.1, 0.9]], [0, 1])["disagreements"] == []
 
 
-def test_typical_images_are_right_everywhere_and_middling_in_each_class():
+def test_typical_images_are_correct_everywhere_and_near_the_median_of_their_class():
     scores = [[0.01, 0.2, 0.3, 0.45, 0.7, 0.6, 0.8, 0.9, 0.99]]
     labels = [0, 0, 0, 0, 0, 1, 1, 1, 1]
     found = choose(scores, labels)

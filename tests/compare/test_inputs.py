@@ -57,7 +57,7 @@ def test_a_test_split_without_both_classes_is_an_error(write, rows):
         inputs.load([write.evaluation("custom_cnn", index=write.index()[rows])], write.summary())
 
 
-def test_scores_that_are_no_numbers_are_an_error(write):
+def test_scores_that_are_not_numbers_are_an_error(write):
     scores = np.full(300, 0.5)
     scores[3] = np.nan
     with pytest.raises(UserError, match="diverged"):
@@ -72,12 +72,12 @@ def test_an_unknown_regime_is_an_error(write):
         inputs.load([folder], write.summary())
 
 
-def test_the_floor_alone_is_nothing_to_compare(write):
+def test_the_baseline_alone_cannot_be_compared(write):
     with pytest.raises(UserError, match="pass an evaluation of a regime too"):
         inputs.load([write.evaluation(FLOOR)], write.summary())
 
 
-def test_models_that_saw_different_second_data_sets_are_not_compared(write):
+def test_models_with_different_external_test_sets_are_not_compared(write):
     folders = [write.evaluation("custom_cnn", external=write.index()), write.evaluation("full_fine_tuning")]
     with pytest.raises(UserError, match="different test images"):
         inputs.load(folders, write.summary())
@@ -107,7 +107,7 @@ def test_the_class_with_fewer_patients_counts(write):
     assert given.fewest_patients == index[index["label"] == 0]["patient"].nunique() == 7
 
 
-def test_a_subgroup_of_everything_is_none(write):
+def test_a_subgroup_of_all_images_is_left_out(write):
     index = write.index().assign(patient_seen=1)
     given = inputs.load([write.evaluation("custom_cnn", index=index)], write.summary())
     assert set(given.subgroups) == {"bacteria", "virus"}

@@ -72,7 +72,7 @@ def test_a_score_that_is_the_threshold_itself_counts_as_pneumonia(write):
     assert built(write, [folder])["regimes"]["custom_cnn"]["metrics"]["recall"]["value"] == 1
 
 
-def test_operating_points_tell_what_validations_thresholds_achieve_on_test(compared):
+def test_operating_points_are_validation_thresholds_evaluated_on_test(compared):
     table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
     half, specific = compared.results["regimes"]["custom_cnn"]["operating_points"]
     assert (half["name"], half["chosen_on"], specific["chosen_on"]) == ("threshold 0.5", None, "validation")
@@ -99,7 +99,7 @@ def test_a_pneumonia_that_scores_like_the_last_normal_image_below_the_threshold_
     assert set(found["test_curve"].values()) == {0.0}
 
 
-def test_calibration_is_told_before_and_after_what_was_fitted_on_validation(compared):
+def test_calibration_is_measured_before_and_after_platt_scaling(compared):
     table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
     found = compared.results["regimes"]["custom_cnn"]["calibration"]
     assert (found["temperature"], found["offset"], found["fitted_on"]) == (1.4, 0.3, "validation")
@@ -116,7 +116,7 @@ def test_calibration_is_told_before_and_after_what_was_fitted_on_validation(comp
         assert points[0]["score"] == pytest.approx(values[values < 1 / 15].mean(), abs=1e-6)
 
 
-def test_subgroups_are_judged_on_their_own_images(compared):
+def test_subgroups_are_evaluated_on_their_own_images(compared):
     table = Evaluation.load(compared.folder.parent / "custom_cnn").split("test")
     found = compared.results["regimes"]["custom_cnn"]["subgroups"]
     assert list(found) == ["bacteria", "virus", "patient seen in training", "patient new"]
@@ -131,14 +131,14 @@ def test_subgroups_are_judged_on_their_own_images(compared):
     assert 0 < low < found["virus"]["metrics"]["recall"]["value"] < high < 1
 
 
-def test_a_subgroup_of_one_class_has_no_figure_that_needs_the_other(write):
+def test_a_subgroup_of_one_class_has_no_metric_that_needs_the_other(write):
     index = write.index()
     index["patient_seen"] = index["label"] * index["patient_seen"]
     found = built(write, [write.evaluation("custom_cnn", index=index)])["regimes"]["custom_cnn"]["subgroups"]
     assert set(found["patient seen in training"]["metrics"]) == {"recall", "accuracy"}
 
 
-def test_names_that_tell_no_subgroup_make_none(write):
+def test_there_are_no_subgroups_where_nothing_is_known_of_the_images(write):
     index = write.index().assign(subtype="", patient_seen=0)
     assert built(write, [write.evaluation("custom_cnn", index=index)])["regimes"]["custom_cnn"]["subgroups"] == {}
 

@@ -94,26 +94,26 @@ def test_the_custom_cnn_alone_has_no_backbone_and_nothing_to_compare(write):
     assert found["comparisons"] == []
 
 
-def test_the_floor_is_compared_with_every_regime_and_is_none_of_them(compared):
-    floor = compared.results["floor"]
+def test_the_baseline_is_compared_with_every_regime_and_is_not_one_of_them(compared):
+    baseline = compared.results["floor"]
     assert FLOOR not in compared.results["regimes"]
-    pairs = {(pair["a"], pair["b"], pair["metric"]) for pair in floor["comparisons"]}
+    pairs = {(pair["a"], pair["b"], pair["metric"]) for pair in baseline["comparisons"]}
     assert pairs == {(regime, FLOOR, metric) for regime in REGIMES for metric in ("roc_auc", "accuracy")}
-    value = floor["metrics"]["roc_auc"]["value"]
-    first = floor["comparisons"][0]
+    value = baseline["metrics"]["roc_auc"]["value"]
+    first = baseline["comparisons"][0]
     assert first["difference"] == pytest.approx(
         compared.results["regimes"]["custom_cnn"]["metrics"]["roc_auc"]["value"] - value
     )
     assert FLOOR not in {pair[side] for pair in compared.results["comparisons"] for side in "ab"}
 
 
-def test_without_a_floor_there_is_no_word_of_it(write):
+def test_without_a_baseline_it_is_not_mentioned(write):
     found = built(write, write.evaluations(["custom_cnn"]))
     assert "floor" not in found
-    assert "floor" not in found["recommendation"]["why"]
+    assert "baseline" not in found["recommendation"]["why"]
 
 
-def test_a_second_data_set_is_judged_with_the_thresholds_of_the_first(write):
+def test_the_external_test_set_is_evaluated_with_the_thresholds_of_validation(write):
     other = write.index(images=150, patients=100)
     folders = [write.evaluation(name, external=other) for name in ("custom_cnn", "full_fine_tuning", FLOOR)]
     found = built(write, folders)["external"]
@@ -143,3 +143,17 @@ def test_a_run_without_a_pre_trained_regime_may_have_no_hardware(write):
     given = inputs.load(write.evaluations(["custom_cnn"]), write.summary())
     given.models[0].record["training"]["hardware"] = None
     assert results.build(given, "")["run"]["hardware"] is None
+
+
+def test_intervals_of_the_same_predictions_are_always_the_same(compared):
+    metrics = compared.results["regimes"]["custom_cnn"]["metrics"]
+    expected = {
+        "f1": [0.897769048448999, 0.9536374834909661],
+        "mcc": [0.7565041021570689, 0.8826082037877967],
+        "roc_auc": [0.9547244809843127, 0.9846688266337079],
+    }
+    assert {name: metrics[name]["ci95"] for name in expected} == {
+        name: pytest.approx(ends, rel=1e-9) for name, ends in expected.items()
+    }
+    pair = next(pair for pair in compared.results["comparisons"] if pair["metric"] == "f1")
+    assert pair["p_value"] == pytest.approx(0.03002649432076427, rel=1e-9)

@@ -18,7 +18,7 @@ def test_simulated_images_of_the_same_name_are_the_same_only_under_the_same_sett
     assert not runs.same_test_images(first, other)
 
 
-def test_folders_with_other_numbers_of_files_are_not_the_same_images_for_all_their_equal_names(make_run):
+def test_folders_with_other_numbers_of_files_have_other_images_despite_equal_names(make_run):
     first, other = make_run("a"), make_run("b")
     (path,) = other.glob("steps/**/dataset.json")
     info = files.read_json(path, "prepared dataset")

@@ -36,7 +36,7 @@ def test_explanations_are_those_of_the_image_whatever_the_order_of_the_predictio
     ("row", "column", "words"),
     [(0, 0, "upper left"), (1, 1, "centre"), (2, 1, "lower centre"), (1, 2, "middle right")],
 )
-def test_the_place_of_the_heat_is_told_in_words(row, column, words):
+def test_the_position_of_the_heat_is_described_in_words(row, column, words):
     heat = np.zeros((3, 3), np.uint8)
     heat[row, column] = 200
     assert explanations.position(heat) == words

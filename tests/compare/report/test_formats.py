@@ -13,7 +13,7 @@ from components.compare.report.table import metric_cell
         *((3599.6, "1 h 0 min"), (7500, "2 h 5 min"), (None, "–")),
     ],
 )
-def test_times_are_written_for_people(seconds, text):
+def test_durations_have_readable_units(seconds, text):
     assert formats.duration(seconds) == text
 
 
@@ -58,7 +58,7 @@ def test_p_values_are_never_written_as_zero():
     assert [formats.probability(p) for p in (0.0005, 0.012)] == ["<0.001", "0.012"]
 
 
-def test_numbers_are_not_torn_from_their_units():
+def test_no_line_break_separates_a_number_from_its_unit():
     assert " " not in formats.typeset("4 min 5 s")
     assert " " not in formats.typeset("2 h 5 min")
     assert formats.typeset("0.1–0.2") == "0.1\N{WORD JOINER}–\N{WORD JOINER}0.2"

@@ -5,7 +5,7 @@ from components.compare.report.notes import notes
 from tests.compare.conftest import render
 
 
-def test_training_times_of_different_machines_are_said_not_to_be_comparable(write):
+def test_training_times_on_different_machines_are_reported_as_not_comparable(write):
     folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", gpu="A GPU")]
     page, markdown = render(write, folders)
     assert "not comparable" in page[: page.index("<nav")]

@@ -71,7 +71,7 @@ def test_keyboard_and_screen_reader_find_their_way(page):
             assert box["role"] in ("region", "group")
 
 
-def test_the_report_asks_nothing_of_anyone_and_runs_no_script(page):
+def test_the_report_loads_nothing_and_runs_no_script(page):
     tags = Tags(page).found
     assert not {"script", "link", "iframe", "object", "form", "base"} & {tag for tag, _ in tags}
     for tag, attributes in tags:
@@ -83,7 +83,7 @@ def test_the_report_asks_nothing_of_anyone_and_runs_no_script(page):
     assert "@import" not in page
 
 
-def test_the_report_looks_after_phones_paper_and_the_dark(page):
+def test_the_report_has_styles_for_phones_paper_and_dark_mode(page):
     style = page[page.index("<style>") : page.index("</style>")]
     for query in ("prefers-color-scheme: dark", "max-width: 34rem", "@media print"):
         assert query in style
@@ -123,7 +123,7 @@ def test_tables_have_captions_and_scopes(page):
     assert set(scopes) == {"row", "col", "rowgroup"}
 
 
-def test_rows_of_a_kind_stand_together_under_one_heading(page):
+def test_rows_of_a_group_share_one_heading(page):
     body = page[page.index('id="point-table"') :]
     table = body[: body.index("</table>")]
     assert re.findall(r'scope="rowgroup" rowspan="(\d)"', table) == ["3"] * 5
@@ -132,13 +132,13 @@ def test_rows_of_a_kind_stand_together_under_one_heading(page):
 
 def test_the_baseline_is_separate_from_the_regimes(page):
     body = page[page.index('id="main-table"') :]
-    regimes, floor = body[: body.index("</table>")].split('<tbody class="apart">')
-    assert "Logistic regression (baseline)" in floor
+    regimes, baseline = body[: body.index("</table>")].split('<tbody class="apart">')
+    assert "Logistic regression (baseline)" in baseline
     assert "Logistic regression (baseline)" not in regimes
-    assert floor.count("<tr>") == 1
+    assert baseline.count("<tr>") == 1
 
 
-def test_the_report_tells_data_recipe_and_origin(page):
+def test_the_report_describes_data_recipe_and_origin(page):
     words = text_of(page)
     for expected in (
         *("Byte-identical images: 60, in 30 groups", "Patients in more than one split of the source: 12"),
@@ -153,7 +153,7 @@ def test_the_report_tells_data_recipe_and_origin(page):
         assert expected in words, expected
 
 
-def test_mistakes_are_shown_as_every_regime_saw_them(page, compared):
+def test_mistakes_are_shown_with_the_explanation_of_every_regime(page, compared):
     body = page[page.index('id="mistake-table"') :]
     table = body[: body.index("</table>")]
     pictures = [attributes for tag, attributes in Tags(table).found if tag == "img"]
@@ -231,7 +231,7 @@ def test_a_hostile_run_id_stays_text(write):
         ("directory", "the folder chest_xray", "Nothing is known about these images except"),
     ],
 )
-def test_limits_speak_of_the_data_that_were_used(write, source, description, words):
+def test_the_origin_of_the_images_is_that_of_the_data_used(write, source, description, words):
     page, _ = render(write, write.evaluations(["custom_cnn"]), source=source, description=description)
     assert words in text_of(page)
 
@@ -244,7 +244,7 @@ def test_the_report_of_several_seeds_lists_every_training(write):
     assert "means over the seeds" in markdown
 
 
-def test_a_data_set_without_example_images_has_no_picture_of_them(write):
+def test_a_dataset_without_example_images_has_no_picture_of_them(write):
     summary = write.summary()
     (summary / "examples.png").unlink()
     given = inputs.load([write.evaluation("custom_cnn")], summary)

@@ -6,7 +6,7 @@ from components.compare.between_runs import compare_runs
 from components.compare.report import runs_summary
 
 
-def test_what_differs_is_told_and_what_is_alike_is_not(make_run, tmp_path):
+def test_only_settings_that_differ_are_listed(make_run, tmp_path):
     found = compare_runs(make_run("a"), make_run("b", image_size=128, gpu="A GPU"), tmp_path / "out")
     differing = {row["what"]: (row["a"], row["b"]) for row in found["differing"]}
     assert differing["image size"] == ("96 px", "128 px")

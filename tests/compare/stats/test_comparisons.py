@@ -26,7 +26,7 @@ def compare(patients, seeds):
     return figures, {pair["metric"]: pair for pair in pairs}
 
 
-def test_one_seed_a_regime_is_compared_by_delong_mcnemar_and_bootstrap():
+def test_regimes_with_one_seed_are_compared_by_delong_mcnemar_and_bootstrap():
     figures, pairs = compare(IMAGES, {"a": [0], "b": [2]})
     areas, covariance = delong.roc_auc_covariance(LABELS, IMAGES, np.stack([MODELS[0].scores, MODELS[2].scores]))
     error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
@@ -45,11 +45,11 @@ def test_one_seed_a_regime_is_compared_by_delong_mcnemar_and_bootstrap():
     assert figures["f1"].degrees_of_freedom == 79
 
 
-def test_several_images_a_patient_are_named_in_mcnemars_test():
+def test_mcnemars_test_is_over_patients_with_several_images():
     assert compare(PATIENTS, {"a": [0], "b": [2]})[1]["accuracy"]["test"] == "McNemar, exact, over patients"
 
 
-def test_several_seeds_are_compared_by_the_t_test_that_knows_both_variations():
+def test_several_seeds_are_compared_by_the_t_test_that_includes_both_variations():
     figures, pairs = compare(PATIENTS, {"a": [0, 1], "b": [2, 3]})
     assert {pair["test"] for pair in pairs.values()} == {"t over seeds and patients"}
     estimate = figures["accuracy"].difference([0, 1], [2, 3])

@@ -26,7 +26,7 @@ def test_bootstrap_and_delong_agree_on_how_roc_auc_varies():
     assert areas == pytest.approx(samples.mean(axis=1), abs=0.005)
 
 
-def test_the_rarer_class_counts_how_well_variation_is_known():
+def test_the_rarer_class_determines_the_degrees_of_freedom():
     assert evidence.degrees_of_freedom(LABELS, PATIENTS) == 39
     assert evidence.degrees_of_freedom(np.ones(4), np.zeros(4)) == 1
 

@@ -13,8 +13,8 @@ VALUES = np.array([0.90, 0.93, 0.95, 0.80, 0.84, 0.85, 0.91])
 
 
 def test_seeds_alone_give_welchs_t_test():
-    every = Estimate(VALUES, np.zeros((7, 7)), 100)
-    estimate = every.difference(A, B)
+    metric = Estimate(VALUES, np.zeros((7, 7)), 100)
+    estimate = metric.difference(A, B)
     welch = stats.ttest_ind(VALUES[A], VALUES[B], equal_var=False)
     assert uncertainty.p_value(estimate) == pytest.approx(welch.pvalue)
     assert estimate.degrees_of_freedom == pytest.approx(welch.df)
@@ -22,8 +22,8 @@ def test_seeds_alone_give_welchs_t_test():
 
 
 def test_patients_alone_give_the_t_test_of_their_standard_error():
-    every = Estimate(np.array([0.9, 0.8]), np.array([[0.0009, 0.0003], [0.0003, 0.0004]]), 30)
-    estimate = every.difference([0], [1])
+    metric = Estimate(np.array([0.9, 0.8]), np.array([[0.0009, 0.0003], [0.0003, 0.0004]]), 30)
+    estimate = metric.difference([0], [1])
     assert estimate == UncertainValue(pytest.approx(0.1), pytest.approx(0.0007), pytest.approx(30))
     assert uncertainty.p_value(estimate) == pytest.approx(2 * stats.t.sf(0.1 / np.sqrt(0.0007), 30))
 
@@ -31,14 +31,14 @@ def test_patients_alone_give_the_t_test_of_their_standard_error():
 def test_what_seeds_do_on_these_patients_counts_once():
     common, own, spread = 0.0004, 0.0002, 0.03
     values = 0.9 + spread * np.array([-1.0, 0.0, 1.0])
-    every = Estimate(values, np.full((3, 3), common) + own * np.eye(3), 50)
-    estimate = every.mean([0, 1, 2])
+    metric = Estimate(values, np.full((3, 3), common) + own * np.eye(3), 50)
+    estimate = metric.mean([0, 1, 2])
     assert estimate.variance == pytest.approx(common + spread**2 / 3)
     expected = estimate.variance**2 / (common**2 / 50 + (spread**2 / 3) ** 2 / 2)
     assert estimate.degrees_of_freedom == pytest.approx(expected)
 
 
-def test_seeds_that_happen_to_agree_leave_at_least_the_variation_of_patients():
+def test_the_variance_is_at_least_that_between_patients():
     covariance = np.full((3, 3), 0.0004) + 0.0002 * np.eye(3)
     estimate = Estimate(np.full(3, 0.9), covariance, 50).mean([0, 1, 2])
     assert estimate.variance == pytest.approx(covariance.mean())
@@ -51,8 +51,8 @@ def test_what_two_regimes_share_cancels_in_their_difference():
 
 
 def test_a_regime_trained_once_adds_its_patients_only():
-    every = Estimate(np.array([0.9, 0.94, 0.8]), 0.0001 * np.eye(3), 50)
-    estimate = every.difference([0, 1], [2])
+    metric = Estimate(np.array([0.9, 0.94, 0.8]), 0.0001 * np.eye(3), 50)
+    estimate = metric.difference([0, 1], [2])
     assert estimate.value == pytest.approx(0.12)
     assert estimate.variance == pytest.approx(0.0008 / 2 + 0.0001)
 
@@ -71,12 +71,12 @@ def test_in_the_middle_an_interval_is_the_usual_one():
 
 
 @pytest.mark.parametrize("patients", [1, 20, 200])
-def test_a_flawless_every_has_the_exact_interval_of_as_many_patients(patients):
-    every = Estimate(np.array([1.0, 0.0, 1.0]), np.zeros((3, 3)), patients - 1 if patients > 1 else 1)
+def test_a_metric_without_mistakes_has_the_exact_interval_of_as_many_patients(patients):
+    metric = Estimate(np.array([1.0, 0.0, 1.0]), np.zeros((3, 3)), patients - 1 if patients > 1 else 1)
     exact = stats.binomtest(max(patients, 2), max(patients, 2)).proportion_ci(0.95, "exact")
-    assert uncertainty.interval(every.mean([0])) == pytest.approx(list(exact))
-    assert uncertainty.interval(every.mean([1])) == pytest.approx([0, 1 - exact.low])
-    low, high = uncertainty.difference_interval(every.difference([0], [2]))
+    assert uncertainty.interval(metric.mean([0])) == pytest.approx(list(exact))
+    assert uncertainty.interval(metric.mean([1])) == pytest.approx([0, 1 - exact.low])
+    low, high = uncertainty.difference_interval(metric.difference([0], [2]))
     assert (low, high) == (pytest.approx(exact.low - 1), pytest.approx(1 - exact.low))
 
 
@@ -105,8 +105,8 @@ def test_no_metric_of_no_subgroup_is_certain_though_resampling_never_changes_it(
     subgroups = {"some": np.arange(80) % 2 == 0, "normal": LABELS == 0}
     models = [Scored(own, 0.5, {"point": 0.5}, own) for own in scores]
     estimates = evidence.gather(LABELS, np.arange(80).astype(str), models, subgroups, replicates=50)
-    for name, every in estimates.items():
-        estimate = every.mean(range(len(models)))
+    for name, metric in estimates.items():
+        estimate = metric.mean(range(len(models)))
         lowest, highest = evidence.BOUNDS.get(name, (0.0, 1.0))
         low, high = uncertainty.interval(estimate, lowest, highest)
         assert lowest <= low <= estimate.value + 1e-9, name
@@ -125,7 +125,7 @@ def test_where_nothing_varies_the_interval_is_clopper_and_pearsons_for_the_rarer
 
 @pytest.mark.parametrize("span", [1.0, 2.0])
 @pytest.mark.parametrize("difference", [0.0, 1e-14, 0.05, 0.2, 0.25, 0.3, 0.6, 0.98, 1.0, -0.2, -0.3, -1.0])
-def test_a_difference_that_nothing_changes_is_judged_as_its_interval_says(difference, span):
+def test_the_p_value_of_a_difference_without_variance_agrees_with_its_interval(difference, span):
     estimate = UncertainValue(span * difference, 0.0, 49)
     low, high = uncertainty.difference_interval(estimate, span)
     assert -span <= low < high <= span

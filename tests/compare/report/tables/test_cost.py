@@ -12,7 +12,7 @@ def test_pareto_fronts_have_titles(compared):
     assert [row[0] for row in rows] == ["Training time", "Peak memory", "Model size", "Time per image"]
 
 
-def test_costs_are_written_for_people(compared):
+def test_costs_have_readable_units(compared):
     table = cost.cost_table(compared.results)
     row = dict(zip(table.headers, map(str, table.rows[0]), strict=True))
     assert row == {

@@ -12,7 +12,7 @@ from components.compare.report.table import TERMINAL_COLUMNS
 from components.compare.report.tables import main as main_tables
 
 
-def test_results_csv_has_a_row_a_regime_with_metrics_intervals_and_cost(compared):
+def test_results_csv_has_a_row_per_regime_with_metrics_intervals_and_cost(compared):
     table = pd.read_csv(compared.folder / "results.csv")
     assert list(table["regime"]) == [*REGIMES, FLOOR]
     assert table["title"][0] == "Custom CNN"
@@ -35,7 +35,7 @@ def test_the_terminal_table_is_aligned_and_fits(compared):
     assert intervals.split() == ["0.879–0.943", "0.955–0.985"]
 
 
-def test_the_terminal_table_gives_up_intervals_where_they_do_not_fit(compared):
+def test_the_terminal_table_leaves_out_intervals_where_they_do_not_fit(compared):
     results = copy.deepcopy(compared.results)
     results["regimes"]["full_fine_tuning"]["cost"]["peak_memory_mb"] = 123456789
     results["regimes"]["full_fine_tuning"]["cost"]["train_seconds"] = 59 * 60 + 59

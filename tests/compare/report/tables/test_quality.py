@@ -25,7 +25,7 @@ def test_other_metrics_differences_are_starred_only_where_certain(write):
             assert cell.value.endswith(" *") == certain
 
 
-def test_seeds_tables_have_their_standard_deviation(write):
+def test_seeds_have_their_standard_deviation(write):
     folders = [write.evaluation("custom_cnn", seed=seed) for seed in (0, 1)]
     given = inputs.load([*folders, write.evaluation("full_fine_tuning")], write.summary())
     found = results.build(given, "")
