@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from components.compare import examples
+from components.compare import examples, inputs
 
 
 def choose(scores, labels, patients=None, threshold=0.5):
@@ -42,3 +42,21 @@ def test_typical_images_are_correct_everywhere_and_near_the_median_of_their_clas
 def test_no_patient_is_shown_twice_for_the_same_reason():
     scores = [[0.95, 0.9, 0.8, 0.1]]
     assert choose(scores, [0, 0, 0, 1], patients=["a", "a", "b", "c"])["mistakes"] == [0, 3, 2]
+
+
+def test_a_few_images_of_each_kind_are_selected():
+    labels = [0] * 10 + [1] * 10
+    wrong = np.linspace(0.51, 0.99, 10)
+    found = choose([np.r_[wrong, 1 - wrong], np.r_[wrong - 0.4, 1.4 - wrong]], labels)
+    assert {reason: len(rows) for reason, rows in found.items()} == {
+        "typical": 0,
+        "mistakes": 6,
+        "disagreements": 4,
+    }
+    assert len(choose([np.r_[1 - wrong, wrong]], labels)["typical"]) == 4
+
+
+def test_a_score_that_is_the_threshold_itself_is_a_false_alarm_of_a_normal_image(write):
+    index = write.index(images=20, patients=20)
+    given = inputs.load([write.evaluation("custom_cnn", index=index, scores=np.full(20, 0.5))], write.summary())
+    assert (examples.mistakes(given)[0] == (given.labels == 0)).all()

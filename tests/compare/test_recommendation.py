@@ -45,6 +45,9 @@ def test_the_smallest_regime_need_not_be_the_fastest():
 def test_equal_roc_auc_is_decided_by_accuracy_and_then_by_time():
     findings = make_findings({"custom_cnn": 0.97, "full_fine_tuning": 0.97})
     assert decide(findings)["best"] == "custom_cnn"
+    assert decide(make_findings({"custom_cnn": 0.97, "full_fine_tuning": 0.97}, seconds=(20, 10)))["best"] == (
+        "full_fine_tuning"
+    )
     findings["regimes"]["full_fine_tuning"]["metrics"]["accuracy"]["value"] = 0.98
     assert decide(findings)["best"] == "full_fine_tuning"
 
