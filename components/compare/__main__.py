@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 
 from components import options
-from components.compare.between_runs import compare_runs, terminal_text
+from components.compare.between_runs import compare_runs
 from components.compare.compare import compare
-from components.compare.report.tables import terminal_table
+from components.compare.report.runs_summary import plain_text_summary
+from components.compare.report.tables.main import terminal_table
 from components.compare.runs import is_run
 from components.console import UserError, plain_errors, say
 from components.parameters import CompareParameters, described
@@ -57,7 +58,8 @@ def _evaluations(given: argparse.Namespace) -> None:
 def _runs(given: argparse.Namespace) -> None:
     if len(given.folder) != 2 or not all(map(is_run, given.folder)):
         raise UserError("whole runs are compared two at a time: pass the folders of two runs, and no evaluation")
-    print(terminal_text(compare_runs(*given.folder, given.output)))
+    first, second = given.folder
+    print(plain_text_summary(compare_runs(first, second, given.output)))
 
 
 if __name__ == "__main__":

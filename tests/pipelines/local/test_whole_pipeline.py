@@ -53,7 +53,7 @@ def test_a_second_data_set_is_scored_beside_the_first(tmp_path):
     regime = results["regimes"]["custom_cnn"]
     assert regime["threshold"]["rule"] == "sensitivity of at least 0.9"
     assert regime["cost"]["training_price"] == pytest.approx(regime["cost"]["train_seconds"] * 0.5 / 3600)
-    assert "On images from elsewhere" in (tmp_path / "runs" / "latest" / "comparison" / "report.html").read_text()
+    assert "External test set</h3>" in (tmp_path / "runs" / "latest" / "comparison" / "report.html").read_text()
 
 
 @pytest.mark.slow

@@ -1,8 +1,9 @@
-"""How every plot looks: one set of colours, markers, lines and hatches, that also works in black and white."""
+"""The common look of the plots: colours, markers, lines and hatches, which also work in black and white."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -16,12 +17,12 @@ from components.artifacts.names import FLOOR
 
 DPI = 144
 CSS_PIXELS = 100
-"""Width of an inch of a figure in the report."""
+"""Width in the report of an inch of a figure."""
 
 INK, MUTED, FAINT = "#1c2430", "#5b6675", "#d5dae1"
 MOST_TICKS = 8
 LOG_SPREAD = 6
-"""The time axis is logarithmic from this ratio of the longest to the shortest time on."""
+"""From this ratio of the longest to the shortest time on, the time axis is logarithmic."""
 
 _NICE_SECONDS = (
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30),
@@ -31,7 +32,7 @@ _NICE_SECONDS = (
 
 @dataclass(frozen=True)
 class Look:
-    """What marks a regime in every plot."""
+    """Colour, marker, line and hatch of a regime in every plot."""
 
     colour: str
     marker: str
@@ -39,8 +40,8 @@ class Look:
     hatch: str
 
 
-# Colours of Okabe and Ito (2008), which the colour-blind tell apart; darker than their yellow and sky blue, so that
-# thin lines stay visible on white.
+# Colours of Okabe and Ito (2008), which colour-blind readers can distinguish; darker than their yellow and sky blue,
+# so that thin lines stay visible on white.
 LOOKS = {
     "custom_cnn": Look("#0072b2", "o", "-", ""),
     "transfer_learning": Look("#d55e00", "s", "--", "///"),
@@ -77,13 +78,13 @@ _SETTINGS = {
 
 @contextlib.contextmanager
 def applied() -> Iterator[None]:
-    """Draws in this style inside the block, and leaves matplotlib's own settings as they were."""
+    """Applies this style inside the block and restores matplotlib's settings afterwards."""
     with mpl.rc_context(sns.axes_style("ticks") | _SETTINGS):
         yield
 
 
 def time_axis(axes: Axes, seconds: list[float]) -> None:
-    """Gives the horizontal axis the range of `seconds` with readable ticks, logarithmic where they spread far."""
+    """Makes the horizontal axis one of time, with readable ticks; logarithmic where `seconds` vary widely."""
     low, high = min(seconds), max(seconds)
     if high < LOG_SPREAD * low:
         axes.set_xlim(0, high * 1.25)
@@ -98,7 +99,7 @@ def time_axis(axes: Axes, seconds: list[float]) -> None:
 
 
 def _apart(ticks: list[float]) -> list[float]:
-    """Those ticks of a logarithmic axis whose labels have room."""
+    """The ticks of a logarithmic axis whose labels do not overlap."""
     kept: list[float] = []
     for tick in ticks:
         if not kept or tick >= kept[-1] * (ticks[-1] / ticks[0]) ** (1 / MOST_TICKS):
@@ -114,19 +115,19 @@ def _short_time(seconds: float) -> str:
 
 
 def legend_above(figure: Figure, names: list[str], titles: list[str], columns: int) -> None:
-    """One legend for all panels of a figure, above them: the marker of each regime."""
+    """Draws one legend for all panels of a figure, above them: the marker of each regime."""
     marks = [Line2D([], [], color=LOOKS[name].colour, marker=LOOKS[name].marker, linestyle="") for name in names]
     figure.legend(marks, titles, loc="outside upper center", ncols=columns, handletextpad=0.2, columnspacing=1.4)
 
 
 def heat(axes: Axes, counts: np.ndarray) -> None:
-    """A square of counts (2, 2), shaded and labelled with each row's percentages."""
+    """Draws a square of counts (2, 2), shaded and labelled with the percentages of each row."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
     for (row, column), number in np.ndenumerate(counts):
         colour = "white" if shares[row, column] > 0.6 else INK
-        place = {"ha": "center", "color": colour}
-        axes.text(column, row - 0.02, f"{number:,}", va="bottom", fontsize=14, fontweight="bold", **place)
-        axes.text(column, row + 0.08, f"{100 * shares[row, column]:.1f}%", va="top", fontsize=9.5, **place)
+        centred: dict[str, Any] = {"ha": "center", "color": colour}
+        axes.text(column, row - 0.02, f"{number:,}", va="bottom", fontsize=14, fontweight="bold", **centred)
+        axes.text(column, row + 0.08, f"{100 * shares[row, column]:.1f}%", va="top", fontsize=9.5, **centred)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
