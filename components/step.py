@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, get_type_hints
@@ -16,6 +17,8 @@ def step(image: str) -> Callable[[Callable], Any]:
     """Makes a typed function a lightweight component of kfp, on an image that has all it needs.
 
     Where the function takes an object of a `Parameters` class, the component has an input for each of its parameters.
+    Its command names the function, which is in the image, instead of holding its source: the status of a run repeats
+    the command of a task about eight times (`pipelines.workflow_size`).
     In the container, where kfp has no compiler, the function is not made a component.
 
     Args:
@@ -24,11 +27,21 @@ def step(image: str) -> Callable[[Callable], Any]:
 
     def make(function: Callable) -> Any:
         taking = taking_each(function)
-        if hasattr(dsl, "component"):
-            return dsl.component(base_image=image, install_kfp_package=False)(taking)
-        return taking
+        if not hasattr(dsl, "component"):
+            return taking
+        component = dsl.component(base_image=image, install_kfp_package=False)(taking)
+        container = component.component_spec.implementation.container
+        *shell, script, _ = container.command
+        # kfp indents the lines that the script continues on.
+        container.command = [*shell, re.sub(" {2,}", " ", script), _source(taking)]
+        return component
 
     return make
+
+
+def _source(function: Callable) -> str:
+    module, name = function.__module__, function.__name__
+    return f"from components.step import load\n{name} = load({module!r}, {name!r}, {interface(function)!r})"
 
 
 def taking_each(function: Callable) -> Callable:

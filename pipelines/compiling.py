@@ -1,5 +1,6 @@
 """Compiles the pipeline, and each component separately, to YAML for Kubeflow."""
 
+import copy
 from pathlib import Path
 
 from kfp import compiler
@@ -12,7 +13,6 @@ from components.ingest.component import ingest
 from components.preprocess.component import preprocess
 from components.train.component import train
 from pipelines.benchmark import NAME, build
-from pipelines.compact import compact
 from pipelines.settings import Settings
 
 COMPONENTS = (ingest, preprocess, train, evaluate, evaluate_floor, compare)
@@ -32,7 +32,7 @@ def compile_all(settings: Settings, output: Path) -> list[Path]:
     written = [output / f"{NAME.replace('-', '_')}.yaml"]
     _write(build(settings), written[0])
     for component in COMPONENTS:
-        single = compact(component)
+        single = copy.deepcopy(component)
         container = single.component_spec.implementation.container
         container.image = settings.train_image if container.image == TRAIN_IMAGE else settings.data_image
         written.append(output / "components" / f"{component.name}.yaml")
