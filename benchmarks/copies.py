@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import measure
-from components import console
+from components import console, process
 from components.console import UserError
 from components.imaging.decoding import decode
 from components.ingest.layout import Found, find_images
@@ -25,6 +25,7 @@ COARSE = (4, 8, 12)
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, measures, prints."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.copies",
         description="Copies real images in many ways and counts how many copies are found, and compares the pairs of "

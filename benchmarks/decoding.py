@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import measure
-from components import console
+from components import console, process
 from components.artifacts import files
 from components.console import UserError
 from components.ingest.layout import Found, find_images
@@ -35,6 +35,7 @@ WAYS = {"preprocess": "preprocess, all cores", "pillow": "Pillow, one process"}
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, measures, prints."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.decoding",
         description="Measures images a second of preprocess (all cores, JPEGs decoded at reduced scale) and of Pillow "

@@ -11,11 +11,12 @@ from benchmarks import measure
 from components import console
 from components.console import UserError
 
-_STEP = "import os; os.environ['_KFP_RUNTIME'] = 'true'; import kfp.dsl.executor_main, "
+_PREPARED = "from components import process; process.prepare(); "
+_STEP = f"import os; os.environ['_KFP_RUNTIME'] = 'true'; import kfp.dsl.executor_main; {_PREPARED}import "
 """How Kubeflow starts a step, on a cluster and in the local runner alike."""
 
 TASKS = {
-    "pipelines.local": "import pipelines.local, kfp.local, pipelines.benchmark as b; b.build(b.Settings())",
+    "pipelines.local": f"{_PREPARED}import pipelines.local, kfp.local, pipelines.benchmark as b; b.build(b.Settings())",
     **{name: f"{_STEP}components.{name}.{name}" for name in ("ingest", "preprocess", "train", "evaluate", "compare")},
 }
 """By name, Python that brings a fresh process to where its work begins."""

@@ -3,7 +3,7 @@
 Everything else is derived from the classes below: the pipeline's inputs and those of the KFP wrappers with their
 descriptions (`components.step`), the options of every command and their checks (`components.options`), the command in
 the report that reproduces a run, and docs/options.md. To add a parameter, add a field to the class of its step, and
-use it in the step.
+use it in the step. The file is long: a single place for all definitions reads better whole.
 """
 
 import math

@@ -2,12 +2,14 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, get_type_hints
 
 from kfp import dsl
 
+from components import process
 from components.console import UserError, plain_errors
 from components.parameters import Parameter, Parameters, described
 
@@ -16,6 +18,8 @@ def step(image: str) -> Callable[[Callable], Any]:
     """Makes a typed function a lightweight component of kfp, on an image that has all it needs.
 
     Where the function takes an object of a `Parameters` class, the component has an input for each of its parameters.
+    Its command names the function, which is in the image, instead of holding its source: the status of a run repeats
+    the command of a task about eight times (`pipelines.workflow_size`).
     In the container, where kfp has no compiler, the function is not made a component.
 
     Args:
@@ -24,11 +28,21 @@ def step(image: str) -> Callable[[Callable], Any]:
 
     def make(function: Callable) -> Any:
         taking = taking_each(function)
-        if hasattr(dsl, "component"):
-            return dsl.component(base_image=image, install_kfp_package=False)(taking)
-        return taking
+        if not hasattr(dsl, "component"):
+            return taking
+        component = dsl.component(base_image=image, install_kfp_package=False)(taking)
+        container = component.component_spec.implementation.container
+        *shell, script, _ = container.command
+        # kfp indents the lines that the script continues on.
+        container.command = [*shell, re.sub(" {2,}", " ", script), _source(taking)]
+        return component
 
     return make
+
+
+def _source(function: Callable) -> str:
+    module, name = function.__module__, function.__name__
+    return f"from components.step import load\n{name} = load({module!r}, {name!r}, {interface(function)!r})"
 
 
 def taking_each(function: Callable) -> Callable:
@@ -107,6 +121,7 @@ def load(module: str, name: str, expected: str) -> Callable:
         SystemExit: with code 2 where the image has another version of the step, which would leave out parameters
             without a word.
     """
+    process.prepare()
     function = getattr(importlib.import_module(module), name)
     function = getattr(function, "python_func", function)
     with plain_errors():

@@ -20,8 +20,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib
 WORKDIR /app
-COPY components/__init__.py components/console.py components/images.py components/machine.py components/step.py components/
+COPY components/__init__.py components/console.py components/images.py components/machine.py components/options.py \
+    components/parameters.py components/source_checks.py components/step.py components/
 COPY components/artifacts components/artifacts
+COPY components/imaging components/imaging
 COPY components/ingest components/ingest
 COPY components/preprocess components/preprocess
 COPY components/compare components/compare

@@ -23,7 +23,7 @@ from components.preprocess.component import preprocess
 from components.step import describe, inputs
 from components.train.component import train
 from pipelines.compact import bare
-from pipelines.pods import place
+from pipelines.pods import configure_task
 from pipelines.settings import Settings
 
 NAME = "pneumonia-benchmark"
@@ -55,10 +55,10 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
     """
     raw = ingest(**values_of(IngestParameters, values))
     raw.set_display_name("Ingest").set_caching_options(settings.cache_ingest)
-    place(raw, "ingest", settings)
+    configure_task(raw, "ingest", settings)
     prepared = preprocess(raw_dataset=raw.outputs["raw_dataset"], **values_of(PreprocessParameters, values))
     prepared.set_display_name("Preprocess")
-    place(prepared, "preprocess", settings)
+    configure_task(prepared, "preprocess", settings)
     dataset = prepared.outputs["prepared_dataset"]
     external = _external_test_set(settings, values) if settings.external_test else {}
 
@@ -67,7 +67,7 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
     }
     baseline = evaluate_floor(prepared_dataset=dataset, **values_of(BaselineParameters, values), **external)
     baseline.set_display_name("Evaluate: baseline").set_caching_options(False)
-    place(baseline, "evaluate", settings)
+    configure_task(baseline, "evaluate", settings)
 
     comparison = compare(
         dataset_summary=prepared.outputs["dataset_summary"],
@@ -78,7 +78,7 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
         **evaluations,
     )
     comparison.set_display_name("Compare").set_caching_options(False)
-    place(comparison, "compare", settings)
+    configure_task(comparison, "compare", settings)
 
 
 def _train_and_evaluate(
@@ -87,13 +87,13 @@ def _train_and_evaluate(
     """Tasks of one regime; gives the evaluations of its models."""
     models = train(prepared_dataset=dataset, regime=regime, **values_of(TrainParameters, values))
     models.set_display_name(f"Train: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
-    place(models, "train", settings)
+    configure_task(models, "train", settings)
     scored = evaluate(
         prepared_dataset=dataset, model=models.outputs["model"], **values_of(EvaluateParameters, values), **external
     )
     # Never from the cache: the speed of inference is measured in every run.
     scored.set_display_name(f"Evaluate: {REGIME_TITLES[regime]}").set_caching_options(False)
-    place(scored, "evaluate", settings)
+    configure_task(scored, "evaluate", settings)
     return scored.outputs["evaluation"]
 
 
@@ -102,10 +102,10 @@ def _external_test_set(settings: Settings, values: Mapping[str, Any]) -> dict[st
     common = {"seed": values["data_seed"], "max_bad_fraction": values["max_bad_fraction"]}
     raw = ingest(source="directory", path=settings.external_test, **common)
     raw.set_display_name("Ingest: external test set").set_caching_options(settings.cache_ingest)
-    place(raw, "ingest", settings)
+    configure_task(raw, "ingest", settings)
     prepared = preprocess(
         raw_dataset=raw.outputs["raw_dataset"], image_size=values["image_size"], report_images=False, **common
     )
     prepared.set_display_name("Preprocess: external test set")
-    place(prepared, "preprocess", settings)
+    configure_task(prepared, "preprocess", settings)
     return {"external_dataset": prepared.outputs["prepared_dataset"]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from components import console
+from components import console, process
 from components.artifacts import files
 from components.artifacts.names import BACKBONES
 from components.console import UserError
@@ -23,6 +23,8 @@ HELD_OUT = 0.05
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, draws, trains, reports."""
+    process.prepare()
+    process.keep_freed_memory()
     parser = argparse.ArgumentParser(
         prog="python -m pretraining.run",
         description="Pre-trains a backbone to tell fractals apart by the formulas that made them. Interrupted, it goes "
@@ -123,7 +125,8 @@ def draw_all(folder: Path, recipe: dict[str, Any]) -> np.ndarray:
     pictures = np.lib.format.open_memmap(new, "w+", np.uint8, (classes, count, size, size))
     progress = console.Progress("pretraining", "formulas drawn", classes)
     # "spawn" behaves alike on every system, and is safe where the caller has threads.
-    with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores(), mp_context=context, initializer=process.prepare) as pool:
         jobs = (range(classes), [count] * classes, [size] * classes, [recipe["seed"]] * classes)
         for number, drawn in enumerate(pool.map(draw_class, *jobs, chunksize=4)):
             pictures[number] = drawn

@@ -1,5 +1,5 @@
-"""What passes between the steps: a folder of few files an artifact, its format and its schema version.
+"""The artifacts that the steps exchange: each is a folder with few files in a documented, versioned format.
 
-Every module but `files` and `names` is one artifact: a dataclass with `load()`, and a `save()` for the step that
-makes it.
+Most modules describe one artifact: a dataclass with `load()`, and `save()` for the step that writes it. `names` has
+shared constants, `files` and `arrays` read and write files, `metadata` is about Kubeflow.
 """

@@ -1,4 +1,4 @@
-"""The little that `compare` needs to know of the data: counts, quality, a few example images. Written by preprocess."""
+"""The dataset summary for `compare`: counts, quality, a few example images. Written by preprocess."""
 
 import shutil
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ KIND = "prepared dataset"
 
 
 class Counts(TypedDict):
-    """How large a split is: images, patients, and images with pneumonia."""
+    """Size of a split: numbers of images, of patients, and of images with pneumonia."""
 
     images: int
     patients: int
@@ -20,12 +20,12 @@ class Counts(TypedDict):
 
 
 class Copies(Duplicates):
-    """Images that show the same, also re-encoded or resized ones.
+    """Groups of images that are copies of each other, including re-encoded and resized copies.
 
     Attributes:
-        re_encoded: groups that are not byte-identical.
-        across_patients: groups whose images are of different patients.
-        dropped: images that were left out.
+        re_encoded: groups whose files are not byte-identical.
+        across_patients: groups with images of several patients.
+        dropped: images that were removed.
     """
 
     re_encoded: int
@@ -34,10 +34,10 @@ class Copies(Duplicates):
 
 
 class PreparedQuality(Quality):
-    """What is known of the source's files once they are decoded; `refused` has those that could not be.
+    """Quality of the source's files after decoding; `refused` includes those that could not be decoded.
 
     Attributes:
-        copies: images that show the same.
+        copies: groups of copies.
     """
 
     copies: Copies
@@ -47,13 +47,13 @@ class DatasetRecord(files.Header):
     """The content of `dataset.json`.
 
     Attributes:
-        source: where the images came from.
+        source: origin of the images.
         ingest: `made_by` of the raw dataset.
         image_size: height and width in px.
-        resize: how images were resized, in words.
-        split_rule: how the splits were made, in words.
-        deduplicated: whether copies were left out.
-        resplit: whether the source's splits were ignored.
+        resize: description of the resizing.
+        split_rule: description of how the splits were made.
+        deduplicated: whether copies were removed.
+        resplit: whether the source's splits were replaced by new ones.
         splits: by name.
         fingerprint: see `prepared_dataset.fingerprint`.
         quality: of the source's files.
@@ -75,11 +75,11 @@ class DatasetRecord(files.Header):
 class DatasetSummary:
     """A prepared dataset without its images.
 
-    On disk: `dataset.json` (a copy of the prepared dataset's) and, unless the report is to have no images,
-    `examples.png` (a row of images a class).
+    On disk: `dataset.json` (a copy of the prepared dataset's) and, unless the report must not contain images,
+    `examples.png` (one row of images per class).
 
     Attributes:
-        folder: where the artifact lies.
+        folder: of the artifact.
         info: content of `dataset.json`.
     """
 
@@ -88,7 +88,7 @@ class DatasetSummary:
 
     @property
     def examples(self) -> Path:
-        """PNG with a row of training images of each class, normal above pneumonia; it may be absent."""
+        """PNG with one row of training images per class, normal above pneumonia; it may be absent."""
         return self.folder / "examples.png"
 
     @classmethod
@@ -103,7 +103,7 @@ class DatasetSummary:
 
 
 def save(folder: Path, dataset_json: Path, examples_png: bytes | None) -> None:
-    """Fills `folder` with a copy of `dataset_json` and the picture, if there is one."""
+    """Writes a copy of `dataset_json` and, if given, the PNG of example images into `folder`."""
     shutil.copyfile(dataset_json, folder / "dataset.json")
     if examples_png is not None:
         (folder / "examples.png").write_bytes(examples_png)

@@ -1,4 +1,4 @@
-"""The evaluations of one regime's trained models: scores, and everything computed from them. Written by evaluate."""
+"""The evaluations of one regime's trained models: scores and all results computed from them. Written by evaluate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ METRICS = (
     "brier",
     "ece",
 )
-"""Every metric of an evaluation, in the order in which tables show them; pneumonia is the positive class."""
+"""All metrics of an evaluation, in the order of the tables; pneumonia is the positive class."""
 
 CALIBRATION_BINS = 15
 """Equal-width bins of the expected calibration error (Guo et al. 2017, arXiv:1706.04599)."""
 
 
 class Threshold(TypedDict):
-    """From which score on a model says pneumonia.
+    """The decision threshold: scores greater than or equal to it are classified as pneumonia.
 
     Attributes:
         value: of the uncalibrated score.
@@ -52,12 +52,12 @@ class Threshold(TypedDict):
 
 
 class OperatingPoint(TypedDict):
-    """A further threshold of interest.
+    """A further decision threshold.
 
     Attributes:
         name: for example "threshold 0.5".
         threshold: of the uncalibrated score.
-        chosen_on: "validation"; None for what was not chosen on data.
+        chosen_on: "validation"; None for a fixed threshold.
     """
 
     name: str
@@ -66,11 +66,11 @@ class OperatingPoint(TypedDict):
 
 
 class Calibration(TypedDict):
-    """How scores become probabilities, see `calibrated`.
+    """Parameters of Platt scaling, see `calibrated`.
 
     Attributes:
-        temperature: divides the logits.
-        offset: is added then.
+        temperature: the logits are divided by it.
+        offset: is added to the result.
         fitted_on: "validation".
     """
 
@@ -111,11 +111,11 @@ class Curves(TypedDict):
 
 
 class Inference(TypedDict):
-    """How fast the model scores.
+    """Inference speed.
 
     Attributes:
-        ms_per_image: milliseconds, without loading and compiling.
-        images_per_second: the same as a rate.
+        ms_per_image: milliseconds per image, without loading and compiling.
+        images_per_second: its inverse.
         batch_size: images per step.
     """
 
@@ -125,10 +125,10 @@ class Inference(TypedDict):
 
 
 class ExternalTestSet(TypedDict):
-    """What the external test set is.
+    """Description of the external test set.
 
     Attributes:
-        source: where it came from.
+        source: origin of the images.
         fingerprint: see `prepared_dataset.fingerprint`.
         images, patients, pneumonia: counts; the last one is of images.
     """
@@ -144,20 +144,20 @@ class EvaluationRecord(files.Header):
     """The content of `evaluation.json`.
 
     Attributes:
-        regime: one of `names.REGIMES`, or `names.FLOOR`.
+        regime: one of `names.REGIMES`, or `names.BASELINE`.
         seed: of the training.
-        backbone: None for networks without.
-        dataset: what was scored.
+        backbone: None for models without a backbone.
+        dataset: the prepared dataset that was evaluated.
         threshold: chosen on validation.
         operating_points: further thresholds.
         calibration: fitted on validation.
         metrics: {"validation" or "test": {one of `METRICS`: value}}.
         confusion: on test.
         curves: on test.
-        inference: its speed.
-        robustness: {change of the test images: ROC AUC}.
+        inference: inference speed.
+        robustness: {change of the test images: ROC AUC}; "unchanged" is the ROC AUC without any change.
         external: the external test set; None without one.
-        training: the model's whole `training.json`.
+        training: content of the model's `training.json`.
     """
 
     regime: str
@@ -178,18 +178,18 @@ class EvaluationRecord(files.Header):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions of one model and what follows from them.
+    """Predictions of one model and the results computed from them.
 
-    On disk, in a folder for each seed (`files.seed_folder`): `predictions.csv`, `evaluation.json` and, where the model
-    can be explained, `explanations.npz`.
+    On disk, in a folder for each seed (`files.seed_folder`): `predictions.csv`, `evaluation.json` and, if Grad-CAM
+    supports the model, `explanations.npz`.
 
     Attributes:
         folder: of this evaluation.
-        predictions: one row an image of the validation and the test split, with the columns `PREDICTION_COLUMNS`:
-            `split` ("validation", "test", or "external" for a second data set), `image` (str), `patient` (str),
+        predictions: one row per image of the validation and the test split, with the columns `PREDICTION_COLUMNS`:
+            `split` ("validation", "test", or "external" for the external test set), `image` (str), `patient` (str),
             `label` (int, 1 pneumonia), `score` (float, the model's probability of pneumonia), `subtype` (str,
-            "bacteria", "virus" or "" where the name tells none), `patient_seen` (int, 1 where a patient of this name
-            was seen in training or validation).
+            "bacteria", "virus", or "" if the file name contains neither), `patient_seen` (int, 1 if the patient has
+            images in the training or validation split, else 0).
         results: content of `evaluation.json`.
     """
 
@@ -209,10 +209,10 @@ class Evaluation:
         return cls(folder, files.read_table(folder / "predictions.csv", KIND, PREDICTION_COLUMNS), results)
 
     def explanations(self) -> "Explanations | None":
-        """Where the model looked in each test image; None where that was not written down.
+        """Loads the Grad-CAM maps of the test images; None if the evaluation has none.
 
         Raises:
-            UserError: the file is damaged or of other images.
+            UserError: the file is damaged, or its number of images differs from the test split.
         """
         path = self.folder / "explanations.npz"
         if not path.exists():
@@ -232,12 +232,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Explanations:
-    """Where a model looked in each test image, in the order of `Evaluation.split("test")`.
+    """Grad-CAM maps of the test images, in the order of `Evaluation.split("test")`.
 
     Attributes:
-        thumbnails: uint8 (N, T, T), the images, small.
-        maps: uint8 (N, G, G), the coarse heat of Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) over each image,
-            from 0 (nothing speaks for pneumonia) to 255 (the strongest place of this image).
+        thumbnails: uint8 (N, T, T), the images at reduced size.
+        maps: uint8 (N, G, G), the coarse Grad-CAM map (Selvaraju et al. 2017, arXiv:1610.02391) of each image, from 0
+            (no evidence for pneumonia) to 255 (maximum of this image).
     """
 
     thumbnails: np.ndarray
@@ -245,7 +245,7 @@ class Explanations:
 
 
 def load_all(folder: str | Path) -> list[Evaluation]:
-    """The evaluations in the artifact of evaluate, one for each seed.
+    """Loads the evaluations of an evaluations artifact, one for each seed.
 
     Args:
         folder: the artifact, or the folder of a single evaluation in it.
@@ -257,19 +257,19 @@ def load_all(folder: str | Path) -> list[Evaluation]:
 
 
 def logits(scores: np.ndarray) -> np.ndarray:
-    """The logits (N,) of probabilities; those of 0 and 1, which are infinite, stay within what float32 can tell."""
+    """The logits (N,) of probabilities (N,), which are clipped to [1e-7, 1 - 1e-7] so that all logits are finite."""
     return logit(np.clip(scores, 1e-7, 1 - 1e-7))
 
 
 def calibrated(scores: np.ndarray, temperature: float, offset: float) -> np.ndarray:
-    """Scores (N,) as probabilities: logits divided by the temperature, then the offset added (Platt scaling)."""
+    """Calibrated probabilities (N,) of scores (N,): sigmoid(logit / temperature + offset) (Platt scaling)."""
     return expit(logits(scores) / temperature + offset)
 
 
 def save(
     folder: Path, predictions: pd.DataFrame, results: EvaluationRecord, explanations: Explanations | None = None
 ) -> None:
-    """Fills `folder` with an evaluation; scores keep nine significant digits, more than float32 has."""
+    """Writes an evaluation into `folder`; scores keep nine significant digits, enough to restore any float32."""
     folder.mkdir(exist_ok=True)
     if explanations:
         np.savez_compressed(folder / "explanations.npz", thumbnails=explanations.thumbnails, maps=explanations.maps)
@@ -278,5 +278,5 @@ def save(
 
 
 def save_index(folder: Path, results: Sequence[EvaluationRecord]) -> None:
-    """Writes the index of an artifact whose evaluations are saved already; `results` has each `evaluation.json`."""
+    """Writes the index of an artifact; `results` has the content of each `evaluation.json`, already saved."""
     files.write_seeds(folder / INDEX, COLLECTION, results)

@@ -1,7 +1,6 @@
-"""Reading and writing the files of an artifact so that nothing half-written is ever taken for whole."""
+"""Reads and writes the files of an artifact; an incomplete artifact is never mistaken for a complete one."""
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -14,20 +13,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypedDict
 
-import numpy as np
 import pandas as pd
 
 from components import __version__
 from components.console import UserError
 
 SCHEMA_VERSION = 1
-"""Of every artifact's JSON files; `read_json` refuses others."""
+"""Version of every artifact's JSON files; `read_json` refuses others."""
 
 _TEXT = dict.fromkeys(("image", "patient", "sha256", "split", "subtype"), str)
 
 
 class MadeBy(TypedDict):
-    """What made an artifact.
+    """How an artifact was made.
 
     Attributes:
         started, finished: ISO 8601 in UTC, for example "2026-01-31T12:00:00Z".
@@ -42,10 +40,10 @@ class MadeBy(TypedDict):
 
 
 class Header(TypedDict):
-    """The opening of every artifact's JSON file.
+    """The keys with which every artifact's JSON file begins.
 
     Attributes:
-        schema_version: `SCHEMA_VERSION` when it was written.
+        schema_version: `SCHEMA_VERSION` at the time of writing.
         kind: what the artifact is, for example "prepared dataset".
         made_by: the step and its settings.
     """
@@ -57,16 +55,16 @@ class Header(TypedDict):
 
 @contextlib.contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
-    """Gives a folder to fill; it appears under `path` only when the block ends without an error.
+    """Creates a folder to fill, which is renamed to `path` if the block ends without an error.
 
     Args:
-        path: where the artifact will be. An older artifact there is replaced.
+        path: folder of the artifact. An older artifact there is replaced.
 
     Yields:
-        A new, empty folder beside `path`.
+        A new, empty folder next to `path`.
 
     Raises:
-        UserError: `path` is something that may not be replaced, such as a folder with other files.
+        UserError: `path` must not be replaced, for example a folder with other files.
     """
     path = Path(path).resolve()
     _check_replaceable(path)
@@ -75,7 +73,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     try:
         partial.mkdir(parents=True)
     except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{path.parent} is not a folder: choose another place for {path.name}") from None
+        raise UserError(f"{path.parent} is not a folder: choose another location for {path.name}") from None
     try:
         yield partial
         _check_replaceable(path)
@@ -88,110 +86,15 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _check_replaceable(path: Path) -> None:
-    """Saves the user's own files from an output folder given by mistake."""
+    """Protects the user's own files if an output folder was given by mistake."""
     if path.is_mount():
-        raise UserError(f"{path} is where a disk is mounted, which cannot be replaced: choose a new folder below it")
+        raise UserError(f"{path} is a mount point, which cannot be replaced: choose a new folder below it")
     if not path.is_dir():
         if path.exists():
-            raise UserError(f"{path} is a file, not a folder: choose another place for the output")
+            raise UserError(f"{path} is a file, not a folder: choose another location for the output")
         return
     if any(path.iterdir()) and not any(b'"schema_version"' in file.read_bytes() for file in path.glob("*.json")):
-        raise UserError(f"{path} holds files that are no artifact, and would lose them: choose a new or empty folder")
-
-
-def new_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    """Makes an array that lies on disk and is mapped into memory.
-
-    A disk that fills up under such an array kills the process without a word, so room is checked first.
-
-    Args:
-        path: the .npy file.
-        dtype: of the elements.
-        shape: of the array.
-
-    Raises:
-        OSError: the disk is full (ENOSPC).
-    """
-    _check_room(path, dtype, shape)
-    return np.lib.format.open_memmap(path, "w+", dtype, shape)
-
-
-def _check_room(path: Path, dtype: type, shape: tuple[int, ...]) -> None:
-    if shutil.disk_usage(path.parent).free < math.prod(shape) * np.dtype(dtype).itemsize:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-
-class ArrayWriter:
-    """Writes an array into a .npy file item by item; it becomes as long as it got.
-
-    The file is written and not mapped: what a process has changed in a mapped file counts as its memory.
-
-    Args:
-        path: the .npy file.
-        dtype: of the elements.
-        shape: of the array if it gets as long as it can.
-
-    Raises:
-        OSError: the disk has no room for so much (ENOSPC).
-    """
-
-    def __init__(self, path: Path, dtype: type, shape: tuple[int, ...]):
-        _check_room(path, dtype, shape)
-        self._file = path.open("wb", buffering=2**20)
-        self._dtype, self._shape = np.dtype(dtype), shape[1:]
-        self._count = 0
-        self._write_header()
-
-    def __enter__(self) -> "ArrayWriter":
-        return self
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        with self._file:
-            if kind is None:
-                self._file.seek(0)
-                self._write_header()
-
-    def add(self, item: np.ndarray) -> None:
-        """Appends one item."""
-        if item.dtype != self._dtype or item.shape != self._shape:
-            raise ValueError(f"{item.dtype} {item.shape} does not fit an array of {self._dtype} {self._shape}")
-        self._file.write(np.ascontiguousarray(item))
-        self._count += 1
-
-    def _write_header(self) -> None:
-        """Says how long the array is; numpy leaves room in the header for any length."""
-        description = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._count, *self._shape)}
-        np.lib.format.write_array_header_1_0(self._file, description)
-
-
-class ArrayReader:
-    """Reads single items of a .npy file without mapping it: what is read of a mapped file counts as memory.
-
-    Args:
-        path: the .npy file.
-    """
-
-    def __init__(self, path: Path):
-        array = np.load(path, mmap_mode="r")
-        self.shape, self._offset, self._dtype = array.shape, array.offset, array.dtype
-        self._file = path.open("rb", buffering=0)
-
-    def __enter__(self) -> "ArrayReader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def read(self, positions: Sequence[int]) -> np.ndarray:
-        """The items at some positions, as an array of its own."""
-        items = np.empty((len(positions), *self.shape[1:]), self._dtype)
-        for item, position in zip(items, positions, strict=True):
-            self._file.seek(self._offset + int(position) * item.nbytes)
-            self._file.readinto(item.data.cast("B"))
-        return items
+        raise UserError(f"{path} contains other files than an artifact's, which would be lost: choose an empty folder")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -207,12 +110,12 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Writes `content` as JSON, with every number finite (a NaN or infinity becomes null)."""
+    """Writes `content` as JSON; NaN and infinity become null."""
     write_text(path, json.dumps(_finite(content), indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: str | Path, kind: str) -> dict[str, Any]:
-    """Reads an artifact's JSON file and checks that it is what the caller expects.
+    """Reads an artifact's JSON file and checks its kind and schema version.
 
     Args:
         path: the file.
@@ -222,13 +125,13 @@ def read_json(path: str | Path, kind: str) -> dict[str, Any]:
         The file's content.
 
     Raises:
-        UserError: the file is missing, is no JSON, or is of another kind or schema version.
+        UserError: the file is missing, is not JSON, or is of another kind or schema version.
     """
     path = Path(path)
     with whole(path, kind):
         content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged (no JSON object); run the step that wrote it again")
+        raise UserError(f"{path} is damaged (not a JSON object); run the step that wrote it again")
     found = content.get("kind"), content.get("schema_version")
     if found[0] != kind:
         raise UserError(f"{path} describes a {found[0]!r}, not a {kind!r}: check which artifact you passed")
@@ -240,12 +143,12 @@ def read_json(path: str | Path, kind: str) -> dict[str, Any]:
 
 
 def read_table(path: str | Path, kind: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Reads an artifact's CSV file; names stay text even where they look like numbers or are empty.
+    """Reads an artifact's CSV file; names stay strings even if they look like numbers or are empty.
 
     Args:
         path: the file.
         kind: the artifact's kind, for messages.
-        columns: which it must have.
+        columns: required columns.
 
     Raises:
         UserError: the file is missing, damaged or lacks a column.
@@ -260,7 +163,7 @@ def read_table(path: str | Path, kind: str, columns: Sequence[str]) -> pd.DataFr
 
 @contextlib.contextmanager
 def whole(path: Path, kind: str) -> Iterator[None]:
-    """Makes what goes wrong while a file of an artifact is read an error that names the remedy.
+    """Turns errors while reading a file of an artifact into a `UserError` that names the remedy.
 
     Args:
         path: the file.
@@ -272,23 +175,23 @@ def whole(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise UserError(f"{path.parent} is not a whole {kind}: it has no {path.name}; run the step again") from None
+        raise UserError(f"{path.parent} is not a complete {kind}: it has no {path.name}; run the step again") from None
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is damaged ({error}); run the step that wrote it again") from None
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
-    """Where an artifact that holds the results of several seeds has those of one."""
+    """Folder of one seed's results in an artifact that contains several seeds."""
     return folder / f"seed-{seed}"
 
 
 def write_seeds(index: Path, kind: str, results: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the index of an artifact that holds the results of one regime for several seeds.
+    """Writes the index of an artifact that contains the results of one regime for several seeds.
 
     Args:
         index: the JSON file, in the artifact's folder.
         kind: of the artifact.
-        results: a dictionary for each seed with "regime", "seed" and what `header` gives.
+        results: for each seed a record with "regime", "seed" and the keys of `Header`.
     """
     made_by = results[0]["made_by"] | {"finished": results[-1]["made_by"]["finished"]}
     content = {"schema_version": SCHEMA_VERSION, "kind": kind, "made_by": made_by}
@@ -296,16 +199,16 @@ def write_seeds(index: Path, kind: str, results: Sequence[Mapping[str, Any]]) ->
 
 
 def seed_folders(folder: Path, index: str, kind: str, single: str) -> list[Path]:
-    """The folder of each seed in an artifact that `write_seeds` indexed, in its order.
+    """Folders of the seeds that an artifact's index lists, in that order.
 
     Args:
         folder: of the artifact, or of a single seed's results.
-        index: name of the index.
+        index: file name of the index.
         kind: of the artifact.
-        single: name of a file that a single seed's folder has.
+        single: name of a file that only a single seed's folder contains.
 
     Raises:
-        UserError: `folder` is neither, or the index is damaged.
+        UserError: `folder` is neither of the two, or the index is damaged.
     """
     if (folder / single).is_file():
         return [folder]
@@ -317,12 +220,12 @@ def seed_folders(folder: Path, index: str, kind: str, single: str) -> list[Path]
 
 
 def header(kind: str, started: datetime, arguments: dict[str, Any]) -> Header:
-    """The opening of every artifact's JSON file: what it is, and what made it.
+    """The keys with which every artifact's JSON file begins: what it is, and how it was made.
 
     Args:
         kind: what the artifact is, for example "prepared dataset".
         started: when the step began (UTC).
-        arguments: the step's settings (seed included); plain values.
+        arguments: the step's settings (including the seed), as JSON values.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -347,7 +250,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of this project, Python and the packages that a result depends on; absent packages are left out."""
+    """Versions of this project, Python and the installed packages that affect results, by name."""
     found = {"pneumonia-benchmark": __version__, "python": platform.python_version()}
     for name in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scikit-learn", "pillow", "pandas", "kfp"):
         with contextlib.suppress(metadata.PackageNotFoundError):

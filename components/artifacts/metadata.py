@@ -1,4 +1,4 @@
-"""What may stand in the metadata of a Kubeflow artifact: every step passes what it says there through `storable`."""
+"""Conversion of values to metadata of a Kubeflow artifact; every step passes its metadata through `storable`."""
 
 import math
 from collections.abc import Mapping
@@ -6,19 +6,19 @@ from typing import Any
 
 
 def storable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out what Kubeflow cannot store as metadata.
+    """Removes values that Kubeflow cannot store as metadata.
 
-    A task whose metadata hold `None`, NaN or an infinity fails after its work is done: Kubeflow Pipelines' metadata
-    store takes strings, finite numbers, booleans, and lists and dictionaries of these.
+    A task whose metadata contain `None`, NaN or an infinity fails after its work is done: the metadata store of
+    Kubeflow Pipelines accepts strings, finite numbers, booleans, and lists and dictionaries of these.
 
     Args:
-        values: by name; numpy's scalars and arrays count as Python's numbers and lists.
+        values: by name; numpy scalars and arrays are converted to Python numbers and lists.
 
     Returns:
-        The same without the entries, also of nested lists and dictionaries, that are `None` or not finite.
+        The values without entries, also of nested lists and dictionaries, that are `None` or not finite.
 
     Raises:
-        TypeError: a value is of another kind; the message names it.
+        TypeError: a value is of another type; the message names it.
     """
     return {str(name): _plain(name, value) for name, value in values.items() if _is_known(value)}
 

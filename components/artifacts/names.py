@@ -1,4 +1,4 @@
-"""The words that every step and every file format share: classes, splits, regimes, backbones, sources."""
+"""Names that the steps and the file formats share: classes, splits, regimes, backbones, sources."""
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 """Class names as folders and manifests spell them; the position is the integer label (PNEUMONIA = 1, positive)."""
@@ -7,25 +7,28 @@ SPLITS = ("train", "validation", "test")
 
 REGIMES = ("custom_cnn", "transfer_learning", "partial_fine_tuning", "full_fine_tuning")
 
-FLOOR = "logistic_regression"
-"""Not one of the regimes: what each of them has to beat."""
+BASELINE = "logistic_regression"
+"""A logistic regression on thumbnails: not one of the regimes, but evaluated like them for comparison."""
+
+FLOOR = BASELINE
+"""Former name of `BASELINE`."""
 
 REGIME_TITLES = {
     "custom_cnn": "Custom CNN",
     "transfer_learning": "Transfer learning",
     "partial_fine_tuning": "Partial fine-tuning",
     "full_fine_tuning": "Full fine-tuning",
-    FLOOR: "Logistic regression (floor)",
+    BASELINE: "Logistic regression (baseline)",
 }
 
 BACKBONES = ("MobileNetV2", "MobileNetV2-0.5", "EfficientNetB0", "ResNet50", "DenseNet121")
-"""Networks of keras.applications; "-0.5" is MobileNetV2 with half of the channels (its alpha)."""
+"""Networks of keras.applications; "MobileNetV2-0.5" is MobileNetV2 with half the channels (alpha=0.5)."""
 
 BUNDLED_BACKBONE = "MobileNetV2-0.5"
-"""Whose weights the project carries."""
+"""The backbone whose weights are part of the project."""
 
 WEIGHTS = ("imagenet", "bundled", "none")
-"""Where a backbone's weights come from, if not from a file."""
+"""Origins of a backbone's weights other than a file."""
 
 WEIGHTS_TITLES = {
     "imagenet": "ImageNet",
@@ -36,4 +39,4 @@ WEIGHTS_TITLES = {
 SOURCES = ("synthetic", "directory", "kaggle", "pneumoniamnist")
 
 SOURCE_URLS = ("https://", "gs://", "s3://")
-"""What a source may begin with instead of being one of `SOURCES`: then it is a URL."""
+"""Prefixes of URLs that are accepted as a source besides `SOURCES`."""

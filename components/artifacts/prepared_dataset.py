@@ -1,4 +1,4 @@
-"""The prepared dataset: decoded images as arrays that are memory-mapped, never loaded. Written by preprocess."""
+"""The prepared dataset: decoded images in memory-mapped arrays. Written by preprocess."""
 
 import hashlib
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Split:
     Attributes:
         name: "train", "validation" or "test".
         images: uint8 (N, H, W), memory-mapped read-only.
-        index: one row an image: `image` (str), `label` (int, 0 normal, 1 pneumonia), `patient` (str).
+        index: one row per image: `image` (str), `label` (int, 0 normal, 1 pneumonia), `patient` (str).
     """
 
     name: str
@@ -42,13 +42,13 @@ class Split:
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """Three splits and what describes them.
+    """Three splits and their description.
 
-    On disk: `train.npy`, `validation.npy`, `test.npy` (uint8 (N, H, W)), an index `train.csv`, ... each, and
+    On disk: `train.npy`, `validation.npy`, `test.npy` (uint8 (N, H, W)), an index `train.csv`, ... of each, and
     `dataset.json`.
 
     Attributes:
-        folder: where the artifact lies.
+        folder: of the artifact.
         info: content of `dataset.json`.
         splits: the splits by name.
     """
@@ -62,7 +62,7 @@ class PreparedDataset:
         """Maps the arrays and reads the indices.
 
         Raises:
-            UserError: a file is missing, damaged or of another kind, or an array does not fit its index.
+            UserError: a file is missing, damaged or of another kind, or an array does not match its index.
         """
         folder = Path(folder)
         info = cast(DatasetRecord, files.read_json(folder / "dataset.json", KIND))
@@ -87,10 +87,10 @@ def save_index(folder: Path, name: str, index: pd.DataFrame) -> None:
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256 over every split's index and pixels: equal exactly if the models see equal data.
+    """SHA-256 over indices and pixels of all splits, by which datasets are compared.
 
     Args:
-        folder: holds the arrays and indices of all splits.
+        folder: contains the arrays and indices of all splits.
 
     Returns:
         64 hexadecimal digits.
@@ -100,7 +100,7 @@ def fingerprint(folder: Path) -> str:
         digest.update((folder / f"{name}.csv").read_bytes())
         images = np.load(folder / f"{name}.npy", mmap_mode="r")
         digest.update(repr(images.shape).encode())
-        # Read through a file: what is read of a mapped array counts as this process's memory.
+        # Reads the file instead of the mapped array, whose pages would count as memory of this process.
         with (folder / f"{name}.npy").open("rb") as file:
             file.seek(images.offset)
             while piece := file.read(2**20):

@@ -1,4 +1,4 @@
-"""The raw dataset: images as they came (DICOM as PNG), a manifest, and their quality. Written by ingest."""
+"""The raw dataset: unchanged image files (DICOM as PNG), a manifest, and a quality report. Written by ingest."""
 
 import contextlib
 import zipfile
@@ -15,18 +15,18 @@ from components.console import UserError
 KIND = "raw dataset"
 MANIFEST_COLUMNS = ("image", "label", "split", "patient", "sha256", "width", "height")
 ARCHIVE_BYTES = 2 * 1024**3
-"""A further zip is begun at this size: clusters move an artifact file by file, and stores take 2 GB in one go."""
+"""Largest size of one zip; object stores accept 2 GB per upload."""
 
 MAX_BAD_FRACTION = 0.01
-"""Unless told otherwise a run fails where more of its files than this cannot be used."""
+"""Default of the largest share of unusable files with which a run continues."""
 BLANK = "the image shows nothing: all of it has one grey value"
-"""The reason for which an image without any contrast is set aside, whatever made it so."""
+"""Reason for refusing an image without contrast."""
 _NAMED = 10
-"""So many of them are named then."""
+"""Refused files named in the error message, at most."""
 
 
 class Source(TypedDict):
-    """Where a dataset came from.
+    """Origin of a dataset.
 
     Attributes:
         name: one of `names.SOURCES`, or a URL.
@@ -48,9 +48,9 @@ class Duplicates(TypedDict):
     """Byte-identical images.
 
     Attributes:
-        groups: of images that equal each other.
-        images: in all groups.
-        across_splits, across_classes: groups whose images are in several splits, or have different labels.
+        groups: number of groups of identical images.
+        images: number of images in all groups.
+        across_splits, across_classes: groups with images in several splits, or with several labels.
         examples: image names of the first few groups.
     """
 
@@ -62,23 +62,23 @@ class Duplicates(TypedDict):
 
 
 class SharedPatients(TypedDict):
-    """Patients with images in more than one of the source's splits: how many, and the first few."""
+    """Patients with images in more than one of the source's splits: their number, and the first few."""
 
     count: int
     examples: list[str]
 
 
 class Quality(TypedDict):
-    """What is known of the source's files.
+    """Quality of the source's files.
 
     Attributes:
         images, patients: counts.
         counts: {split, or "unsplit": {class: images}}, as the source has them.
         duplicates: byte-identical images.
-        patients_in_several_splits: of the source.
-        patient_unknown: images whose patient is not known; each counts as a patient.
-        ignored_folders: names of folders that were left out.
-        ignored_files: how many files were left out.
+        patients_in_several_splits: patients with images in several of the source's splits.
+        patient_unknown: images of unknown patients; each of them counts as one patient.
+        ignored_folders: names of folders that were ignored.
+        ignored_files: number of files that were ignored.
         refused: files that cannot be used.
     """
 
@@ -94,7 +94,7 @@ class Quality(TypedDict):
 
 
 class QualityRecord(files.Header, Quality):
-    """The content of `quality.json`: `Quality`, and where the images came from."""
+    """The content of `quality.json`: `Quality` and the origin of the images."""
 
     source: Source
 
@@ -106,11 +106,11 @@ class RawDataset:
     On disk: `images.zip` (then `images-1.zip`, ... each up to 2 GB), `manifest.csv`, `quality.json`.
 
     Attributes:
-        folder: where the artifact lies.
-        manifest: one row an image, with the columns `MANIFEST_COLUMNS`: `image` (str, its path in the zip and its
-            name from here on), `label` (str, one of `names.CLASSES`), `split` (str, "train", "validation", "test" or
-            "" where the source has none), `patient` (str), `sha256` (str, of the file as it came), `width`, `height`
-            (int, px).
+        folder: of the artifact.
+        manifest: one row per image, with the columns `MANIFEST_COLUMNS`: `image` (str, its path in the zip, which is
+            its name in all later artifacts), `label` (str, one of `names.CLASSES`), `split` (str, "train",
+            "validation", "test" or "" if the source has no splits), `patient` (str), `sha256` (str, of the original
+            file), `width`, `height` (int, px).
         quality: content of `quality.json`.
     """
 
@@ -120,7 +120,7 @@ class RawDataset:
 
     @classmethod
     def load(cls, folder: str | Path) -> "RawDataset":
-        """Reads manifest and quality; the images stay in their zips.
+        """Reads manifest and quality; the images are read later with `open_images`.
 
         Raises:
             UserError: a file is missing, damaged or of another kind.
@@ -146,12 +146,12 @@ class RawDataset:
 
 @dataclass(frozen=True)
 class ImageReader:
-    """Reads single images out of the zips."""
+    """Reads single images from the zips."""
 
     archive_of: dict[str, zipfile.ZipFile]
 
     def read(self, image: str) -> bytes:
-        """The file of `image`, as it came.
+        """The content of the file `image`.
 
         Raises:
             UserError: no zip has it, or the zip is damaged.
@@ -159,12 +159,12 @@ class ImageReader:
         if image not in self.archive_of:
             raise UserError(f"{image} is in no zip of the {KIND}, so a zip is missing or damaged: run ingest again")
         archive = self.archive_of[image]
-        with files.whole(Path(archive.filename), KIND):
+        with files.whole(Path(archive.filename or image), KIND):
             return archive.read(image)
 
 
 class ImageWriter:
-    """Writes images into uncompressed zips, a new one whenever the current would pass `archive_bytes`."""
+    """Writes images into uncompressed zips and starts a new zip before one would exceed `archive_bytes`."""
 
     def __init__(self, folder: Path, archive_bytes: int = ARCHIVE_BYTES):
         self._folder = folder
@@ -181,38 +181,40 @@ class ImageWriter:
             self._archive.close()
 
     def add(self, image: str, content: bytes) -> None:
-        """Stores `content` under the name `image`."""
-        if self._archive is None or (self._size and self._size + len(content) > self._limit):
-            self._begin()
-        # A fixed date keeps equal datasets equal to the byte.
-        self._archive.writestr(zipfile.ZipInfo(image, date_time=(1980, 1, 1, 0, 0, 0)), content)
+        """Writes `content` as the file `image`."""
+        archive = self._archive
+        if archive is None or (self._size and self._size + len(content) > self._limit):
+            archive = self._begin()
+        # With a fixed date, equal datasets are byte-identical.
+        archive.writestr(zipfile.ZipInfo(image, date_time=(1980, 1, 1, 0, 0, 0)), content)
         self._size += len(content)
 
-    def _begin(self) -> None:
+    def _begin(self) -> zipfile.ZipFile:
         if self._archive:
             self._archive.close()
         name = f"images-{self._count}.zip" if self._count else "images.zip"
         self._archive = zipfile.ZipFile(self._folder / name, "w", zipfile.ZIP_STORED)
         self._count += 1
         self._size = 0
+        return self._archive
 
 
 def save(folder: Path, manifest: pd.DataFrame, quality: QualityRecord) -> None:
-    """Writes manifest and quality beside the zips that an `ImageWriter` put into `folder`."""
+    """Writes manifest and quality next to the zips that an `ImageWriter` wrote into `folder`."""
     manifest.loc[:, list(MANIFEST_COLUMNS)].to_csv(folder / "manifest.csv", index=False)
     files.write_json(folder / "quality.json", quality)
 
 
-def check_refused(refused: list[dict[str, str]], total: int, max_bad_fraction: float) -> None:
-    """Ends the step where too many files are bad for the rest to be trusted.
+def check_refused(refused: list[RefusedFile], total: int, max_bad_fraction: float) -> None:
+    """Ends the step if too many files are unusable for the dataset to be trusted.
 
     Args:
         refused: every refused file, as `quality.json` lists them.
-        total: how many files there were, these included.
-        max_bad_fraction: so much of them may be refused.
+        total: number of files, including the refused ones.
+        max_bad_fraction: largest share of refused files.
 
     Raises:
-        UserError: there are more; the first ten are named.
+        UserError: more files were refused; the message names the first ten.
     """
     if len(refused) <= max_bad_fraction * total:
         return

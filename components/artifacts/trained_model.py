@@ -1,4 +1,4 @@
-"""The trained models of one regime: for each seed a Keras file and the record of its training. Written by train."""
+"""The trained models of one regime: a Keras file and a training record for each seed. Written by train."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class Backbone(TypedDict):
 
 
 class DatasetId(TypedDict):
-    """Which images a model was trained on or scored on.
+    """The prepared dataset that a model was trained on or evaluated on.
 
     Attributes:
-        fingerprint: SHA-256 over them and their labels, see `prepared_dataset.fingerprint`.
+        fingerprint: SHA-256 over images and labels, see `prepared_dataset.fingerprint`.
         image_size: height and width in px.
     """
 
@@ -38,15 +38,15 @@ class DatasetId(TypedDict):
 
 
 class Epoch(TypedDict):
-    """What a training was after an epoch.
+    """State of a training after an epoch.
 
     Attributes:
         phase: "head warm-up" or "training".
-        epoch: from 1 in each phase.
-        seconds: since the training began.
-        learning_rate: of the epoch's last step.
+        epoch: counted from 1 in each phase.
+        seconds: since the start of the training.
+        learning_rate: of the step after the epoch.
         train_loss, validation_loss: class-weighted binary cross-entropy (nats).
-        validation_auc: ROC AUC; None where scores are no numbers.
+        validation_auc: ROC AUC; None if scores are NaN.
     """
 
     phase: str
@@ -59,16 +59,16 @@ class Epoch(TypedDict):
 
 
 class Cost(TypedDict):
-    """What a training took.
+    """Cost of a training.
 
     Attributes:
-        train_seconds: from the first look at the images to the best weights, without importing and saving.
-        epochs: that were trained.
+        train_seconds: from reading the first images to restoring the best weights, without imports and saving.
+        epochs: number of epochs trained.
         images_per_second: training images of all epochs over `train_seconds`.
         parameters, trainable_parameters: counts.
         model_mb: size of the saved model (1e6 bytes).
-        peak_memory_mb: largest resident memory of the process (1e6 bytes), over all seeds of the task.
-        peak_gpu_memory_mb: likewise of the GPU; None without one.
+        peak_memory_mb: peak resident memory of the process (1e6 bytes), over all seeds of the task.
+        peak_gpu_memory_mb: peak memory of the first GPU (1e6 bytes); None without a GPU.
     """
 
     train_seconds: float
@@ -82,13 +82,13 @@ class Cost(TypedDict):
 
 
 class Hardware(TypedDict):
-    """Where a training ran.
+    """Machine that a training ran on.
 
     Attributes:
         cpu: model name.
-        cores: processors that the process may use.
+        cores: number of processors that the process may use.
         memory_gb: of the machine (1e9 bytes).
-        gpu: model name, with a count where there are several; None without one.
+        gpu: model name, with a count if there are several; None without a GPU.
     """
 
     cpu: str
@@ -101,16 +101,16 @@ class TrainingRecord(files.Header):
     """The content of `training.json`.
 
     Attributes:
-        regime: one of `names.REGIMES`, or `names.FLOOR`.
-        seed: of weights, order and augmentation.
-        backbone: None for networks without.
-        recipe: the settings of the training by name, see `train.recipe.Recipe`.
-        history: an entry an epoch.
-        best_epoch: whose weights were kept, by validation ROC AUC; None where there are no epochs.
-        diverged: whether the loss stopped being a number.
-        cost: what it took.
-        hardware: where it ran; None where that does not matter.
-        dataset: what it was trained on.
+        regime: one of `names.REGIMES`, or `names.BASELINE`.
+        seed: of weight initialisation, order of examples and augmentation.
+        backbone: None for models without a backbone.
+        recipe: training settings by name, see `train.recipe.Recipe`.
+        history: one entry per epoch.
+        best_epoch: the epoch whose weights were kept, by validation ROC AUC; None for models without epochs.
+        diverged: whether the training diverged, see `train.fitting.fit`.
+        cost: time, size and memory.
+        hardware: the machine; None for the baseline.
+        dataset: the training data.
     """
 
     regime: str
@@ -127,10 +127,10 @@ class TrainingRecord(files.Header):
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model and how it came to be.
+    """A trained model and its training record.
 
     On disk, in a folder for each seed (`files.seed_folder`): `model.keras` (takes uint8 (N, H, W, 1), gives float32
-    (N, 1), the probability of pneumonia; all preprocessing but resizing is inside) and `training.json`.
+    (N, 1), the probability of pneumonia; includes all preprocessing except resizing) and `training.json`.
 
     Attributes:
         folder: of this model.
@@ -155,12 +155,12 @@ class TrainedModel:
         folder = Path(folder)
         model = cls(folder, cast(TrainingRecord, files.read_json(folder / "training.json", KIND)))
         if not model.model_file.is_file():
-            raise UserError(f"{folder} is not a whole {KIND}: it has no {model.model_file.name}; run the step again")
+            raise UserError(f"{folder} is not a complete {KIND}: it has no {model.model_file.name}; run the step again")
         return model
 
 
 def load_all(folder: str | Path) -> list[TrainedModel]:
-    """The models in the artifact of train, one for each seed, in the order of training.
+    """Loads the models of a trained-models artifact, one for each seed, in the order of training.
 
     Args:
         folder: the artifact, or the folder of a single model in it.
@@ -172,7 +172,7 @@ def load_all(folder: str | Path) -> list[TrainedModel]:
 
 
 def save_all(folder: Path, trainings: Sequence[TrainingRecord]) -> None:
-    """Writes every `training.json` beside the model file that the caller saved, and the index of them all.
+    """Writes `training.json` next to each saved model file, and the index of all seeds.
 
     Args:
         folder: of the artifact.

@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
-from components import options
-from components.compare.between_runs import compare_runs, terminal_text
+from components import options, process
+from components.compare.between_runs import compare_runs
 from components.compare.compare import compare
-from components.compare.report.tables import terminal_table
+from components.compare.report.runs_summary import plain_text_summary
+from components.compare.report.tables.main import terminal_table
 from components.compare.runs import is_run
 from components.console import UserError, plain_errors, say
 from components.parameters import CompareParameters, described
@@ -22,6 +23,7 @@ EXAMPLE = """examples:
 
 def main(arguments: list[str] | None = None) -> None:
     """Reads the arguments, compares, and prints the table."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.compare",
         description="Compares evaluated regimes, or two whole runs: statistics, plots, a report.",
@@ -57,7 +59,8 @@ def _evaluations(given: argparse.Namespace) -> None:
 def _runs(given: argparse.Namespace) -> None:
     if len(given.folder) != 2 or not all(map(is_run, given.folder)):
         raise UserError("whole runs are compared two at a time: pass the folders of two runs, and no evaluation")
-    print(terminal_text(compare_runs(*given.folder, given.output)))
+    first, second = given.folder
+    print(plain_text_summary(compare_runs(first, second, given.output)))
 
 
 if __name__ == "__main__":

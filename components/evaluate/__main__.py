@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Sequence
 
-from components import console, options
+from components import console, options, process
 from components.parameters import BaselineParameters, EvaluateParameters, described
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and scores the models."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.evaluate",
         description="Scores the trained models of one regime on validation and test of a prepared dataset.",
@@ -34,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> None:
     dataset, model, output, external = (values.pop(name) for name in ("dataset", "model", "output", "external"))
     with console.plain_errors():
         if model is None:
-            from components.evaluate.floor import evaluate_floor  # noqa: PLC0415 (help need not wait for scikit-learn)
+            from components.evaluate.baseline import evaluate_floor  # noqa: PLC0415 (help need not wait for scikit-learn)
 
             baseline = BaselineParameters(target_sensitivity=values["target_sensitivity"])
             evaluate_floor(dataset, output, baseline, external)

@@ -1,4 +1,4 @@
-"""Whether a score of 0.8 means pneumonia in 8 of 10 images, and the two numbers that mend it."""
+"""Calibration of scores as probabilities, by Platt scaling."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -6,26 +6,25 @@ from scipy.optimize import minimize
 from components.artifacts.evaluation import logits
 
 LOWEST, HIGHEST = 0.05, 20.0
-"""Temperatures looked at: validation scores that are ranked without a mistake would ask for 0."""
+"""Range of the temperature: scores that rank the validation split perfectly have their optimum at 0."""
 
 FURTHEST = 20.0
-"""Offsets lie between this and its negative: a validation split ranked without a mistake leaves them open."""
+"""Largest absolute offset: it is undetermined for scores that rank the validation split perfectly."""
 
 
 def fit(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
-    """The temperature by which logits are divided and the offset added then, so that scores fit labels best.
+    """Fits temperature and offset by maximum likelihood on the validation split.
 
-    Platt scaling (Platt 1999) with a slope that cannot turn negative, that is temperature scaling (Guo et al. 2017,
-    arXiv:1706.04599) with an offset. The offset undoes what balanced class weights do, which shift all scores towards
-    the rarer class; a temperature alone cannot. It is the likelihood's maximum, on the validation split, and leaves
-    the ranking, and with it ROC AUC, as it is.
+    This is Platt scaling (Platt 1999) with a positive slope, in other words temperature scaling (Guo et al. 2017,
+    arXiv:1706.04599) with an offset. The offset corrects for balanced class weights, which shift all scores towards the
+    rarer class; a temperature alone cannot. The ranking, and so the ROC AUC, does not change.
 
     Args:
-        labels: (N,) 0 or 1; of the validation split.
-        scores: (N,) probabilities.
+        labels: int (N,), 0 or 1.
+        scores: float (N,), probabilities.
 
     Returns:
-        Temperature and offset, as `calibrated` takes them.
+        Temperature and offset, the arguments of `evaluation.calibrated`.
     """
     given, signs = logits(scores), 2 * labels - 1
 

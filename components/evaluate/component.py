@@ -64,7 +64,7 @@ def evaluate_floor(
     """
     from components.console import plain_errors
     from components.evaluate import kubeflow
-    from components.evaluate.floor import evaluate_floor as run
+    from components.evaluate.baseline import evaluate_floor as run
 
     external = external_dataset.path if external_dataset else None
     with plain_errors():

@@ -1,17 +1,16 @@
-"""Scores trained models: what they make of images is judged in `judging`."""
+"""Evaluates the trained models of one regime; `results` computes everything that follows from their predictions."""
 
 from functools import partial
 from pathlib import Path
-
-import keras
 
 from components.artifacts import evaluation, files, trained_model
 from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
-from components.evaluate.judging import judge, load_external
+from components.evaluate.results import evaluate_model, load_external_test
 from components.inference import gradcam
+from components.inference.loading import load_model
 from components.inference.scoring import BATCH_SIZE, score
 from components.parameters import EvaluateParameters
 
@@ -23,9 +22,9 @@ def evaluate(
     parameters: EvaluateParameters,
     external: str | Path | None = None,
 ) -> list[EvaluationRecord]:
-    """Scores the models of one regime, one for each seed, on the validation and the test split.
+    """Evaluates the models of one regime, one for each seed, on the validation and the test split.
 
-    Thresholds are chosen on validation; nothing is chosen on test.
+    Thresholds are chosen on the validation split; nothing is chosen on test images.
 
     Args:
         dataset: folder of the prepared dataset.
@@ -38,10 +37,10 @@ def evaluate(
         The content of `evaluation.json` for each seed.
 
     Raises:
-        UserError: dataset or model are missing, or do not fit each other.
+        UserError: dataset or models are missing, or do not fit each other.
     """
     data = PreparedDataset.load(dataset)
-    second = load_external(external, data)
+    external_test = load_external_test(external, data)
     trained = trained_model.load_all(models)
     for model in trained:
         _check_size(model, data)
@@ -49,21 +48,23 @@ def evaluate(
         results = []
         for model in trained:
             started, seed = files.now(), model.training["seed"]
-            network = keras.models.load_model(model.model_file, compile=False)
+            network = load_model(model.model_file)
             predict = partial(score, network)
-            predict(data.splits["test"].images[:BATCH_SIZE])  # compiles, so that it does not count as inference time
+            predict(data.splits["test"].images[:BATCH_SIZE])  # compilation must not count as inference time
+            test_images = data.splits["test"].images
+            explanations = gradcam.explain(network, test_images) if parameters.report_images else None
             results.append(
-                judge(
+                evaluate_model(
                     predict,
                     data,
                     model.training,
                     parameters.target_sensitivity,
-                    BATCH_SIZE,
-                    started,
-                    f"evaluate {model.training['regime']}{f', seed {seed}' if len(trained) > 1 else ''}",
-                    files.seed_folder(folder, seed),
-                    second,
-                    gradcam.explain(network, data.splits["test"].images) if parameters.report_images else None,
+                    batch_size=BATCH_SIZE,
+                    started=started,
+                    speaker=f"evaluate {model.training['regime']}{f', seed {seed}' if len(trained) > 1 else ''}",
+                    folder=files.seed_folder(folder, seed),
+                    external=external_test,
+                    explanations=explanations,
                 )
             )
         evaluation.save_index(folder, results)

@@ -1,4 +1,4 @@
-"""How a model holds up when the same test images come from another machine or another position."""
+"""Changes of test images that simulate another X-ray machine or another position of the patient."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ ZOOM = 0.1
 
 
 def changes() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Changes of exposure and geometry by name; each takes and gives uint8 images (N, H, W)."""
+    """Changes of exposure and geometry by name; each maps uint8 images (N, H, W) to uint8 images of the same shape."""
     return {
         "gamma 0.7": lambda images: _gamma(images, 0.7),
         "gamma 1.4": lambda images: _gamma(images, 1.4),
@@ -34,7 +34,7 @@ def _contrast(images: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _move(images: np.ndarray, zoom: float, down: float, right: float) -> np.ndarray:
-    """Magnifies around the centre, then shifts by parts of height and width; what comes in from outside is black."""
+    """Zooms about the centre, then shifts by fractions of height and width; pixels from outside the image are black."""
     height, width = images.shape[1:]
     center = np.array([(height - 1) / 2, (width - 1) / 2])
     offset = center - (center + np.array([down * height, right * width])) / zoom

@@ -1,4 +1,4 @@
-"""To which subgroup an image belongs: kind of pneumonia, and whether its patient was seen while training."""
+"""Subgroups of images: kind of pneumonia, and whether the patient was seen in training."""
 
 import re
 from pathlib import PurePosixPath
@@ -12,21 +12,21 @@ _SUBTYPE = re.compile(r"person\d+_(bacteria|virus)_", re.IGNORECASE)
 
 
 def subtype_of(image: str) -> str:
-    """The kind of pneumonia that a name in Kaggle's manner tells: "bacteria", "virus", or "" where it tells none."""
+    """Reads the kind of pneumonia from a file name of Kaggle's dataset: "bacteria", "virus", or "" if it has none."""
     found = _SUBTYPE.match(PurePosixPath(image).name)
     return found.group(1).lower() if found else ""
 
 
-def described(split: Split, earlier: list[Split]) -> pd.DataFrame:
-    """The split's index with two columns more.
+def describe(split: Split, earlier: list[Split]) -> pd.DataFrame:
+    """Adds the subgroups to a split's index.
 
     Args:
-        split: whose images are described.
-        earlier: the splits that the model was trained and chosen on.
+        split: the images to describe.
+        earlier: the splits on which the model was trained and selected before.
 
     Returns:
-        The index with `subtype` (see `subtype_of`) and `patient_seen` (1 where a patient of this name is in an earlier
-        split, else 0).
+        The index with two more columns: `subtype` (see `subtype_of`) and `patient_seen` (1 if the patient has images in
+        an earlier split, else 0).
     """
     seen: set[str] = set().union(*(other.index["patient"] for other in earlier))
     return split.index.assign(

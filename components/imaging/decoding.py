@@ -1,29 +1,26 @@
-"""From an image file to a grey square of uint8."""
+"""Decodes image files to grey squares of uint8."""
 
 import io
-import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from components.artifacts.raw_dataset import BLANK
 
 DESCRIPTION = "grey; the largest centred square, scaled with an antialiasing bicubic filter (aspect ratio kept)"
-"""How images are resized, for the report. MedMNIST crops alike (Yang et al. 2023, doi:10.1038/s41597-022-01721-8)."""
-
-# Pillow's warnings name no file; what cannot be decoded is refused with a reason.
-warnings.filterwarnings("ignore", module="PIL")
+"""Description of the resizing for the report. MedMNIST crops the same way (Yang et al. 2023,
+doi:10.1038/s41597-022-01721-8)."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 OUTLIERS = 0.001
-"""Of the pixels wider than 8 bits, at most so many may lie above the brightest grey: markers, dead pixels."""
+"""Largest share of pixels wider than 8 bits that may lie above white, such as markers and dead pixels."""
 
 
 def decode(content: bytes, size: int) -> np.ndarray:
     """Decodes an image, makes it grey, crops the largest centred square and scales it.
 
-    A square cut from the middle shows the lungs at their true proportions, and unlike a border it does not tell the
-    networks the original's shape, which differs between the classes of some datasets.
+    A centred crop keeps the proportions of the lungs. Unlike a border, it does not reveal the shape of the original to
+    the networks, which differs between the classes of some datasets.
 
     Args:
         content: an image file.
@@ -37,8 +34,8 @@ def decode(content: bytes, size: int) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            # JPEGs are decoded at reduced scale where the square is much smaller (libjpeg's DCT scaling). Then the last
-            # row and column may be partly padding: the true size of a film of 1001 px at a quarter is 250.25.
+            # JPEGs are decoded at reduced scale if the result is much smaller (libjpeg's DCT scaling). The last row and
+            # column may then be partly padding: 1001 px at a quarter are 250.25 px.
             reduced = image.draft("L", _draft_size(image.size, size))
             grey = _grey(image)
             width, height = reduced[1][2:] if reduced else grey.size
@@ -51,7 +48,7 @@ def decode(content: bytes, size: int) -> np.ndarray:
 
 
 def check_contrast(image: np.ndarray) -> None:
-    """Refuses an image of one grey value; it teaches nothing, and its score would mean nothing.
+    """Checks that an image has more than one grey value.
 
     Raises:
         ValueError: with the reason.
@@ -61,17 +58,17 @@ def check_contrast(image: np.ndarray) -> None:
 
 
 def _draft_size(original: tuple[int, int], size: int) -> tuple[int, int]:
-    """The smallest size, in proportion, at which the shorter side still has 1.5 times the pixels of the result.
+    """The smallest proportional size whose shorter side has at least 1.5 times the pixels of the result.
 
-    On radiographs of about 1400 x 1000 px made 96 px, the result then differs from that of a full decode by 0.3 of 255
-    grey levels on average (at twice the pixels 0.2, at which decoding takes an eighth longer).
+    For radiographs of about 1400 x 1000 px scaled to 96 px, the result differs from that of full decoding by 0.3 of 255
+    grey levels on average (by 0.2 for 2 instead of 1.5 times the pixels, which takes an eighth longer).
     """
     factor = min(1.0, 1.5 * size / min(original))
     return round(original[0] * factor), round(original[1] * factor)
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    """One 8-bit channel, whatever the image has; what is transparent becomes black."""
+def _grey(image: ImageFile.ImageFile) -> Image.Image:
+    """Converts any image to one 8-bit channel; transparent pixels become black."""
     if image.mode in ("F", "LAB"):
         kind = "floating-point numbers, whose range is not known" if image.mode == "F" else "CIELAB colours"
         raise ValueError(f"its pixels are {kind}")
@@ -79,7 +76,7 @@ def _grey(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or _has_sign(image):
         grey = Image.fromarray(_wide(image))
     elif image.mode == "La":
-        grey = image.getchannel(0)  # grey times opacity: what shows before black
+        grey = image.getchannel(0)  # grey times opacity, as on a black background
     elif image.has_transparency_data:
         _spread_transparent_grey(image)
         picture = image.convert("RGBA")
@@ -87,28 +84,30 @@ def _grey(image: Image.Image) -> Image.Image:
     else:
         grey = image.convert("L")
     if halved and np.quantile(np.asarray(grey), 1 - OUTLIERS) < 64:
-        raise ValueError("its colours of 16 bits use less than a quarter of them, and how many bits count is not known")
-    grey.info = image.info  # tells the orientation
+        raise ValueError(
+            "its colours of 16 bits use less than a quarter of the range, so the number of bits is unknown"
+        )
+    grey.info = image.info  # contains the orientation
     return grey
 
 
 _COLOURS = ("LA", "La", "RGB", "RGBA", "CMYK")
-"""Pillow keeps 8 bits of these modes' 16, without saying so: of 12 bits stored in 16, four remain."""
+"""Modes for which Pillow silently reduces 16 bits to 8, so that 12 bits stored in 16 become four."""
 
 
 def _has_sign(image: Image.Image) -> bool:
     return isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0] == 2
 
 
-def _spread_transparent_grey(image: Image.Image) -> None:
-    """Gives the transparent grey of a PNG of 2 or 4 bits the value that Pillow gives such pixels."""
+def _spread_transparent_grey(image: ImageFile.ImageFile) -> None:
+    """Scales the transparent grey value of a PNG of 2 or 4 bits as Pillow scales its pixels."""
     bits = {"L;2": 2, "L;4": 4}.get(str(image.tile[0].args)) if image.format == "PNG" and image.tile else None
     if bits and isinstance(image.info.get("transparency"), int):
         image.info["transparency"] = image.info["transparency"] * 255 // ((1 << bits) - 1)
 
 
 def _wide(image: Image.Image) -> np.ndarray:
-    """Integers of more than 8 bits or with a sign as uint8, by what the file says of them."""
+    """Converts integers of more than 8 bits or with a sign to uint8, according to the tags of the file."""
     values = np.asarray(image)
     transparent = image.info.get("transparency") if image.format == "PNG" else None
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -131,11 +130,11 @@ _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 
 
 def _scaled(values: np.ndarray, white: int = 0) -> np.ndarray:
-    """Wide integers as uint8, from black at 0 to `white`, or (0) to the top of the range that the image uses.
+    """Scales integers to uint8, from 0 (black) to `white`, or for 0 to the top of the range that the image uses.
 
-    Scanners store 10 or 12 bits in 16, so the file's type does not say what white is. White is taken to be the smallest
-    of 255, 511, 1023, ... that at most `OUTLIERS` of the pixels pass; those are cut. So an image of 12 bits comes out
-    like the same image stored in 8 or in 16.
+    Scanners store 10 or 12 bits in 16, so the data type does not determine white. White is the smallest of 255, 511,
+    1023, ... that at most `OUTLIERS` of the pixels exceed; those are clipped. Thus an image of 12 bits gives the same
+    result as that image stored in 8 or 16 bits.
     """
     if not white:
         white = 255
@@ -145,9 +144,9 @@ def _scaled(values: np.ndarray, white: int = 0) -> np.ndarray:
 
 
 def _scaled_about_zero(values: np.ndarray) -> np.ndarray:
-    """Integers of which some are negative as uint8.
+    """Scales integers with negative values to uint8.
 
-    As above, the range is the smallest of -128 to 127, -256 to 255, ... that at most `OUTLIERS` of the pixels pass.
+    The range is the smallest of -128 to 127, -256 to 255, ... that at most `OUTLIERS` of the pixels exceed.
     """
     half = 128
     while ((values < -half) | (values >= half)).mean() > OUTLIERS:

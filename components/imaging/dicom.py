@@ -1,12 +1,11 @@
 """Reads a radiograph out of a DICOM file (https://www.dicomstandard.org), as a viewer would show it.
 
-Pixels and PatientID are all that is taken; nothing else of the file is kept, and no message quotes from it.
+Only pixels and PatientID are read; nothing else of the file is kept, and messages do not quote from it.
 """
 
 import io
-import logging
-import warnings
 import zlib
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -14,6 +13,7 @@ from PIL import Image
 from pydicom import uid
 from pydicom.filereader import read_dataset
 from pydicom.pixels import pixel_array
+from pydicom.tag import Tag
 from pydicom.valuerep import VR
 
 from components.artifacts.raw_dataset import BLANK
@@ -34,7 +34,7 @@ MAX_INFLATED_BYTES = 250_000_000
 
 _PREAMBLE = 128
 _PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
-_TAGS = [
+_TAGS: list[Any] = [
     *("PatientID", "IssuerOfPatientID", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
@@ -43,24 +43,20 @@ _TAGS = [
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
-# pydicom's own remarks on odd files quote what stands in them, names included.
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-warnings.filterwarnings("ignore", module="pydicom")
-
 
 def is_dicom(content: bytes) -> bool:
-    """Says whether a file's content begins as DICOM files do, or is a DICOM data set with an image and no preamble."""
+    """Whether a file begins like a DICOM file, or is a DICOM data set with an image but without preamble."""
     return content[_PREAMBLE : _PREAMBLE + 4] == b"DICM" or _start(content) is not None
 
 
 def _start(content: bytes) -> int | None:
-    """Where a data set without preamble begins; None where there is none."""
+    """Position at which a data set without preamble begins; None if there is none."""
     start = 4 if content[:4] == b"DICM" else 0
     group, kind, length = content[start : start + 2], content[start + 4 : start + 6], content[start + 4 : start + 8]
     if group not in (b"\x02\x00", b"\x08\x00", b"\x00\x08") or not any(tag in content for tag in _PIXEL_DATA):
         return None
-    # An element goes on with two letters that name its kind, or with its length.
-    known = kind.decode("latin-1") in iter(VR)
+    # After its tag, an element has two letters for its value representation, or its length.
+    known = kind.decode("latin-1") in tuple(VR)
     return start if known or int.from_bytes(length, "little") < min(len(content), 1024) else None
 
 
@@ -106,15 +102,13 @@ def _parse(content: bytes) -> pydicom.Dataset:
             f"its DICOM transfer syntax is {_name(syntax)}, which is not read here: convert it to "
             "Explicit VR Little Endian, for example with gdcmconv --raw"
         )
-    dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=_TAGS)
+    dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=[Tag(tag) for tag in _TAGS])
     if not syntax:
         if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
             raise UnusableError("its DICOM transfer syntax is unknown: the image is compressed, and no tag says how")
-        dataset.file_meta.TransferSyntaxUID = {
-            (True, True): uid.ImplicitVRLittleEndian,
-            (False, True): uid.ExplicitVRLittleEndian,
-            (False, False): uid.ExplicitVRBigEndian,
-        }[dataset.original_encoding]
+        implicit, little = dataset.original_encoding
+        explicit = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian if implicit else explicit
     return dataset
 
 
@@ -138,7 +132,11 @@ def _name(syntax: uid.UID) -> str:
 
 
 def _check(dataset: pydicom.Dataset, max_pixels: int) -> None:
-    """Refuses what is no single radiograph of a sensible size, by what the file declares."""
+    """Checks by its tags that the file is a single radiograph of a plausible size.
+
+    Raises:
+        UnusableError: it is not.
+    """
     if "PixelData" not in dataset:
         raise UnusableError("the DICOM file has no image")
     if (frames := tags.integer(dataset, "NumberOfFrames") or 1) != 1:
@@ -166,7 +164,11 @@ def _check(dataset: pydicom.Dataset, max_pixels: int) -> None:
 
 
 def _check_compressed(dataset: pydicom.Dataset, rows: int, columns: int, size: int) -> None:
-    """Refuses a compressed image that would unpack to something else than the file declares."""
+    """Checks that a compressed image unpacks to what the file declares.
+
+    Raises:
+        UnusableError: it does not.
+    """
     packed = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
     if len(packed) > 2 * size + 65_536:
         raise UnusableError("the DICOM file's compressed image is larger than the image it declares")
@@ -190,7 +192,7 @@ def _check_compressed(dataset: pydicom.Dataset, rows: int, columns: int, size: i
 
 
 def _settle_colours(dataset: pydicom.Dataset, packed: bytes) -> None:
-    """Goes by the JPEG 2000 image where it says otherwise than the file whether its colours were transformed."""
+    """Takes from the JPEG 2000 image whether its colours were transformed, which some files declare wrongly."""
     start = packed.find(b"\xff\x52")  # coding style: length 2, style 1, progression 1, layers 2, transformation 1 byte
     transformed = start >= 0 and packed[start + 8 : start + 9] == b"\x01"
     if transformed:
@@ -210,6 +212,6 @@ def _shown(dataset: pydicom.Dataset) -> np.ndarray:
 
 
 def _patient_id(dataset: pydicom.Dataset) -> str:
-    """PatientID and who issued it; equal numbers of two hospitals are two patients."""
+    """PatientID with its issuer, since equal numbers of two hospitals are two patients."""
     patient = tags.text(dataset, "PatientID")
     return f"{tags.text(dataset, 'IssuerOfPatientID')}\n{patient}" if patient else ""

@@ -1,4 +1,4 @@
-"""From the stored values of a grey DICOM image to what a viewer shows (DICOM PS3.3, C.11.1 and C.11.2)."""
+"""Converts the stored values of a grey DICOM image to displayed grey values (DICOM PS3.3, C.11.1 and C.11.2)."""
 
 import sys
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from components.imaging.dicom_stored import Stored
 from components.imaging.dicom_tags import UnusableError
 
 Step = Callable[[np.ndarray], np.ndarray]
-"""A step of the conversion: numbers in, as many numbers out."""
+"""A step of the conversion, elementwise."""
 
 PERCENTILES = (0.5, 99.5)
-"""Where a file has no window, these percentiles become black and white: a collimator's edge or a marker is less."""
+"""Percentiles that become black and white if a file has no window; collimator edges and markers have fewer pixels."""
 
 
 def show(stored: Stored, dataset: pydicom.Dataset) -> np.ndarray:
@@ -45,7 +45,7 @@ def show(stored: Stored, dataset: pydicom.Dataset) -> np.ndarray:
 
 
 def _modality(dataset: pydicom.Dataset, present: np.ndarray) -> Step:
-    """The modality's table or rescaling."""
+    """The look-up table or rescaling of the modality."""
     if table := _table(tags.item(dataset, "ModalityLUTSequence"), dataset, present):
         return table[0]
     slope, intercept = (tags.number(dataset, tag) for tag in ("RescaleSlope", "RescaleIntercept"))
@@ -56,7 +56,7 @@ def _modality(dataset: pydicom.Dataset, present: np.ndarray) -> Step:
 
 
 def _grey(values: np.ndarray, present: np.ndarray, counts: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
-    """uint8 for each of the modality's values, by the table of interest, the window or the values that are present."""
+    """Grey values (uint8) of modality values, by the VOI table, the window, or percentiles of the present values."""
     if table := _table(tags.item(dataset, "VOILUTSequence"), dataset, present):
         look_up, white = table
         share = look_up(values) / white
@@ -74,7 +74,7 @@ def _grey(values: np.ndarray, present: np.ndarray, counts: np.ndarray, dataset: 
 
 
 def _ends(present: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """The percentiles that become black and white, or the lowest and highest value where these are equal."""
+    """The percentiles that become black and white, or the lowest and highest value if they are equal."""
     order = np.argsort(present)
     present, last = present[order], np.cumsum(counts[order])
     places = np.array(PERCENTILES) / 100 * (last[-1] - 1)
@@ -88,7 +88,7 @@ def _ends(present: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
 
 
 def _first_window(dataset: pydicom.Dataset) -> Step | None:
-    """The first window of interest that can be used; a file may offer several."""
+    """The first usable VOI window; a file may have several."""
     function = tags.text(dataset, "VOILUTFunction").upper() or "LINEAR"
     narrowest = 1 if function == "LINEAR" else sys.float_info.min
     for centre, width in zip(tags.numbers(dataset, "WindowCenter"), tags.numbers(dataset, "WindowWidth"), strict=False):
@@ -98,18 +98,20 @@ def _first_window(dataset: pydicom.Dataset) -> Step | None:
 
 
 def _window(centre: float, width: float, function: str) -> Step:
-    """From 0 (black) to 1 (white) across a window (C.11.2.1.2 and C.11.2.1.3)."""
+    """Maps values to 0 (black) to 1 (white) across a window (C.11.2.1.2 and C.11.2.1.3)."""
     if function == "SIGMOID":
         return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -50, 50)))
     if function == "LINEAR_EXACT":
         return lambda values: (values - centre) / width + 0.5
     if function != "LINEAR":
         raise UnusableError("its DICOM window has a function other than LINEAR, LINEAR_EXACT and SIGMOID")
+    if width == 1:
+        return lambda values: (values > centre - 0.5).astype(np.float64)
     return lambda values: (values - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
 
 
 def _table(item: pydicom.Dataset | None, dataset: pydicom.Dataset, present: np.ndarray) -> tuple[Step, float] | None:
-    """A look-up table and its largest possible entry, or None where there is no table.
+    """A look-up table and the entry that is white, or None without a table.
 
     Raises:
         UnusableError: the table has another number of entries than it declares.
@@ -121,7 +123,7 @@ def _table(item: pydicom.Dataset | None, dataset: pydicom.Dataset, present: np.n
     if data is None or (hasattr(data, "__len__") and not len(data)):
         return None
     entries = _entries(data, count % 65536 or 65536, depth, dataset)
-    # The first value has a sign or not as the pixels do, but after a rescaling that may be the wrong one.
+    # The first mapped value is signed if the pixels are, but after a rescaling that may be wrong.
     for other in (first - 65536, first + 65536):
         outside = present.max() < first or present.min() >= first + entries.size
         if -32768 <= other < 65536 and outside and first <= 65535 and other <= present.max() < other + entries.size:
@@ -133,7 +135,7 @@ def _table(item: pydicom.Dataset | None, dataset: pydicom.Dataset, present: np.n
 
 
 def _entries(data: bytes | int | list[int], count: int, depth: int, dataset: pydicom.Dataset) -> np.ndarray:
-    """The entries of a table, which are words, or bytes where they have 8 bits."""
+    """The entries of a table, which are words, or bytes for tables of 8 bits."""
     little = dataset.file_meta.TransferSyntaxUID.is_little_endian
     if isinstance(data, bytes):
         words = np.frombuffer(data[: len(data) // 2 * 2], "<u2" if little else ">u2")

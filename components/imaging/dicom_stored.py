@@ -89,6 +89,8 @@ def read(dataset: pydicom.Dataset) -> Stored:
     if low and _precision(dataset) <= bits:
         # A compressed image of no more bits than are stored holds the values themselves (PS3.5, 8.2.4).
         low = 0
+    if not low and dataset.file_meta.TransferSyntaxUID == uid.JPEGLSNearLossless:
+        full = _without_overshoot(full, bits, jpeg_lossless.header(_frame(dataset)))
     top = 8 * full.dtype.itemsize - bits
     values = full << (top - low) if low < top else full
     values = values >> top  # a shift to the right repeats the sign
@@ -96,6 +98,15 @@ def read(dataset: pydicom.Dataset) -> Stored:
     _check_unused_bits(dataset, full, values, padding, low, bits)
     _check_sign(values, padding, bits)
     return Stored(values, bits, padding)
+
+
+def _without_overshoot(full: np.ndarray, bits: int, header: jpeg_lossless.Header) -> np.ndarray:
+    """The values without the errors of a lossy compression that lead out of the stored bits: 4096 is white, as 4095."""
+    if header.precision <= bits:
+        return full  # then there are no further bits
+    lowest = -(1 << (bits - 1)) if full.dtype.kind == "i" else 0
+    near = np.clip(full, lowest, lowest + (1 << bits) - 1)
+    return np.where(np.abs(full.astype(np.int64) - near) <= header.near, near, full)
 
 
 def _precision(dataset: pydicom.Dataset) -> int:

@@ -1,4 +1,4 @@
-"""Tags of a DICOM file as plain values. An optional tag that is empty or cannot be read counts as absent."""
+"""Values of DICOM tags. Optional tags that are empty or unreadable are treated as absent."""
 
 from typing import Any
 
@@ -8,36 +8,36 @@ from pydicom.multival import MultiValue
 
 
 class UnusableError(Exception):
-    """The file cannot be used, for the reason given."""
+    """The file cannot be used; the message states the reason."""
 
 
 def value(dataset: pydicom.Dataset, tag: Any) -> Any:
-    """What a tag holds; None where it is absent or cannot be read."""
+    """The value of a tag; None if it is absent or unreadable."""
     try:
         return dataset[tag].value
-    except Exception:  # pydicom converts a value only now, and raises nearly anything
+    except Exception:  # pydicom converts values lazily, and may raise any exception
         return None
 
 
 def numbers(dataset: pydicom.Dataset, tag: Any) -> list[float | None]:
-    """The numbers that a tag holds, None for each that is empty or no number. NaN and infinity are numbers here."""
+    """The numbers of a tag, None for each that is empty or not a number; NaN and infinity are kept."""
     held = value(dataset, tag)
     return [_number(one) for one in (held if isinstance(held, MultiValue | list | tuple) else [held])]
 
 
 def number(dataset: pydicom.Dataset, tag: Any) -> float | None:
-    """The first number that a tag holds, or None."""
+    """The first number of a tag, or None."""
     return next((one for one in numbers(dataset, tag) if one is not None), None)
 
 
 def integer(dataset: pydicom.Dataset, tag: Any) -> int | None:
-    """The first number that a tag holds, without its fraction, or None."""
+    """The first number of a tag, truncated to an integer, or None."""
     found = number(dataset, tag)
     return int(found) if found is not None and np.isfinite(found) else None
 
 
 def text(dataset: pydicom.Dataset, tag: Any) -> str:
-    """The text that a tag holds; "" where it is absent, empty or cannot be read."""
+    """The text of a tag; "" if it is absent, empty or unreadable."""
     held = value(dataset, tag)
     return "" if held is None else str(held).strip()
 

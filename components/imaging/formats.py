@@ -1,7 +1,6 @@
-"""What a file is, by its content: whether it can be used, how large it is, and what of it goes into the dataset."""
+"""Inspects image files: whether they are usable, their size, and the content to store in the dataset."""
 
 import io
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,26 +10,23 @@ from components.imaging import dicom
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 MAX_PIXELS = 100_000_000
-"""Larger images are refused: no radiograph has so many, and decoding one would fill the memory."""
+"""Largest number of pixels; no radiograph has more, and decoding could exceed the memory."""
 MAX_BYTES = 500_000_000
-"""Larger files are refused unread. The largest image allowed has 200 MB at 16 bits a pixel."""
+"""Largest file size in bytes. The largest allowed image has 200 MB at 16 bits per pixel."""
 
 _COMPRESSION, _PHOTOMETRIC, _INKS, _SUBSAMPLING, _BLACK_AND_WHITE = 259, 262, 332, 530, 532
 """Tags of TIFF."""
 
-# Pillow's warnings name no file, and add nothing to the checks made here.
-warnings.filterwarnings("ignore", module="PIL")
-
 
 @dataclass(frozen=True)
 class Picture:
-    """What of a file goes into the dataset.
+    """An image to store in the dataset.
 
     Attributes:
-        content: the image file to store: the file as it came, or a PNG made of a DICOM file.
+        content: the original file, or a PNG converted from a DICOM file.
         width: in px.
         height: in px.
-        patient_id: the DICOM file's PatientID, to be hashed and then forgotten; empty where there is none.
+        patient_id: PatientID of a DICOM file, which must be pseudonymised before it is stored; "" if there is none.
     """
 
     content: bytes
@@ -40,13 +36,13 @@ class Picture:
 
 
 def inspect(content: bytes) -> Picture:
-    """Looks at a file: at the header alone, unless it is DICOM, which is decoded.
+    """Inspects a file by its header; decodes DICOM files.
 
     Args:
         content: of the file.
 
     Raises:
-        ValueError: it is not an image that can be used; the message says why.
+        ValueError: it is not a usable image; the message states the reason.
     """
     if not content:
         raise ValueError("the file is empty")
@@ -64,7 +60,7 @@ def _size(content: bytes) -> tuple[int, int]:
         with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
             width, height = opened.size
             mode, kind = opened.mode, opened.format
-            # A photograph's JPEG may carry small further pictures (MPO); the first is the photograph.
+            # A JPEG may contain further, small pictures (MPO); the first is the photograph.
             pages = getattr(opened, "n_frames", 1) if kind in ("TIFF", "PNG") else 1
             if isinstance(opened, TiffImagePlugin.TiffImageFile):
                 opened.seek(0)
@@ -92,10 +88,14 @@ def _size(content: bytes) -> tuple[int, int]:
 
 
 def _check_tiff(tiff: dict[int, Any]) -> None:
-    """Refuses a TIFF whose tags declare what Pillow opens without regard to them."""
+    """Checks for TIFF tags that Pillow ignores.
+
+    Raises:
+        ValueError: the pixels would be wrong.
+    """
     if _PHOTOMETRIC not in tiff:
         raise ValueError("its TIFF does not say whether 0 is black or white")
-    # Colours with fewer values than pixels are unpacked by the JPEG decoder alone.
+    # Only the JPEG decoder supports subsampled colours.
     if tiff[_PHOTOMETRIC] == 6 and tiff.get(_COMPRESSION) not in (6, 7) and tiff.get(_SUBSAMPLING, (2, 2)) != (1, 1):
         raise ValueError("its TIFF colours are subsampled, which is not read here without JPEG compression")
     if tiff.get(_INKS, 1) != 1:
@@ -105,7 +105,7 @@ def _check_tiff(tiff: dict[int, Any]) -> None:
 
 
 def _unknown_tiff(content: bytes) -> str:
-    """Says of what kind the pixels of a TIFF are that cannot be opened; "" if its tags cannot be read either."""
+    """Describes the pixels of a TIFF that cannot be opened; "" if its tags cannot be read either."""
     try:
         stream = io.BytesIO(content)
         tiff = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
@@ -119,7 +119,7 @@ def _unknown_tiff(content: bytes) -> str:
 
 
 def _numbers(value: Any) -> str:
-    """A tag's numbers, or "unknown" where it holds text or too many."""
+    """The numbers of a tag, or "unknown" if it contains text or too many numbers."""
     several = value if isinstance(value, tuple) else (value,)
     short = len(several) <= 8 and all(isinstance(number, int) for number in several)
     return " ".join(map(str, several)) if short else "unknown"

@@ -43,6 +43,11 @@ class Header(NamedTuple):
     segments: dict[int, bytes]
     start: int
 
+    @property
+    def near(self) -> int:
+        """By how much a pixel of a JPEG-LS image may differ from what it was."""
+        return self.segments[_SCAN][3] if _SOF_LS in self.segments else 0
+
 
 def header(packed: bytes) -> Header:
     """Reads the header of a JPEG image (ITU-T T.81, B.2, and T.87, C.2).

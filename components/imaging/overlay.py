@@ -6,13 +6,13 @@ from PIL import Image
 from scipy import ndimage
 
 _HEAT = 0.5
-"""Share of colour where the heat is strongest."""
+"""Opacity of the heat map at its maximum."""
 
 
 def overlay(thumbnail: np.ndarray, heat: np.ndarray, side: int) -> np.ndarray:
-    """The image in grey with the heat over it in colour, and a line around the warmer half.
+    """The image in grey with the heat map in colour, and a contour where the heat exceeds half of its maximum.
 
-    The line tells in black and white what the colour tells otherwise.
+    The contour shows the region in black and white prints, too.
 
     Args:
         thumbnail: uint8 (T, T).

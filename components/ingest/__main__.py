@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Sequence
 
-from components import console, options
+from components import console, options, process
 from components.ingest.ingest import ingest
 from components.parameters import IngestParameters, described
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and brings the dataset in."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.ingest",
         description="Brings a dataset in as images, manifest and quality report.",

@@ -1,13 +1,14 @@
-"""Unpacks zips and tars, which are hostile until checked: each member is looked at before anything of it is written.
+"""Unpacks zip and tar archives from untrusted sources; each member is checked before it is written.
 
-An attack ends the run: paths that lead out, links, devices, bombs, names that collide, members that need a password,
-an archive that is cut off. What is only a bad file (an empty one, no image, an archive in the archive, a name that is
-not UTF-8) is unpacked like any other and refused later with its reason, as in a folder.
+Suspected attacks and damaged archives end the run: paths outside the folder, links, devices, decompression bombs,
+colliding names, encrypted members, truncated archives. Unusable files (empty files, other formats, nested archives,
+names that are not UTF-8) are unpacked like any other and refused later with a reason, as in a folder.
 """
 
 import contextlib
 import errno
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -18,6 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -26,21 +28,21 @@ from components.console import UserError
 from components.ingest.paths import UnsafeNameError, printable, safe_path
 
 MAX_FILES = 500_000
-"""More members are refused: each costs an inode and a moment, even an empty one."""
+"""Largest number of members; each takes an inode and some time, even an empty one."""
 MAX_BYTES = 200 * 1024**3
-"""More bytes are refused, in an archive as in a bucket: no data set of radiographs that we know has so many."""
+"""Largest unpacked size, of an archive or a bucket; no public dataset of radiographs is larger."""
 MAX_RATIO = 100
-"""Unpacked size over the archive's own; images hardly shrink, bombs shrink by a thousand and more."""
+"""Largest compression ratio; that of images is near 1, that of decompression bombs 1,000 and more."""
 HARMLESS_BYTES = 100 * 1024**2
-"""So much may be unpacked whatever the ratio."""
+"""Unpacked size up to which the compression ratio is not limited."""
 MAX_DIRECTORY = 64 * 1024**2
-"""Bytes of a zip's directory, which zipfile reads into memory at once."""
+"""Largest size in bytes of the central directory of a zip, which zipfile reads into memory at once."""
 MAX_READ = 4 * 1024**2
-"""Bytes that tarfile may ask for at once; it reads a header of any declared size into memory."""
+"""Largest number of bytes that tarfile may read at once; it reads headers of any declared size into memory."""
 
 _CHUNK = 1024**2
-_BLOCK = 512  # of a tar
-_ENCRYPTED = 0x1  # flag of a zip's member
+_BLOCK = 512  # bytes in a block of a tar
+_ENCRYPTED = 0x1  # flag of a member of a zip
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
     *(EOFError, NotImplementedError, RuntimeError, ValueError, KeyError, OverflowError, struct.error),
@@ -49,7 +51,7 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class _Member:
-    """One entry of an archive: `kind` is "file", "folder", or what is wrong with anything else."""
+    """One entry of an archive: `kind` is "file", "folder", or the reason to refuse it."""
 
     name: str
     kind: str
@@ -57,10 +59,10 @@ class _Member:
 
 
 def kind_of(path: Path, name: str = "") -> str:
-    """What a file is by its content, whatever its name: "zip", "npz", "tar", or "" for none of them.
+    """Detects the format of a file by its content: "zip", "npz", "tar", or "" for none of them.
 
     Raises:
-        UserError: it is a damaged zip; the message calls it `name`, which is its file name unless given.
+        UserError: it is a damaged zip; the message calls it `name`, by default its file name.
     """
     with path.open("rb") as file:
         start = file.read(_BLOCK)
@@ -74,15 +76,15 @@ def kind_of(path: Path, name: str = "") -> str:
 
 
 def _begins_old_tar(block: bytes) -> bool:
-    """Whether a block begins a tar of the time before "ustar"."""
+    """Whether a block is the header of a tar in the format before "ustar"."""
     with contextlib.suppress(tarfile.TarError):
         return bool(tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape"))
     return False
 
 
 def _holds_arrays(path: Path, name: str) -> bool:
-    """Whether a zip is numpy's .npz."""
-    with _whole(name), _open_zip(path) as archive:
+    """Whether a zip is an .npz file of NumPy."""
+    with _damage_as_user_error(name), _open_zip(path) as archive:
         names = archive.namelist()
     return bool(names) and all(name.endswith(".npy") for name in names)
 
@@ -91,12 +93,12 @@ def unpack(archive: Path, folder: Path, name: str = "") -> None:
     """Unpacks a zip or tar (also .tar.gz) into a folder.
 
     Args:
-        archive: the file; its content decides what it is, not its name.
-        folder: is made, and removed again where the archive is refused.
-        name: what messages call the archive; its file name unless given.
+        archive: the file; its format is detected by its content, not its name.
+        folder: a new folder, which is removed again if the archive is refused.
+        name: name of the archive in messages; by default its file name.
 
     Raises:
-        UserError: it is no archive, is damaged, or would do harm; the message names the member.
+        UserError: it is not an archive, is damaged, or is unsafe; the message names the member.
         OSError: the disk is full.
     """
     name = name or archive.name
@@ -106,7 +108,7 @@ def unpack(archive: Path, folder: Path, name: str = "") -> None:
         raise UserError(f"{name} is neither a zip nor a tar: give a .zip, .tar or .tar.gz of the images")
     folder.mkdir(parents=True)
     try:
-        with _whole(name):
+        with _damage_as_user_error(name):
             _write(readers[kind](archive), archive.stat().st_size, folder, name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -114,13 +116,13 @@ def unpack(archive: Path, folder: Path, name: str = "") -> None:
 
 
 def _write(members: Iterator[_Member], packed: int, folder: Path, name: str) -> None:
-    """Writes the members below the folder, as long as the limits hold."""
+    """Writes the members below the folder until a limit is exceeded."""
     limit = min(MAX_BYTES, max(HARMLESS_BYTES, MAX_RATIO * packed))
     written, last = 0, 0.0
     progress = console.Progress("ingest", f"MB of {name} unpacked", packed // 10**6)
     for count, member in enumerate(members, 1):
         if count > MAX_FILES:
-            raise UserError(f"{name} holds more than {MAX_FILES} files, so nothing is taken from it: split it up")
+            raise UserError(f"{name} contains more than {MAX_FILES} files, so nothing of it is used: split it up")
         target = folder / _checked(member, name)
         try:
             if member.kind == "folder":
@@ -133,16 +135,18 @@ def _write(members: Iterator[_Member], packed: int, folder: Path, name: str) -> 
                     if written > limit:
                         raise UserError(
                             f"{name} unpacks to more than {limit // 10**6} MB, which looks like an attack (a bomb), "
-                            "so nothing is taken from it: check where it comes from"
+                            "so nothing of it is used: check its origin"
                         )
                     file.write(chunk)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             shown = printable(member.name)
-            raise UserError(f"{name} holds two files that would both become {shown}: rename one of them") from None
+            raise UserError(f"{name} contains two files that would both become {shown}: rename one of them") from None
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
-            raise UserError(f"{name} holds a file with too long a name, {printable(member.name)}: shorten it") from None
+            raise UserError(
+                f"{name} contains a file with a name that is too long, {printable(member.name)}: shorten it"
+            ) from None
         if written - last > _CHUNK:
             last = written
             progress.reach(min(written, packed) // 10**6)
@@ -152,31 +156,33 @@ def _checked(member: _Member, name: str) -> Path:
     """The path of a member below the folder.
 
     Raises:
-        UserError: it would do harm.
+        UserError: the member is unsafe.
     """
     shown = printable(member.name)
     try:
         path = safe_path(member.name)
     except UnsafeNameError as error:
         raise UserError(
-            f"{name} holds {shown!r}, which {error}: that looks like an attack, so nothing is taken from it"
+            f"{name} contains {shown!r}, which {error}: that looks like an attack, so nothing of it is used"
         ) from None
     if member.kind not in ("file", "folder"):
-        raise UserError(f"{name} holds {shown!r}, which {member.kind}: pack it again with plain files and folders only")
+        raise UserError(
+            f"{name} contains {shown!r}, which {member.kind}: pack it again with plain files and folders only"
+        )
     if member.kind == "file" and not path.parts:
-        raise UserError(f"{name} holds a file without a name: pack it again")
+        raise UserError(f"{name} contains a file without a name: pack it again")
     return Path(path)
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
-    """Opens a zip, unless its directory alone would fill the memory."""
+    """Opens a zip, unless its central directory would fill the memory."""
     if _directory_bytes(path) > MAX_DIRECTORY:
-        raise UserError(f"{path.name} holds far more than {MAX_FILES} files, so nothing is taken from it: split it up")
+        raise UserError(f"{path.name} contains far more than {MAX_FILES} files, so nothing of it is used: split it up")
     return zipfile.ZipFile(path)
 
 
 def _directory_bytes(path: Path) -> int:
-    """Size of a zip's directory as the records at its end declare it."""
+    """Size in bytes of the central directory of a zip, as declared by the records at its end."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 2**17))
         end = file.read()
@@ -190,7 +196,7 @@ def _directory_bytes(path: Path) -> int:
 def _zip_members(path: Path) -> Iterator[_Member]:
     with _open_zip(path) as archive:
         for info in archive.infolist():
-            yield _Member(info.filename, _zip_kind(info), lambda info=info: archive.open(info))
+            yield _Member(info.filename, _zip_kind(info), partial(archive.open, info))
 
 
 def _zip_kind(info: zipfile.ZipInfo) -> str:
@@ -212,14 +218,21 @@ def _tar_members(path: Path) -> Iterator[_Member]:
         stream = _Bounded(gzip.GzipFile(fileobj=file) if packed else file)
         with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
             while info := archive.next():
-                yield _Member(info.name, _tar_kind(info), lambda info=info: archive.extractfile(info))
-                archive.members.clear()  # tarfile would remember them all
-            # tarfile takes an archive that is cut off between two members for whole.
+                yield _Member(info.name, _tar_kind(info), partial(_open_in_tar, archive, info))
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep them all
+            # tarfile does not notice that an archive is truncated between two members.
             stream.seek(archive.offset)
             if stream.read(_BLOCK) != bytes(_BLOCK):
                 raise tarfile.ReadError("no end mark")
             while stream.read(_CHUNK):
-                pass  # so that gzip compares its checksum
+                pass  # so that gzip verifies its checksum
+
+
+def _open_in_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    file = archive.extractfile(info)
+    if file is None:
+        raise tarfile.ReadError("a file without content")
+    return file
 
 
 def _tar_kind(info: tarfile.TarInfo) -> str:
@@ -230,42 +243,57 @@ def _tar_kind(info: tarfile.TarInfo) -> str:
     return "file" if info.isreg() else "is a device"
 
 
-class _Bounded:
-    """The bytes of a tar, of which nobody can ask for many at once."""
+class _Bounded(io.RawIOBase):
+    """A readable stream of which at most `MAX_READ` bytes can be read at once."""
 
-    def __init__(self, stream: IO[bytes]):
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile):
         self._stream = stream
-        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves to a position."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The current position."""
+        return self._stream.tell()
+
+    def close(self) -> None:
+        """Closes the stream."""
+        self._stream.close()
 
     def read(self, size: int = -1) -> bytes:
-        """Reads so many bytes."""
+        """Reads up to `size` bytes.
+
+        Raises:
+            tarfile.ReadError: `size` is negative or greater than `MAX_READ`.
+        """
         if not 0 <= size <= MAX_READ:
             raise tarfile.ReadError("a header that is far too long")
         return self._stream.read(size)
 
 
 @contextlib.contextmanager
-def _whole(name: str) -> Iterator[None]:
-    """Makes what the readers raise for a damaged archive one clear sentence."""
+def _damage_as_user_error(name: str) -> Iterator[None]:
+    """Turns the readers' errors for damaged archives into a `UserError`."""
     try:
         yield
     except Exception as error:
         if not is_damage(error):
             raise
-        raise UserError(f"{name} is damaged or cut off ({error}): download or pack it again") from None
+        raise UserError(f"{name} is damaged or truncated ({error}): download or pack it again") from None
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error comes from what is in an archive, and not from the disk or from this code."""
-    # bz2, and a seek to a senseless place, raise OSError; what the disk reports has another number.
+    """Whether an error is due to the content of an archive, not to the disk or this code."""
+    # bz2 and seeking to an invalid position raise OSError; errors of the disk have other numbers.
     return isinstance(error, _DAMAGED) or (isinstance(error, OSError) and error.errno in (None, errno.EINVAL))
 
 
 def room_for(size: int, folder: Path) -> None:
-    """Checks that the disk has room for so many bytes.
+    """Checks that the disk has room for `size` bytes.
 
     Raises:
-        OSError: it has not (ENOSPC).
+        OSError: it does not (ENOSPC).
     """
     if shutil.disk_usage(folder).free < size:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))

@@ -1,22 +1,20 @@
-"""Downloads files over HTTP so that nothing is lost and nothing half-loaded is taken for whole.
+"""Downloads files over HTTP; interrupted downloads are resumed, and incomplete files are never used.
 
-Each file has a folder in the cache: what has arrived lies there as `partial`, with what the server said of the file
-in `state.json`; a lock lets one process at a time load it; once whole and checked, it gets its name. pooch, the usual
-library for this, does not resume.
+Each file has a folder in the cache: the received part is stored as `partial`, and the server's description of the file
+in `partial.json`. A lock ensures that only one process downloads it. A complete, verified file gets its final name.
+pooch, the usual library for this, does not resume downloads.
 """
 
 import contextlib
 import hashlib
 import json
-import os
 import re
-import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypedDict
 from urllib.parse import unquote, urljoin, urlsplit
 
-import filelock
 import requests
 import urllib3
 
@@ -25,54 +23,16 @@ from components.artifacts import files
 from components.console import UserError
 from components.ingest import retries
 from components.ingest.archives import MAX_BYTES, room_for
+from components.ingest.cache import cache_folder, only_one
 from components.source_checks import check_url, shown_url
 
-CACHE_VARIABLE = "PNEUMONIA_BENCHMARK_CACHE"
 TIMEOUTS = (15, 60)
-"""Seconds to connect, and without a byte before a server counts as stalled."""
+"""Timeouts in seconds: for connecting, and for the next byte."""
 REDIRECTS = 10
 _CHUNK = 1024**2
-_PROGRESS = 1024**2  # bytes that make an attempt count as one that got on
+_PROGRESS = 1024**2  # bytes received after which the count of failed attempts restarts
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-"""Answers of a server that another attempt may change."""
-
-
-def cache_folder(workspace: Path) -> Path:
-    """The folder that keeps downloads from run to run.
-
-    It is `$PNEUMONIA_BENCHMARK_CACHE`, or else `pneumonia-benchmark` in the user's cache folder (XDG). It may be
-    deleted whenever no run is going on.
-
-    Args:
-        workspace: used where nothing may be written there; then downloads end with the run.
-    """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "pneumonia-benchmark")
-    folder = Path(os.environ.get(CACHE_VARIABLE) or home)
-    with contextlib.suppress(OSError, RuntimeError):  # a user of a container may have no home at all
-        folder = folder.expanduser().absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{secrets.token_hex(8)}"
-        probe.touch()
-        probe.unlink()
-        return folder
-    console.say("ingest", f"nothing can be written to {folder}, so downloads are not kept for the next run")
-    return workspace / "cache"
-
-
-@contextlib.contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Makes this process the only one that fills the folder; a second waits and then finds what it needs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        console.say("ingest", "another run is loading the same data: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+"""HTTP status codes after which another attempt may succeed."""
 
 
 def download(
@@ -84,22 +44,22 @@ def download(
     headers: Mapping[str, str] | None = None,
     missing: str = "check the URL",
 ) -> Path:
-    """Downloads a file, or takes it from the cache where it is there and still the server's.
+    """Downloads a file, or takes it from the cache if it is there and has not changed on the server.
 
     Args:
-        url: https, or what `check_url` lets pass.
-        workspace: a folder of this run, for the case that there is no cache.
-        checksum: "sha256:..." or "md5:..." of the file; a file with another one is refused.
-        key: what the file is called in the cache, where its URL changes from time to time.
+        url: an https URL, or another that `check_url` accepts.
+        workspace: temporary folder of this run, in case there is no cache folder.
+        checksum: "sha256:..." or "md5:..." of the file, which is refused if it differs; "" does not check it.
+        key: identifies the file in the cache if its URL changes from time to time.
         allow_http: see `check_url`.
-        headers: further ones, sent to the URL's own host only.
-        missing: the remedy where the server asks for credentials.
+        headers: further request headers, sent only to the host of the URL.
+        missing: remedy in the error message if the server requires credentials.
 
     Returns:
-        The file, which belongs to the cache: it is to be read only.
+        Path of the file in the cache; it must not be changed.
 
     Raises:
-        UserError: it cannot be had; the message says what to do.
+        UserError: the download failed; the message names the remedy.
         OSError: the disk is full (ENOSPC).
     """
     check_url(url, allow_http)
@@ -108,8 +68,22 @@ def download(
         return _Download(url, folder, checksum, allow_http, dict(headers or {}), missing).run()
 
 
+class _State(TypedDict):
+    """A server's description of a file.
+
+    Attributes:
+        etag: strong ETag, or "".
+        modified: Last-Modified header, or "".
+        size: in bytes, or 0 if unknown.
+    """
+
+    etag: str
+    modified: str
+    size: int
+
+
 class _NotYetError(Exception):
-    """The attempt failed in a way that another one may not."""
+    """The attempt failed, but another one may succeed."""
 
     def __init__(self, reason: str, wait: float = 0.0):
         super().__init__(reason)
@@ -117,7 +91,7 @@ class _NotYetError(Exception):
 
 
 class _Download:
-    """One file on its way into its folder of the cache."""
+    """The download of one file into its folder of the cache."""
 
     def __init__(
         self, url: str, folder: Path, checksum: str, allow_http: bool, headers: dict[str, str], missing: str
@@ -130,7 +104,7 @@ class _Download:
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "pneumonia-benchmark"} | headers
 
     def run(self) -> Path:
-        """Asks until the file is there."""
+        """Repeats attempts until the file is complete; returns its path."""
         if self._checksum and self._whole.is_file():
             if _digest(self._whole, self._checksum) == self._checksum:
                 return self._whole
@@ -151,14 +125,14 @@ class _Download:
             if failures >= retries.ATTEMPTS:
                 raise UserError(
                     f"{self._name} cannot be downloaded ({failed}) after {retries.ATTEMPTS} attempts: check the "
-                    f"network and run again, which goes on from the {self._size() / 1e6:.1f} MB that have arrived"
+                    f"network and run again, which resumes after the {self._size() / 1e6:.1f} MB received so far"
                 )
             wait = retries.wait(failures, failed.wait)
             console.say("ingest", f"{self._name}: {failed}; attempt {failures + 1} in {wait:.0f} s")
             time.sleep(wait)
 
     def _attempt(self) -> Path:
-        """One request, from where the last one stopped."""
+        """One request, which resumes where the last one stopped."""
         with contextlib.closing(self._get(self._conditions())) as response:
             if response.status_code == 304 and self._whole.is_file():
                 console.say("ingest", f"{self._name} has been downloaded before and has not changed")
@@ -167,7 +141,7 @@ class _Download:
         return self._finish()
 
     def _conditions(self) -> dict[str, str]:
-        """The headers that keep what is here already, as far as the server has not changed it."""
+        """Request headers to reuse what was downloaded before, if the file has not changed on the server."""
         state = _read_state(self._partial_state)
         validator = state["etag"] or state["modified"]
         if self._size() and (validator or self._checksum):
@@ -181,11 +155,11 @@ class _Download:
         return {}
 
     def _get(self, conditions: dict[str, str]) -> requests.Response:
-        """The response to a GET, after redirects, each of which is checked.
+        """The response to a GET request after redirects, each of which is checked.
 
         Raises:
-            UserError: it is an error that does not pass.
-            _NotYetError: it is one that may.
+            UserError: the server reports a permanent error.
+            _NotYetError: the server reports a temporary error.
         """
         url, headers = self._url, self._headers | conditions
         for _ in range(REDIRECTS):
@@ -205,37 +179,38 @@ class _Download:
         raise UserError(f"{self._name} redirects more than {REDIRECTS} times: check the URL")
 
     def _checked(self, response: requests.Response) -> requests.Response:
+        """Returns a successful response; raises as `_get` does otherwise."""
         status = response.status_code
         if status in (200, 206, 304):
             return response
         response.close()
         if status == 416:
             self._partial.unlink(missing_ok=True)
-            raise _NotYetError("the server has less than has arrived, so it is loaded anew")
+            raise _NotYetError("the server has less than was received, so the download restarts")
         if status in TRANSIENT:
             raise _NotYetError(f"the server answers {status}", _retry_after(response))
         if status in (401, 403):
-            raise UserError(f"{self._name} is not open to you (the server answers {status}): {self._missing}")
+            raise UserError(f"{self._name} requires permission (the server answers {status}): {self._missing}")
         if status in (404, 410):
             raise UserError(f"there is nothing at {self._name} (the server answers {status}): check the URL")
         raise UserError(f"{self._name} cannot be downloaded (the server answers {status}): check the URL")
 
     def _begin(self, response: requests.Response) -> int:
-        """Takes note of what the server says of the file, and of where its answer begins; gives its size or 0."""
+        """Stores the server's description of the file and checks where the response begins; returns its size or 0."""
         state = _read_state(self._partial_state)
         length = response.headers.get("Content-Length", "")
         if response.status_code == 206:
             found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
             if not found or int(found[1]) != self._size() or (state["size"] and int(found[2]) != state["size"]):
                 self._partial.unlink(missing_ok=True)
-                raise _NotYetError("the server goes on at another place, so it is loaded anew")
-            console.say("ingest", f"{self._name}: going on after {self._size() / 1e6:.1f} MB")
-            state = state | {"size": int(found[2])}
+                raise _NotYetError("the server resumes at another position, so the download restarts")
+            console.say("ingest", f"{self._name}: resuming after {self._size() / 1e6:.1f} MB")
+            state["size"] = int(found[2])
         else:
             self._partial.unlink(missing_ok=True)
             etag = response.headers.get("ETag", "")
             state = {
-                "etag": "" if etag.startswith("W/") else etag,  # a weak one does not vouch for each byte
+                "etag": "" if etag.startswith("W/") else etag,  # a weak ETag does not guarantee identical bytes
                 "modified": response.headers.get("Last-Modified", ""),
                 "size": int(length) if length.isdecimal() else 0,
             }
@@ -244,11 +219,11 @@ class _Download:
                 f"{self._name} has {state['size'] // 10**6} MB, more than {MAX_BYTES // 10**6}: split it up"
             )
         room_for(max(0, state["size"] - self._size()), self._partial.parent)
-        files.write_json(self._partial_state, {"url": self._name} | state)
+        files.write_json(self._partial_state, {"url": self._name, **state})
         return state["size"]
 
     def _receive(self, response: requests.Response, size: int) -> None:
-        """Appends what comes to the partial file."""
+        """Appends the content of the response to the partial file."""
         done = self._size()
         progress = console.Progress("ingest", f"MB downloaded from {self._name}", size // 10**6)
         with self._partial.open("ab") as file:
@@ -262,7 +237,7 @@ class _Download:
             raise _NotYetError(f"the connection ended after {done} of {size} bytes")
 
     def _finish(self) -> Path:
-        """Gives the whole file its name, if it is the right one."""
+        """Verifies the complete file and gives it its final name."""
         self._partial.touch()
         if self._checksum and (found := _digest(self._partial, self._checksum)) != self._checksum:
             self._partial.unlink()
@@ -279,36 +254,41 @@ class _Download:
         return self._partial.stat().st_size if self._partial.is_file() else 0
 
 
-def _read_state(path: Path) -> dict[str, str | int]:
-    """What the server said of a file."""
-    state = {"etag": "", "modified": "", "size": 0}
+def _read_state(path: Path) -> _State:
+    """Reads the server's description of a file; missing or damaged entries are empty."""
+    read: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
-        read = json.loads(path.read_text(encoding="utf-8"))
-        state |= {name: read[name] for name in state if isinstance(read.get(name), type(state[name]))}
-    return state
+        content = json.loads(path.read_text(encoding="utf-8"))
+        read = content if isinstance(content, dict) else {}
+    etag, modified, size = read.get("etag"), read.get("modified"), read.get("size")
+    return {
+        "etag": etag if isinstance(etag, str) else "",
+        "modified": modified if isinstance(modified, str) else "",
+        "size": size if isinstance(size, int) else 0,
+    }
 
 
 def _file_name(url: str) -> str:
-    """The last part of a URL's path as a file name that can do no harm."""
+    """The last part of a URL's path as a safe file name."""
     name = re.sub(r"[^\w.-]", "_", unquote(urlsplit(url).path).rpartition("/")[2], flags=re.ASCII).lstrip(".")
     return f"file-{name[-80:]}"
 
 
 def _digest(path: Path, checksum: str) -> str:
-    """The file's checksum by the algorithm of another one, written in the same way."""
+    """The checksum of a file by the algorithm of `checksum`, in the same notation."""
     algorithm = checksum.partition(":")[0]
     with path.open("rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Seconds that the server asks to wait, where it says so in seconds."""
+    """Seconds that the server asks to wait; 0 if it does not give a number of seconds."""
     wait = response.headers.get("Retry-After", "")
     return float(wait) if wait.isdecimal() else 0.0
 
 
 def _plain(error: Exception) -> str:
-    """What went wrong on the way, in a few words."""
+    """Describes a network error in a few words."""
     if isinstance(error, requests.ConnectTimeout):
         return "the server cannot be reached"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):

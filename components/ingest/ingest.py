@@ -1,21 +1,21 @@
-"""Brings a dataset in: from a source to the raw dataset artifact. Read `ingest` from top to bottom."""
+"""Imports a dataset from a source as a raw dataset artifact; `ingest` is the entry point."""
 
 import contextlib
 import hashlib
 import os
 import tempfile
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from components import console
+from components import console, machine
 from components.artifacts import files, raw_dataset
 from components.artifacts.names import CLASSES
-from components.artifacts.raw_dataset import QualityRecord
+from components.artifacts.raw_dataset import QualityRecord, RefusedFile
 from components.console import UserError
 from components.imaging.dicom import is_dicom
 from components.imaging.formats import MAX_BYTES, Picture, inspect
@@ -28,13 +28,12 @@ from components.parameters import IngestParameters
 from components.source_checks import shown_url
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-CORES = os.cpu_count() or 1
 AHEAD = 2
-"""So many files a core are looked at before their turn to be stored."""
+"""Files per core that are inspected ahead of the one to be stored next."""
 
 
 def ingest(output: str | Path, parameters: IngestParameters) -> QualityRecord:
-    """Brings a dataset in and describes it.
+    """Imports a dataset and describes its quality.
 
     Args:
         output: the raw dataset's folder, made anew.
@@ -44,7 +43,7 @@ def ingest(output: str | Path, parameters: IngestParameters) -> QualityRecord:
         The content of `quality.json`.
 
     Raises:
-        UserError: the source cannot be had, too many of its files are bad, or it has no usable images of a class.
+        UserError: the source is not available, too many of its files are unusable, or a class has no usable images.
     """
     started = files.now()
     arguments = asdict(parameters) | {"source": shown_url(parameters.source)}
@@ -53,18 +52,14 @@ def ingest(output: str | Path, parameters: IngestParameters) -> QualityRecord:
     origin = open_source(parameters)
     with tempfile.TemporaryDirectory(prefix="ingest-") as workspace, files.new_folder(output) as folder:
         place = origin.fetch(Path(workspace))
-        # Nobody knows the workspace, where archives and downloads are.
+        # Messages must not name the temporary workspace, which the user does not know.
         name = origin.description() if place.is_relative_to(workspace) else str(place)
         found, ignored, ignored_files = _find(place, name)
-        console.say("ingest", f"{len(found)} files found")
-        if ignored_files:
-            console.say("ingest", f"left out, since they are hidden or an operating system's: {ignored_files} files")
-        if ignored:
-            console.say("ingest", f"left out, since they are no class: {', '.join(ignored)}")
         manifest, unknown, refused = _store(found, folder)
         raw_dataset.check_refused(refused, len(found), parameters.max_bad_fraction)
         _check_classes(manifest, len(refused))
-        report = files.header(raw_dataset.KIND, started, arguments) | {
+        report: QualityRecord = {
+            **files.header(raw_dataset.KIND, started, arguments),
             "source": {"name": origin.name, "description": origin.description()},
             **quality.describe(manifest),
             "patient_unknown": unknown,
@@ -78,20 +73,31 @@ def ingest(output: str | Path, parameters: IngestParameters) -> QualityRecord:
 
 
 def _find(place: Path, name: str) -> tuple[list[Found], list[str], int]:
-    """The images of a folder, by its table of labels where it has one; the folders and how many files are left out."""
+    """Finds the images of a folder, by its table of labels if it has one; returns ignored folders and files, too."""
+    folders: list[str] = []
     table = table_of(place)
-    if not table:
-        return find_images(place, name), ignored_folders(place), count_ignored(place)
-    console.say("ingest", f"labels are those of {table.name}")
-    found, ignored = read_labels(table, name if table == place else f"{table.relative_to(place)} in {name}")
-    return found, [], ignored
+    if table:
+        console.say("ingest", f"labels are read from {table.name}")
+        found, files_ignored = read_labels(table, name if table == place else f"{table.relative_to(place)} in {name}")
+    else:
+        found, folders, files_ignored = find_images(place, name), ignored_folders(place), count_ignored(place)
+    console.say("ingest", f"{len(found)} files found")
+    if files_ignored:
+        console.say("ingest", f"ignored {files_ignored} hidden files and files of operating systems")
+    if folders:
+        console.say("ingest", f"ignored folders that are not a class: {', '.join(folders)}")
+    return found, folders, files_ignored
 
 
-def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, int, list[dict[str, str]]]:
-    """Stores the images in zips; gives the manifest, for how many the patient is unknown, and the files refused."""
-    rows, refused, unknown, names, fingerprints = [], [], 0, Counter(), []
+def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, int, list[RefusedFile]]:
+    """Stores the images in zips; returns the manifest, the number of images of unknown patients, and refused files."""
+    rows: list[tuple[object, ...]] = []
+    refused: list[RefusedFile] = []
+    fingerprints: list[bytes] = []
+    names: Counter[str] = Counter()
+    unknown = 0
     progress = console.Progress("ingest", "files read", len(found))
-    with raw_dataset.ImageWriter(folder) as writer, contextlib.closing(_looked_at(found)) as files_read:
+    with raw_dataset.ImageWriter(folder) as writer, contextlib.closing(_inspected(found)) as files_read:
         for number, (item, file) in enumerate(zip(found, files_read, strict=True)):
             progress.reach(number + 1)
             if not file.picture:
@@ -116,7 +122,7 @@ def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, int, list[di
 
 @dataclass(frozen=True)
 class _File:
-    """One file after a look at it: its name in the dataset, and the picture or the reason why there is none."""
+    """One inspected file: its name in the dataset, and the picture or the reason for refusing it."""
 
     name: str
     picture: Picture | None = None
@@ -125,20 +131,21 @@ class _File:
     fingerprint: bytes = b""
 
 
-def _looked_at(found: list[Found]) -> Iterator[_File]:
-    """Looks at the files on all cores; in order, and only a little ahead of what is taken."""
+def _inspected(found: list[Found]) -> Generator[_File]:
+    """Inspects the files on all cores, in order, and only a few ahead of the one that is consumed."""
+    cores = machine.cores()
     waiting: deque[Future[_File]] = deque()
-    with ThreadPoolExecutor(CORES) as pool:
+    with ThreadPoolExecutor(cores) as pool:
         for item in found:
-            waiting.append(pool.submit(_look, item))
-            if len(waiting) > AHEAD * CORES:
+            waiting.append(pool.submit(_inspect, item))
+            if len(waiting) > AHEAD * cores:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _look(item: Found) -> _File:
-    """Reads one file. The name of a DICOM file, which may be a person's, is replaced by its checksum."""
+def _inspect(item: Found) -> _File:
+    """Inspects one file. The name of a DICOM file may contain a patient's name and is replaced by its checksum."""
     name, private = _printable(item.image), item.path.suffix.lower() in DICOM_SUFFIXES
     try:
         if item.path.stat().st_size > MAX_BYTES:
@@ -159,13 +166,13 @@ def _look(item: Found) -> _File:
 
 
 def _numbered(name: str, number: int) -> str:
-    """A further name for one that is taken: byte-identical DICOM files have the same."""
+    """Appends a number to a name that already exists, as for byte-identical DICOM files."""
     stem, dot, suffix = name.rpartition(".")
     return f"{stem}-{number}{dot}{suffix}"
 
 
 def _check_name(image: str) -> None:
-    """Refuses names that a zip or a table cannot carry.
+    """Checks that a zip and a CSV table can contain a name.
 
     Raises:
         ValueError: with the reason.
@@ -179,7 +186,9 @@ def _check_name(image: str) -> None:
 
 
 def _check_classes(manifest: pd.DataFrame, refused: int) -> None:
-    for split, rows in manifest.groupby("split"):
+    """Checks that the dataset, and each split except validation, has usable images of both classes."""
+    for name, rows in manifest.groupby("split"):
+        split = str(name)
         for label in CLASSES:
             if split != "validation" and not (rows["label"] == label).any():
                 place = f"the {split} split" if split else "the dataset"

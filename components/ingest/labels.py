@@ -1,4 +1,4 @@
-"""Finds the images of a dataset that comes with a table of paths and labels instead of class folders."""
+"""Finds the images of a dataset with a table of paths and labels instead of class folders."""
 
 import csv
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ COLUMNS = {
     "split": ("split",),
     "patient": ("patient", "patient_id"),
 }
-"""What a column may be called; capitals do not matter. Split and patient may be missing."""
+"""Accepted names of each column, case-insensitive. Split and patient are optional."""
 SEPARATORS = (",", ";", "\t", "|")
 _LABELS = {"0": "NORMAL", "1": "PNEUMONIA"} | {label: label for label in CLASSES}
 
 
 def table_of(place: Path) -> Path | None:
-    """The table of a dataset: the place itself, or `labels.csv` in it or further down to its root; None without one."""
+    """The table of a dataset: the file itself, or the topmost `labels.csv` down to its root; None without a table."""
     if place.is_file():
         return place
     root = dataset_root(place)
@@ -37,19 +37,21 @@ def read_labels(table: Path, name: str = "") -> tuple[list[Found], int]:
     """Lists the images of a table, ordered by name.
 
     Args:
-        table: a CSV file with a header, see `COLUMNS`. Its cells are separated by one of `SEPARATORS`, or by what
-            Excel's first line says (`sep=;`). Paths are relative to its folder. Labels are NORMAL and PNEUMONIA or 0
-            and 1; splits are named as folders are.
-        name: what messages call it; its path unless given.
+        table: a CSV file with a header, see `COLUMNS`. Its separator is one of `SEPARATORS`, or the one in the first
+            line that Excel writes (`sep=;`). Paths are relative to its folder. Labels are NORMAL and PNEUMONIA or 0 and
+            1; splits have the same names as folders.
+        name: name of the table in messages; by default its path.
 
     Returns:
-        The images, and how many rows are left out because they name hidden files or an operating system's.
+        The images, and the number of ignored rows, which name hidden files or files of operating systems.
 
     Raises:
-        UserError: a column is missing, or a row cannot be used; the message names the row.
+        UserError: a column is missing, or a row is invalid; the message names the row.
     """
     name = name or str(table)
-    found, seen, ignored = [], {}, 0
+    found: list[Found] = []
+    seen: dict[str, int] = {}
+    ignored = 0
     for count, (number, row) in enumerate(_rows(table, name), 1):
         if count > MAX_FILES:
             raise UserError(f"{name} has more than {MAX_FILES} rows: split it up")
@@ -58,19 +60,21 @@ def read_labels(table: Path, name: str = "") -> tuple[list[Found], int]:
             ignored += 1
             continue
         if item.image in seen:
-            raise UserError(f"{name}: rows {seen[item.image]} and {number} are both of {printable(item.image)}")
+            raise UserError(
+                f"{name}: rows {seen[item.image]} and {number} both name {printable(item.image)}: remove one"
+            )
         seen[item.image] = number
         found.append(item)
     for label in CLASSES:
         if not any(item.label == label for item in found):
             raise UserError(f"{name} lists no images of the class {label}: add some")
     if any(item.split for item in found) and not all(item.split for item in found):
-        raise UserError(f"{name} gives some images a split and others none: fill the column, or leave it out")
+        raise UserError(f"{name} has a split for some images only: fill the column, or remove it")
     return sorted(found, key=lambda item: item.image), ignored
 
 
 def _rows(table: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows that are not empty: the number of the line, and the cells of the columns in `COLUMNS`."""
+    """Yields line number and cells (by the names in `COLUMNS`) of each row that is not empty."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             skipped, separator = _separator(file)
@@ -78,51 +82,55 @@ def _rows(table: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
             reader = csv.reader(islice(file, skipped, None), delimiter=separator, skipinitialspace=True, strict=True)
             header = next(reader, [])
             if not any(header):
-                raise UserError(f"{name} is no CSV table in UTF-8 (its first line is empty): save it as one")
+                raise UserError(f"{name} is not a CSV table in UTF-8 (its first line is empty): save it as one")
             columns = _columns(header, name)
             for cells in reader:
                 number = skipped + reader.line_num
                 if any(cells[len(header) :]):
                     raise UserError(
-                        f"{name}, row {number} has {len(cells)} cells, but the table {len(header)} columns: put cells "
-                        f"that hold {separator!r} into quotes"
+                        f"{name}, row {number} has {len(cells)} cells, but the table has {len(header)} columns: quote "
+                        f"cells that contain {separator!r}"
                     )
                 if any(cells):
                     found = {column: cells[place].strip() for column, place in columns.items() if place < len(cells)}
                     yield number, dict.fromkeys(COLUMNS, "") | found
-    except (ValueError, csv.Error) as error:  # also what Python raises for no UTF-8
-        raise UserError(f"{name} is no CSV table in UTF-8 ({printable(str(error))}): save it as one") from None
+    except (ValueError, csv.Error) as error:  # ValueError: not UTF-8
+        raise UserError(f"{name} is not a CSV table in UTF-8 ({printable(str(error))}): save it as one") from None
 
 
 def _separator(file: IO[str]) -> tuple[int, str]:
-    """How many lines are before the header, and what separates cells."""
+    """Number of lines before the header, and the separator of cells."""
     first = file.readline(10_000)
     told = first.strip('\r\n"').lower()
     if told.startswith("sep=") and len(told) == len("sep=") + 1:
         return 1, told[-1]
-    # That of which the needed columns come out; else the most frequent, with which the message is most to the point.
+    # The separator that yields the required columns, else the most frequent one, which gives the most useful message.
     fitting = [mark for mark in SEPARATORS if _places(first.split(mark)).keys() >= {"image", "label"}]
     return 0, fitting[0] if fitting else max(SEPARATORS, key=first.count)
 
 
 def _columns(header: list[str], name: str) -> dict[str, int]:
-    """Where each of the columns is that the table has."""
+    """Position of each column of `COLUMNS` that the table has.
+
+    Raises:
+        UserError: a required column is missing.
+    """
     places = _places(header)
     for column in ("image", "label"):
         if column not in places:
-            raise UserError(f"{name} has no column {column}: call one {' or '.join(COLUMNS[column])}")
+            raise UserError(f"{name} has no column {column}: name one column {' or '.join(COLUMNS[column])}")
     return places
 
 
 def _places(header: list[str]) -> dict[str, int]:
-    """Where each column of `COLUMNS` is in a header, as far as it is there."""
+    """Position of each column of `COLUMNS` that a header has."""
     names = [cell.strip().strip('"').strip().lower() for cell in header]
     spellings = {column: next((name for name in known if name in names), None) for column, known in COLUMNS.items()}
     return {column: names.index(spelling) for column, spelling in spellings.items() if spelling}
 
 
 def _found(table: Path, shown: str, row: dict[str, str]) -> Found:
-    """One row, which messages call `shown`."""
+    """Converts one row, called `shown` in messages."""
     try:
         path = safe_path(row["image"])
     except UnsafeNameError as error:
@@ -130,7 +138,7 @@ def _found(table: Path, shown: str, row: dict[str, str]) -> Found:
             f"{shown}: {printable(row['image'])} {error}: give paths relative to the table, below its folder"
         ) from None
     if not path.parts:
-        raise UserError(f"{shown} names no image: fill it in, or delete the row")
+        raise UserError(f"{shown} does not name an image: fill it in, or delete the row")
     label, split = _LABELS.get(row["label"].upper()), row["split"].lower()
     if label is None:
         raise UserError(f"{shown} has the label {printable(row['label'])!r}: use NORMAL and PNEUMONIA, or 0 and 1")

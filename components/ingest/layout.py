@@ -19,10 +19,10 @@ class Found:
 
     Attributes:
         path: where it is.
-        image: its name in the dataset: the path below the dataset's root, with forward slashes.
+        image: its name in the dataset: the path relative to the dataset's root, with forward slashes.
         label: "NORMAL" or "PNEUMONIA".
-        split: "train", "validation", "test", or "" where the folders do not tell.
-        patient: as a table has it, or "" where only the file can tell.
+        split: "train", "validation", "test", or "" if the folders contain no split.
+        patient: from a table of labels, or "".
     """
 
     path: Path
@@ -35,17 +35,17 @@ class Found:
 def find_images(folder: Path, name: str = "") -> list[Found]:
     """Lists the files of a dataset, ordered by name.
 
-    The dataset is `{train,val,test}/{NORMAL,PNEUMONIA}/` or `{NORMAL,PNEUMONIA}/`, in `folder` itself or below folders
-    that hold nothing else. Capitals do not matter. Hidden files and those of operating systems are left out. Links to
-    files are followed; links to folders within a class folder are not, since they may lead in circles or anywhere: how
-    many is said.
+    The dataset is `{train,val,test}/{NORMAL,PNEUMONIA}/` or `{NORMAL,PNEUMONIA}/` (case-insensitive), in `folder`
+    itself or below folders that contain nothing else. Hidden files and files of operating systems are ignored. Links
+    to files are followed. Links to folders within a class folder are not, since they may form cycles or lead anywhere;
+    their number is printed.
 
     Args:
-        folder: where they are.
-        name: what messages call it; its path unless given.
+        folder: the dataset.
+        name: name of the dataset in messages; by default its path.
 
     Raises:
-        UserError: no such folders, or a class without any file.
+        UserError: there are no such folders, or a class has no files.
     """
     name = name or str(folder)
     root = dataset_root(folder)
@@ -53,20 +53,20 @@ def find_images(folder: Path, name: str = "") -> list[Found]:
     found = [item for path, split in (splits or {root: ""}).items() for item in _class_files(root, path, split)]
     if not found:
         raise UserError(
-            f"{name} holds no images in {' and '.join(CLASSES)} folders: "
+            f"{name} contains no images in {' and '.join(CLASSES)} folders: "
             "expected {train,val,test}/{NORMAL,PNEUMONIA}/ or {NORMAL,PNEUMONIA}/ in it"
         )
     for label in CLASSES:
         if not any(item.label == label for item in found):
-            raise UserError(f"{name} holds no images of the class {label}: put some into a folder named {label}")
+            raise UserError(f"{name} contains no images of the class {label}: put some into a folder named {label}")
     return sorted(found, key=lambda item: item.image)
 
 
 def ignored_folders(folder: Path) -> list[str]:
-    """Names the folders beside splits and classes that are neither, so that no images are left out unsaid.
+    """Lists folders next to splits or classes that are neither, since their images are ignored.
 
     Returns:
-        Paths below the dataset's root, ordered.
+        Sorted paths relative to the dataset's root.
     """
     root = dataset_root(folder)
     splits = [path for path in _folders(root) if path.name.lower() in SPLIT_NAMES]
@@ -77,7 +77,7 @@ def ignored_folders(folder: Path) -> list[str]:
 
 
 def count_ignored(folder: Path) -> int:
-    """How many files are left out because of their names or those of folders above them: see `paths.is_ignored`."""
+    """Number of files that are ignored due to their names or those of their folders, see `paths.is_ignored`."""
     count = 0
     for parent, _, names in os.walk(folder):
         within = any(is_ignored(part) for part in Path(parent).relative_to(folder).parts)
@@ -86,7 +86,7 @@ def count_ignored(folder: Path) -> int:
 
 
 def dataset_root(folder: Path) -> Path:
-    """The folder that holds splits or classes: `folder`, or the only one below it, and so on."""
+    """The folder that contains splits or classes: `folder`, or its only subfolder, and so on."""
     known = {*SPLIT_NAMES, *(label.lower() for label in CLASSES)}
     while len(below := _folders(folder)) == 1 and below[0].name.lower() not in known:
         folder = below[0]
@@ -105,7 +105,7 @@ def _class_files(root: Path, folder: Path, split: str) -> Iterator[Found]:
         for parent, folders, names in os.walk(below, onerror=_stop):
             links = [name for name in folders if Path(parent, name).is_symlink()]
             if links:
-                console.say("ingest", f"{len(links)} linked folders in {parent} are left out: copy them there instead")
+                console.say("ingest", f"{len(links)} linked folders in {parent} are ignored: copy them there instead")
             folders[:] = [name for name in folders if not is_ignored(name)]
             for name in names:
                 if not is_ignored(name):
@@ -114,5 +114,5 @@ def _class_files(root: Path, folder: Path, split: str) -> Iterator[Found]:
 
 
 def _stop(error: OSError) -> None:
-    """Makes a folder that cannot be read an error; `os.walk` would leave it out without a word."""
+    """Raises the error of an unreadable folder, which `os.walk` would ignore silently."""
     raise error

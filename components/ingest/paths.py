@@ -1,4 +1,4 @@
-"""What foreign names mean: those in archives, buckets and tables are hostile until checked, some are of no data set."""
+"""Checks names of files from archives, buckets and tables: unsafe ones are refused, irrelevant ones ignored."""
 
 import re
 from pathlib import PurePosixPath
@@ -8,53 +8,53 @@ SYSTEM_NAMES = {
     *("system volume information", "__macosx", "icon\r", "network trash folder", "temporary items", "lost+found"),
     *("@eadir", "#recycle", "picasa.ini", "sync.ffs_db"),
 }
-"""Files and folders that Windows, macOS, Linux and network disks put among a user's; in small letters."""
+"""Files and folders that Windows, macOS, Linux and network storage create; in lower case."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class UnsafeNameError(ValueError):
-    """The name leads out of its folder or names no file; the message says what it does, such as "climbs out"."""
+    """The name leads out of its folder or cannot be a file name; the message states the reason as a predicate."""
 
 
 def safe_path(name: str) -> PurePosixPath:
-    r"""Reads a name as a path below a folder.
+    r"""Converts a name to a path relative to a folder.
 
-    Backslashes count as slashes, as in archives made on Windows; empty parts and "." are dropped.
+    Backslashes are treated as slashes, as in archives made on Windows; empty parts and "." are removed.
 
     Args:
-        name: as an archive, a bucket or a table has it.
+        name: as given in an archive, a bucket or a table.
 
     Returns:
-        A relative path without "..": "." itself where nothing is left of the name.
+        A relative path without ".."; it is "." for an empty name.
 
     Raises:
-        UnsafeNameError: the path is absolute (also `C:\`), climbs with "..", or holds a NUL.
+        UnsafeNameError: the path is absolute (including `C:\`), contains "..", or contains a NUL character.
     """
     slashed = name.replace("\\", "/")
     if slashed.startswith("/") or _DRIVE.match(slashed):
         raise UnsafeNameError("is an absolute path")
     if "\0" in slashed:
-        raise UnsafeNameError("holds a NUL")
+        raise UnsafeNameError("contains a NUL character")
     parts = slashed.split("/")
     if ".." in parts:
-        raise UnsafeNameError("climbs out of its folder")
+        raise UnsafeNameError("leads out of its folder")
     return PurePosixPath(*(part for part in parts if part not in ("", ".")))
 
 
 def printable(name: str) -> str:
-    """A name as it can be shown: one line, at most 100 characters, what is no text escaped."""
+    """A name for messages: one line, at most 100 characters, with special characters escaped."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown)
     return shown if len(shown) <= 100 else f"{shown[:60]}...{shown[-37:]}"
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or folder of that name is hidden or an operating system's, and so none of a data set.
+    """Whether a file or folder is hidden or belongs to an operating system, so that it is not part of a dataset.
 
     Args:
-        name: without the folders above it.
+        name: without parent folders.
     """
     small = name.lower()
-    # "~$" are locks of Office; Windows' mark of downloads becomes a file of its own on other systems.
+    # "~$" files are locks of Office; ":Zone.Identifier" is how Windows' mark of downloads appears on other systems.
     return small in SYSTEM_NAMES or small.startswith((".", "~$")) or small.endswith(":zone.identifier")

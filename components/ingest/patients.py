@@ -1,4 +1,4 @@
-"""Who an image is of: read from its file name, or from a DICOM file and hashed."""
+"""Patients of images: read from file names, or from DICOM files and tables and then pseudonymised."""
 
 import hashlib
 import hmac
@@ -14,16 +14,16 @@ KEY_VARIABLE = "PNEUMONIA_BENCHMARK_PATIENT_KEY"
 
 
 def patient_of(image: str) -> tuple[str, bool]:
-    """Reads the patient from a name in Kaggle's manner.
+    """Reads the patient from a file name of Kaggle's dataset.
 
-    `person12_bacteria_45.jpeg` is of `person12`; `IM-0115-0001.jpeg` of `IM-0115`; `NORMAL2-IM-0115-0001.jpeg` of
-    `NORMAL2-IM-0115`.
+    `person12_bacteria_45.jpeg` has the patient `person12`, `IM-0115-0001.jpeg` has `IM-0115`, and
+    `NORMAL2-IM-0115-0001.jpeg` has `NORMAL2-IM-0115`.
 
     Args:
         image: path of the image in the dataset.
 
     Returns:
-        The patient, and whether the name told. Where it did not, the image itself stands for its patient.
+        The patient, and whether it is known. If not, the name of the image is returned as its patient.
     """
     name = PurePosixPath(image).name
     for pattern in _PATTERNS:
@@ -33,27 +33,27 @@ def patient_of(image: str) -> tuple[str, bool]:
 
 
 def pseudonym(patient_id: str, key: bytes) -> str:
-    """A name for a patient that does not give the patient away, and is the same for all of the patient's images.
+    """A pseudonym of a patient, the same for all images of the patient.
 
-    It is an HMAC (RFC 2104) with SHA-256, cut to 64 bits. A plain hash of a hospital's short numbers could be turned
-    back by hashing all of them.
+    It is an HMAC (RFC 2104) with SHA-256, truncated to 64 bits. A plain hash of the short numbers that hospitals use
+    could be reversed by hashing all of them.
 
     Args:
-        patient_id: as the DICOM file has it.
-        key: whoever has it can try numbers.
+        patient_id: as given in the DICOM file or table.
+        key: secret key; with it, pseudonyms can be reversed by trying all numbers.
     """
     return f"patient-{hmac.digest(key, patient_id.encode('utf-8', 'surrogatepass'), 'sha256')[:8].hex()}"
 
 
 def key_of(contents: Iterable[bytes]) -> bytes:
-    """The key for a dataset that is given none: made from its own files, so equal for all who have them all.
+    """The default key of a dataset: derived from its files, so that only those who have all files can compute it.
 
     Args:
-        contents: `fingerprint_for_key` of each DICOM file, in any order.
+        contents: `fingerprint_for_key` of each file with a patient id, in any order.
     """
     return hashlib.sha256(b"".join(sorted(contents))).digest()
 
 
 def fingerprint_for_key(content: bytes) -> bytes:
-    """A digest of a file that is not its SHA-256, which stands in the manifest for all to read."""
+    """A digest of a file other than its SHA-256, which is public in the manifest."""
     return hashlib.sha256(b"patient key" + content).digest()

@@ -1,24 +1,31 @@
-"""What is known of a dataset's quality from names, splits and checksums."""
+"""Quality of a dataset by its names, splits and checksums."""
 
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
 from components.artifacts.names import CLASSES
+from components.artifacts.raw_dataset import Duplicates, SharedPatients
 
 EXAMPLES = 10
-"""So many cases of each finding are named in the report."""
+"""Number of examples of each finding in the report."""
 
 
-def describe(manifest: pd.DataFrame) -> dict[str, Any]:
-    """Counts, byte-identical copies, and patients who occur in more than one split.
+class Description(TypedDict):
+    """The part of `raw_dataset.Quality` that follows from the manifest; see there."""
+
+    images: int
+    patients: int
+    counts: dict[str, dict[str, int]]
+    duplicates: Duplicates
+    patients_in_several_splits: SharedPatients
+
+
+def describe(manifest: pd.DataFrame) -> Description:
+    """Counts images, byte-identical copies, and patients with images in more than one split.
 
     Args:
         manifest: rows as in `raw_dataset.MANIFEST_COLUMNS`.
-
-    Returns:
-        `images`, `patients`, `counts`, `duplicates`, `patients_in_several_splits` as components/artifacts/README.md
-        describes them.
     """
     splits = [split for split in ("train", "validation", "test", "") if (manifest["split"] == split).any()]
     return {
@@ -35,7 +42,7 @@ def describe(manifest: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _duplicates(manifest: pd.DataFrame) -> dict[str, Any]:
+def _duplicates(manifest: pd.DataFrame) -> Duplicates:
     copies = manifest[manifest.duplicated("sha256", keep=False)]
     groups = copies.groupby("sha256", sort=False)
     return {
@@ -47,7 +54,7 @@ def _duplicates(manifest: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _several(manifest: pd.DataFrame) -> dict[str, Any]:
+def _several(manifest: pd.DataFrame) -> SharedPatients:
     splits = manifest.groupby("patient")["split"].nunique()
     patients = sorted(splits.index[splits > 1])
     return {"count": len(patients), "examples": patients[:EXAMPLES]}

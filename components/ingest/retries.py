@@ -1,6 +1,6 @@
-"""How long ingest waits for a network or a server that is away.
+"""Retries after temporary errors of networks and servers.
 
-It must do so itself: since Kubeflow Pipelines 2.17 a step that ends with an error is not tried again.
+Ingest needs its own retries, since Kubeflow Pipelines 2.17 and later do not retry a step that ends with an error.
 """
 
 import time
@@ -11,31 +11,32 @@ from components import console
 from components.console import UserError
 
 ATTEMPTS = 9
-"""So often something is asked for without getting on, which is three minutes of waiting; then the step fails."""
+"""Number of attempts without progress before the step fails; they take about three minutes."""
 FIRST_WAIT = 1.0
-"""Seconds before the second attempt; each later wait is twice as long."""
+"""Seconds before the second attempt; the wait doubles each time."""
 LONGEST_WAIT = 60.0
+"""Seconds."""
 
 T = TypeVar("T")
 
 
 class TransientError(UserError):
-    """What another attempt may change: a network that is down, a server that is busy."""
+    """An error after which another attempt may succeed: the network is down, or a server is busy."""
 
 
 def wait(failures: int, asked: float = 0.0) -> float:
-    """Seconds to wait after so many failures in a row, or as long as the server asked for, if that is longer."""
+    """Seconds to wait after a number of consecutive failures, or `asked` (by the server) if that is longer."""
     return min(LONGEST_WAIT, max(asked, FIRST_WAIT * 2 ** (failures - 1)))
 
 
 def persist(attempt: Callable[[], T]) -> T:
-    """What `attempt` gives, tried again while it fails with a `TransientError`.
+    """Calls `attempt` until it does not fail with a `TransientError`, and returns its result.
 
     Args:
-        attempt: goes on where it stopped, or begins anew.
+        attempt: resumes where the last call stopped, or starts again.
 
     Raises:
-        TransientError: that of the last of `ATTEMPTS`.
+        TransientError: the error of the last of `ATTEMPTS` attempts.
     """
     for failures in range(1, ATTEMPTS):
         try:

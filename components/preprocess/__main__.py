@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Sequence
 
-from components import console, options
+from components import console, options, process
 from components.parameters import PreprocessParameters, described
 from components.preprocess.preprocess import preprocess
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and prepares the dataset."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.preprocess",
         description="Decodes, resizes and splits a raw dataset.",
@@ -20,9 +21,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--summary", required=True, help="folder of the dataset summary, made anew")
     options.add_options(parser, described(PreprocessParameters).items())
     values = vars(parser.parse_args(words))
-    folders = [values.pop(name) for name in ("raw_dataset", "output", "summary")]
+    raw_dataset, output, summary = (values.pop(name) for name in ("raw_dataset", "output", "summary"))
     with console.plain_errors():
-        preprocess(*folders, PreprocessParameters(**values))
+        preprocess(raw_dataset, output, summary, PreprocessParameters(**values))
 
 
 if __name__ == "__main__":

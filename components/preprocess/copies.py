@@ -1,36 +1,39 @@
-"""Finds images that are copies of each other, also re-encoded or resized ones, by their prepared pixels.
+"""Finds images that are copies of each other, including re-encoded and resized copies, by their prepared pixels.
 
-A perceptual hash proposes pairs, the pixels confirm them: lungs look so much alike that nearly all pairs with similar
-hashes are different patients (benchmarks/README.md has the counts).
+Pairs with similar perceptual hashes are candidates, which are then verified by their pixels: lungs look so similar that
+almost all candidates are different patients (see benchmarks/README.md for counts). Of libraries, imagehash has the hash
+alone, and no search that scales to 100,000 images.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from components import machine
+from components.artifacts.dataset_summary import Copies
+
 DISTANCE, FINE_DISTANCE = 4, 32
-"""Pairs are looked at whose hashes differ in at most so many of 64 and of 256 bits. Copies of real radiographs saved at
-JPEG quality 30 to 95 or at 0.43 to 1.5 times the size differ in at most 4 and 28, other pairs in 38 and more of 256."""
+"""Largest number of differing bits, of 64 and of 256, in the hashes of candidates. Copies of real radiographs, saved at
+JPEG quality 30 to 95 or 0.43 to 1.5 times the size, differ in at most 4 and 28, other pairs in 38 and more of 256."""
 CORRELATION = 0.88
-"""Pairs whose details correlate at least so much are copies: copies do by 0.94 and more, different images whose hashes
-differ in up to 12 of 64 bits by 0.80 at most."""
+"""Candidates are copies if the correlation of their details is at least this: it is 0.94 and more for copies, and at
+most 0.80 for different images whose hashes differ in up to 12 of 64 bits."""
 
 EXAMPLES = 10
-"""So many groups are named, those across splits first."""
+"""Number of groups that are named, those across splits first."""
 
 _PREFERENCE = {"test": 0, "validation": 1, "train": 2, "": 2}
 _DETAIL_SIZE, _WINDOW = 32, 3
 _ROWS, _COLUMNS = 256, 4096
-"""Of a tile of comparisons: 8 MB of differences at a time."""
+"""Size of a tile of comparisons, which has 8 MB of differences."""
 _PAIRS = 256
 
 
 def hashes(images: np.ndarray) -> np.ndarray:
-    """Perceptual hashes: the signs of the lowest frequencies against their median (pHash; Zauner 2010, phash.org).
+    """Perceptual hashes: whether each of the lowest frequencies is above their median (pHash; Zauner 2010, phash.org).
 
     Args:
         images: uint8 (N, S, S).
@@ -45,25 +48,25 @@ def hashes(images: np.ndarray) -> np.ndarray:
 
 
 def _signs(frequencies: np.ndarray) -> np.ndarray:
-    """uint64 (N, K * K / 64): which of (N, K, K) are above the median; the mean brightness counts as below."""
+    """uint64 (N, K * K / 64): which of (N, K, K) are above the median; the mean brightness counts as below it."""
     flat = frequencies.reshape(len(frequencies), -1)
-    middle = flat.shape[1] // 2 - 1  # of the odd number without the mean: np.median gives the same more slowly
+    middle = flat.shape[1] // 2 - 1  # an odd number without the mean; np.median gives the same, but more slowly
     bits = flat > np.partition(flat[:, 1:], middle, axis=1)[:, middle : middle + 1]
     bits[:, 0] = False
     return np.packbits(bits, axis=1).view(np.uint64)
 
 
 def find(hashed: np.ndarray, read: Callable[[Sequence[int]], np.ndarray]) -> list[np.ndarray]:
-    """Gathers images that are copies of each other, directly or by way of others.
+    """Finds groups of images that are copies of each other, directly or via other copies.
 
-    Pairs that are known to belong together already are not compared, so many copies of one picture cost little.
+    Pairs that already belong to one group are not compared, so that many copies of one picture cost little.
 
     Args:
         hashed: uint64 (N, 5), the hashes of each image.
-        read: gives the images at some positions: uint8 (K, S, S).
+        read: returns the images at given positions, uint8 (K, S, S).
 
     Returns:
-        Positions of the images of each group, ascending, groups by their first image.
+        Ascending positions of the images of each group, sorted by the first image.
     """
     group_of = np.arange(len(hashed))
     for near in near_pairs(hashed):
@@ -76,16 +79,16 @@ def find(hashed: np.ndarray, read: Callable[[Sequence[int]], np.ndarray]) -> lis
 
 
 def near_pairs(hashed: np.ndarray) -> Iterator[np.ndarray]:
-    """Pairs of hashes that differ in few bits: all against all, tile by tile, on all cores.
+    """Finds pairs of hashes that differ in few bits, by comparing all pairs tile by tile on all cores.
 
-    100,000 hashes are five billion comparisons, a matter of seconds in numpy; an index over hashes would have to cope
-    with most radiographs sharing most of its bands.
+    100,000 hashes are five billion comparisons, which take seconds in NumPy. Locality-sensitive hashing would not help,
+    since most radiographs share most bands of their hashes.
 
     Args:
         hashed: uint64 (N, 5).
 
     Yields:
-        int64 (M, 2): positions, the lower first, for one stretch of first positions after another.
+        int64 (M, 2): positions, the lower one first, for successive ranges of first positions.
     """
     coarse, fine = np.ascontiguousarray(hashed[:, 0]), hashed[:, 1:]
 
@@ -96,22 +99,22 @@ def near_pairs(hashed: np.ndarray) -> Iterator[np.ndarray]:
         kept = (one < other) & (np.bitwise_count(fine[one] ^ fine[other]).sum(axis=1) <= FINE_DISTANCE)
         return np.stack([one[kept], other[kept]], axis=1)
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(machine.cores()) as pool:
         for row in range(0, len(hashed), _ROWS):
             yield np.concatenate(list(pool.map(partial(compare, row), range(row, len(hashed), _COLUMNS))))
 
 
 def similarity(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How much the details of images agree: the correlation of what remains without the local mean.
+    """Correlation of the details of images, which are their deviations from the local mean.
 
-    The coarse look of two chests correlates at up to 0.97, the texture of ribs and vessels does not.
+    The coarse appearance of two chests has a correlation of up to 0.97, the texture of ribs and vessels a low one.
 
     Args:
         images: uint8 (N, S, S).
-        others: likewise.
+        others: uint8 (N, S, S), compared one by one with `images`.
 
     Returns:
-        float (N,), from -1 to 1. Equal images have 1, whatever is on them.
+        float (N,), from -1 to 1. It is 1 for equal images, even constant ones.
     """
     one, other = _details(images), _details(others)
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
@@ -120,13 +123,13 @@ def similarity(images: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _details(images: np.ndarray) -> np.ndarray:
-    """float32 (N, P): deviations from the local mean, at 32 to 63 px, the border left out."""
+    """float32 (N, P): deviations from the local mean at a size of 32 to 63 px, without the border."""
     count, size, _ = images.shape
     factor = max(1, size // _DETAIL_SIZE)
     whole = size // factor * factor
     small = images[:, :whole, :whole].reshape(count, whole // factor, factor, whole // factor, factor)
     small = small.sum(axis=(2, 4), dtype=np.int32)
-    # The mean of a window is a difference of sums over all that is above and left of its corners.
+    # The sum over a window is a difference of cumulative sums at its corners.
     sums = np.pad(small.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
     rows = sums[:, _WINDOW:] - sums[:, :-_WINDOW]
     means = (rows[:, :, _WINDOW:] - rows[:, :, :-_WINDOW]) / np.float32(_WINDOW**2)
@@ -136,7 +139,7 @@ def _details(images: np.ndarray) -> np.ndarray:
 
 
 def _gathered(group_of: np.ndarray) -> list[np.ndarray]:
-    """The positions of each group of more than one, from the number of the group at each position."""
+    """Positions of each group with several members, given the group number of each position."""
     _, number, sizes = np.unique(group_of, return_inverse=True, return_counts=True)
     inside = np.flatnonzero(sizes[number] > 1)
     order = inside[np.argsort(number[inside], kind="stable")]
@@ -145,11 +148,11 @@ def _gathered(group_of: np.ndarray) -> list[np.ndarray]:
 
 
 def to_drop(copies: list[np.ndarray], manifest: pd.DataFrame) -> np.ndarray:
-    """Which images to leave out so that no picture is there twice.
+    """Selects the images to remove so that no picture occurs twice.
 
-    One image of each group stays: the test split's if it has one, so that a published test split stays whole, else
-    validation's, and among equals the first. Where the copies disagree on the class, all of them go, since nobody
-    knows which label is right.
+    One image of each group is kept, preferably of the test split, so that a published test split stays complete, then
+    of the validation split; of several, the first. If the copies have different labels, all are removed, since the
+    correct label is unknown.
 
     Args:
         copies: groups of positions in the manifest.
@@ -163,19 +166,19 @@ def to_drop(copies: list[np.ndarray], manifest: pd.DataFrame) -> np.ndarray:
     for group in copies:
         drop[group] = True
         if len(set(labels[group])) == 1:
-            drop[min(group, key=lambda image: _PREFERENCE[splits[image]])] = False
+            drop[min(group, key=lambda image: _PREFERENCE[str(splits[image])])] = False
     return drop
 
 
 def linked_patients(copies: list[np.ndarray], manifest: pd.DataFrame) -> pd.Series:
-    """Whom a split must keep together: patients who share a picture count as one.
+    """Merges patients who share a picture, so that a split by patient keeps them together.
 
     Args:
         copies: groups of positions in the manifest.
         manifest: with the column `patient`.
 
     Returns:
-        A name for each image, the same for all images of linked patients.
+        The patient of each image, one name for all images of linked patients.
     """
     number, names = pd.factorize(manifest["patient"])
     person = np.arange(len(names))
@@ -185,17 +188,14 @@ def linked_patients(copies: list[np.ndarray], manifest: pd.DataFrame) -> pd.Seri
     return pd.Series(names[person[number]], index=manifest.index)
 
 
-def describe(copies: list[np.ndarray], manifest: pd.DataFrame, splits: np.ndarray) -> dict[str, Any]:
-    """Counts groups of copies and what they mean for the splits.
+def describe(copies: list[np.ndarray], manifest: pd.DataFrame, splits: np.ndarray, dropped: np.ndarray) -> Copies:
+    """Counts groups of copies, in total and across splits, classes and patients.
 
     Args:
         copies: groups of positions in the manifest.
         manifest: with the columns `image`, `label`, `patient` and `sha256`.
-        splits: of each image, those that training and test use; "" for images that are in none.
-
-    Returns:
-        `groups`, `images`, `re_encoded`, `across_splits`, `across_classes`, `across_patients`, `examples` as
-        components/artifacts/README.md describes them.
+        splits: the final split of each image; "" for removed images.
+        dropped: bool (N,), whether each image was removed.
     """
     columns = {name: manifest[name].to_numpy() for name in ("image", "label", "patient", "sha256")}
 
@@ -212,4 +212,5 @@ def describe(copies: list[np.ndarray], manifest: pd.DataFrame, splits: np.ndarra
         "across_classes": sum(spans(columns["label"])),
         "across_patients": sum(spans(columns["patient"])),
         "examples": [columns["image"][group].tolist() for group in named[:EXAMPLES]],
+        "dropped": int(dropped.sum()),
     }

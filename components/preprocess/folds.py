@@ -4,20 +4,20 @@ import numpy as np
 
 
 def divide(labels: np.ndarray, patients: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
-    """Divides images into folds: whole patients, every fold with about its share of each class.
+    """Divides images into folds by patient, with the classes in proportion.
 
-    One patient after another, those with the most images first and otherwise at random, comes into the fold that
-    leaves the classes spread most evenly over the folds. These are exactly the folds of scikit-learn's
-    StratifiedGroupKFold (shuffled), which takes ten times as long and nearly a second to import.
+    Patients are assigned one after another, those with the most uneven class counts first and otherwise in random
+    order, each to the fold that leaves the classes spread most evenly over the folds. The folds equal those of
+    scikit-learn's StratifiedGroupKFold (shuffled), which takes ten times as long, and nearly a second to import.
 
     Args:
-        labels: (N,) the class of each image.
-        patients: (N,) whose image it is.
-        count: how many folds.
-        seed: of the order of patients.
+        labels: (N,), the class of each image.
+        patients: (N,), the patient of each image.
+        count: number of folds.
+        seed: of the random order of patients.
 
     Returns:
-        The positions of the images of each fold, ascending.
+        Ascending positions of the images of each fold.
     """
     _, label_of, images_of_label = np.unique(labels, return_inverse=True, return_counts=True)
     names, patient_of = np.unique(patients, return_inverse=True)
@@ -30,7 +30,7 @@ def divide(labels: np.ndarray, patients: np.ndarray, count: int, seed: int) -> l
     fold_of = np.empty(len(names), int)
     each = np.eye(count)[:, :, None]
     for patient in order:
-        # (choice, fold, class): the folds as they would be if the patient came into each of them.
+        # (choice, fold, class): the folds as they would be with the patient in each of them.
         shares = (folds + each * counts[patient]) / images_of_label
         unevenness = shares.std(axis=1).mean(axis=1)
         chosen = _least(unevenness.tolist(), folds.sum(axis=1).tolist())
@@ -40,7 +40,7 @@ def divide(labels: np.ndarray, patients: np.ndarray, count: int, seed: int) -> l
 
 
 def _least(unevenness: list[float], images: list[float]) -> int:
-    """The fold that is best to take; among nearly equal ones that with the fewest images."""
+    """The fold with the least unevenness; of nearly equal ones the fold with the fewest images."""
     best = 0
     for fold in range(1, len(images)):
         gain = unevenness[best] - unevenness[fold]

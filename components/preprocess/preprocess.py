@@ -1,27 +1,28 @@
-"""From the raw to the prepared dataset: decode, find copies, split, store. Read `preprocess` from top to bottom."""
+"""Prepares a raw dataset for training: decodes, finds copies, splits, stores; `preprocess` is the entry point."""
 
 import contextlib
 import io
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from components import console, machine
-from components.artifacts import dataset_summary, files, prepared_dataset
-from components.artifacts.dataset_summary import DatasetRecord
+from components.artifacts import arrays, dataset_summary, files, prepared_dataset
+from components.artifacts.dataset_summary import Copies, Counts, DatasetRecord, PreparedQuality
 from components.artifacts.names import CLASSES, SPLITS
 from components.artifacts.raw_dataset import (
     BLANK,
     ImageReader,
     RawDataset,
+    RefusedFile,
     check_refused,
 )
 from components.console import UserError
@@ -31,14 +32,13 @@ from components.preprocess import copies, splitting
 
 EXAMPLES_A_CLASS = 8
 EXAMPLE_SIZE = 192
-"""Larger images are shown at this size: the report carries the picture inside it."""
-CORES = machine.cores()
+"""Largest size (px) of an example image, since the report embeds the picture."""
 PORTION = 4
-"""So many images are decoded by a thread before it hands them over."""
+"""Images that a thread decodes at a time."""
 AHEAD = 2
-"""So many portions a core are decoded before their turn to be written."""
+"""Portions per core that are decoded ahead of the one to be written next."""
 HASHED = 64
-"""So many images are hashed at once."""
+"""Images that are hashed at a time."""
 
 
 def preprocess(
@@ -68,17 +68,11 @@ def preprocess(
         refused = raw.quality["refused"] + refused
         check_refused(refused, len(manifest) + len(refused), parameters.max_bad_fraction)
         found = _find_copies(decoded)
-        dropped = copies.to_drop(found, manifest) if parameters.deduplicate else np.zeros(len(manifest), bool)
-        whom = manifest.assign(patient=copies.linked_patients(found, manifest)) if parameters.resplit else manifest
-        splits, rule = splitting.split(whom[~dropped], parameters.seed, parameters.resplit)
-        splits = splits.reindex(manifest.index, fill_value="")
+        splits, rule, dropped = _divide(found, manifest, parameters)
         _store(decoded, manifest, splits, folder)
         decoded.unlink()
-        counts = {name: _counts(folder, name) for name in SPLITS}
-        quality = {name: value for name, value in raw.quality.items() if name not in _HEADER}
-        quality["refused"] = refused
-        quality["copies"] = copies.describe(found, manifest, splits.to_numpy()) | {"dropped": int(dropped.sum())}
-        info = files.header(prepared_dataset.KIND, started, asdict(parameters)) | {
+        info: DatasetRecord = {
+            **files.header(prepared_dataset.KIND, started, asdict(parameters)),
             "source": raw.quality["source"],
             "ingest": raw.quality["made_by"],
             "image_size": parameters.image_size,
@@ -86,9 +80,9 @@ def preprocess(
             "split_rule": rule,
             "deduplicated": parameters.deduplicate,
             "resplit": parameters.resplit,
-            "splits": counts,
+            "splits": {name: _counts(folder, name) for name in SPLITS},
             "fingerprint": prepared_dataset.fingerprint(folder),
-            "quality": quality,
+            "quality": _quality(raw, refused, copies.describe(found, manifest, splits.to_numpy(), dropped)),
         }
         files.write_json(folder / "dataset.json", info)
         with files.new_folder(summary) as small:
@@ -111,16 +105,38 @@ def _check_folders(raw_dataset: str | Path, output: str | Path, summary: str | P
 _HEADER = ("schema_version", "kind", "made_by", "source")
 
 
-def _decode_all(raw: RawDataset, size: int, file: Path) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    """Decodes every image into `file`; gives the manifest of those, and what cannot be used with its reason."""
-    refused: list[dict[str, str]] = []
+def _quality(raw: RawDataset, refused: list[RefusedFile], found: Copies) -> PreparedQuality:
+    """The quality of the raw dataset, with all refused files and the copies."""
+    known = {name: value for name, value in raw.quality.items() if name not in _HEADER}
+    return cast(PreparedQuality, known | {"refused": refused, "copies": found})
+
+
+def _divide(
+    copied: list[np.ndarray], manifest: pd.DataFrame, parameters: PreprocessParameters
+) -> tuple[pd.Series, str, np.ndarray]:
+    """Assigns the images to splits.
+
+    Returns:
+        The split of each image ("" for removed copies), how the splits were made, and bool (N,) whether an image was
+        removed.
+    """
+    dropped = copies.to_drop(copied, manifest) if parameters.deduplicate else np.zeros(len(manifest), bool)
+    # With new splits, patients who share a picture are kept together.
+    linked = manifest.assign(patient=copies.linked_patients(copied, manifest)) if parameters.resplit else manifest
+    splits, rule = splitting.split(linked[~dropped], parameters.seed, parameters.resplit)
+    return splits.reindex(manifest.index, fill_value=""), rule, dropped
+
+
+def _decode_all(raw: RawDataset, size: int, file: Path) -> tuple[pd.DataFrame, list[RefusedFile]]:
+    """Decodes every image into `file`; returns the manifest of decoded images, and the refused files."""
+    refused: list[RefusedFile] = []
     good = np.ones(len(raw.manifest), dtype=bool)
     images = raw.manifest["image"].tolist()
     progress = console.Progress("preprocess", "images decoded", len(images))
     with (
         raw.open_images() as reader,
         contextlib.closing(_decoded(reader, images, size)) as decoded,
-        files.ArrayWriter(file, np.uint8, (len(images), size, size)) as array,
+        arrays.ArrayWriter(file, np.uint8, (len(images), size, size)) as array,
     ):
         for row, pixels in enumerate(decoded):
             if isinstance(pixels, str):
@@ -135,7 +151,7 @@ def _decode_all(raw: RawDataset, size: int, file: Path) -> tuple[pd.DataFrame, l
 
 
 def _check_classes(before: pd.DataFrame, after: pd.DataFrame) -> None:
-    """Finds a split of the source that has lost a class; another split would be made without a word."""
+    """Checks that no split of the source has lost a class, in which case it would silently be replaced."""
     for split, label in itertools.product(("train", "test", ""), CLASSES):
         had, has = (((rows["split"] == split) & (rows["label"] == label)).any() for rows in (before, after))
         if had and not has:
@@ -144,8 +160,8 @@ def _check_classes(before: pd.DataFrame, after: pd.DataFrame) -> None:
 
 
 def _find_copies(decoded: Path) -> list[np.ndarray]:
-    """Groups of positions of images that are copies of each other."""
-    with files.ArrayReader(decoded) as array:
+    """Finds groups of images that are copies of each other; returns their positions."""
+    with arrays.ArrayReader(decoded) as array:
         portions = (range(start, min(start + HASHED, len(array))) for start in range(0, len(array), HASHED))
         hashes = np.concatenate([copies.hashes(array.read(portion)) for portion in portions])
         return copies.find(hashes, array.read)
@@ -153,18 +169,18 @@ def _find_copies(decoded: Path) -> list[np.ndarray]:
 
 def _store(decoded: Path, manifest: pd.DataFrame, splits: pd.Series, folder: Path) -> None:
     """Writes array and index of every split."""
-    with files.ArrayReader(decoded) as array:
+    with arrays.ArrayReader(decoded) as array:
         for name in SPLITS:
             rows = manifest[splits == name]
             _save_index(folder, name, rows)
             shape = (len(rows), *array.shape[1:])
-            with files.ArrayWriter(folder / f"{name}.npy", np.uint8, shape) as split:
+            with arrays.ArrayWriter(folder / f"{name}.npy", np.uint8, shape) as split:
                 for row in rows.index:
                     split.add(array.read([row])[0])
 
 
-def _say(info: dict[str, Any], refused: list[dict[str, str]]) -> None:
-    """Prints what was made, and how many images were set aside here."""
+def _say(info: DatasetRecord, refused: list[RefusedFile]) -> None:
+    """Prints the size of the dataset, and the numbers of refused images and of copies."""
     blank = sum(item["reason"] == BLANK for item in refused)
     refusals = f"{len(refused) - blank} could not be decoded" + (f", {blank} show nothing" if blank else "")
     numbers = ", ".join(f"{name} {count['images']}" for name, count in info["splits"].items())
@@ -172,12 +188,12 @@ def _say(info: dict[str, Any], refused: list[dict[str, str]]) -> None:
     found = info["quality"]["copies"]
     if found["groups"]:
         across = f", {found['across_splits']} groups across splits" if found["across_splits"] else ""
-        done = f"{found['dropped']} left out" if info["deduplicated"] else "none left out (--deduplicate does it)"
+        done = f"{found['dropped']} removed" if info["deduplicated"] else "none removed (use --deduplicate)"
         console.say("preprocess", f"{found['images']} images are copies of each other{across}; {done}")
 
 
-def _decoded(reader: ImageReader, images: list[str], size: int) -> Iterator[np.ndarray | str]:
-    """The pixels of each image, or the reason why it has none; in order, and only a little ahead of what is taken."""
+def _decoded(reader: ImageReader, images: list[str], size: int) -> Generator[np.ndarray | str]:
+    """Yields the pixels of each image, or the reason for refusing it, in order and only a little ahead."""
 
     def decode(portion: list[str]) -> list[np.ndarray | str]:
         results: list[np.ndarray | str] = []
@@ -190,18 +206,23 @@ def _decoded(reader: ImageReader, images: list[str], size: int) -> Iterator[np.n
                 results.append(str(error))
         return results
 
+    cores = machine.cores()
     waiting: deque[Future[list[np.ndarray | str]]] = deque()
-    with ThreadPoolExecutor(CORES) as pool:
+    with ThreadPoolExecutor(cores) as pool:
         for start in range(0, len(images), PORTION):
             waiting.append(pool.submit(decode, images[start : start + PORTION]))
-            if len(waiting) > AHEAD * CORES:
+            if len(waiting) > AHEAD * cores:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
 
 
 def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> None:
-    """Writes the index of a split, if it has both classes."""
+    """Writes the index of a split.
+
+    Raises:
+        UserError: the split lacks a class.
+    """
     for label in CLASSES:
         if not (rows["label"] == label).any():
             raise UserError(f"the {name} split has no image of the class {label} that can be decoded: add some")
@@ -211,7 +232,7 @@ def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> None:
     prepared_dataset.save_index(folder, name, index)
 
 
-def _counts(folder: Path, name: str) -> dict[str, int]:
+def _counts(folder: Path, name: str) -> Counts:
     index = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
     return {
         "images": len(index),
@@ -221,7 +242,7 @@ def _counts(folder: Path, name: str) -> dict[str, int]:
 
 
 def _examples(folder: Path) -> bytes:
-    """PNG with a row of training images a class, evenly spread over the index; normal above pneumonia."""
+    """PNG with one row of training images per class, evenly spaced in the index, normal above pneumonia."""
     images = np.load(folder / "train.npy", mmap_mode="r")
     labels = pd.read_csv(folder / "train.csv", usecols=["label"])["label"].to_numpy()
     rows = []

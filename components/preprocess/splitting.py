@@ -1,4 +1,4 @@
-"""Assigns images to train, validation and test so that no patient is on both sides of a split made here."""
+"""Assigns images to training, validation and test splits by patient."""
 
 import pandas as pd
 
@@ -9,25 +9,25 @@ from components.preprocess import folds
 VALIDATION_FRACTION = 0.15
 TEST_FRACTION = 0.2
 SMALL_VALIDATION = 100
-"""A source's own validation split of at most so many images joins train: too few to choose anything on."""
+"""A source's validation split of at most this many images joins train: too few to select models and thresholds."""
 
 
 def split(manifest: pd.DataFrame, seed: int, resplit: bool = False) -> tuple[pd.Series, str]:
-    """Gives every image its split.
+    """Assigns every image to a split.
 
-    The source's own test split is kept, and so is its validation split where it is large enough. What is missing is
-    taken out of the rest by patient, with the classes in proportion.
+    The source's test split is kept, and so is its validation split if it is large enough. Missing splits are taken from
+    the remaining images by patient, with the classes in proportion.
 
     Args:
-        manifest: a raw dataset's, with the columns "label", "split" and "patient".
-        seed: of the choice of patients.
-        resplit: take no notice of the source's splits.
+        manifest: of a raw dataset, with the columns "label", "split" and "patient".
+        seed: of the random selection of patients.
+        resplit: ignore the source's splits.
 
     Returns:
-        "train", "validation" or "test" for each row of the manifest, and a sentence that says how.
+        "train", "validation" or "test" for each row of the manifest, and a description of how the splits were made.
 
     Raises:
-        UserError: too few patients of a class.
+        UserError: a class has too few patients.
     """
     splits = manifest["split"].where((manifest["split"] != "") & (not resplit), "train").copy()
     rule = ["The source's splits are ignored."] if resplit else []
@@ -59,7 +59,7 @@ def split(manifest: pd.DataFrame, seed: int, resplit: bool = False) -> tuple[pd.
 
 
 def _share(candidates: pd.DataFrame, taken: pd.Series) -> str:
-    """How much of the candidates was taken, as it came out: whole patients seldom make a round share."""
+    """Describes the share of candidates that was taken, which is rarely round because patients are not divided."""
     some = candidates[taken.loc[candidates.index]]
     patients, of = some["patient"].nunique(), candidates["patient"].nunique()
     return (
@@ -69,7 +69,11 @@ def _share(candidates: pd.DataFrame, taken: pd.Series) -> str:
 
 
 def _take(manifest: pd.DataFrame, candidates: pd.Series, fraction: float, seed: int, name: str) -> pd.Index:
-    """Index of about `fraction` of the candidates: whole patients, classes in proportion."""
+    """Index of about `fraction` of the candidates, by patient, with the classes in proportion.
+
+    Raises:
+        UserError: too few patients are left.
+    """
     rows = manifest[candidates]
     patients = rows.groupby("label")["patient"].nunique()
     fewest = min(int(patients.get(label, 0)) for label in CLASSES)

@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Sequence
 
-from components import console, options
+from components import console, options, process
 from components.artifacts.names import REGIMES
 from components.parameters import TrainParameters, check_training, described
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and trains."""
+    process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m components.train",
         description="Trains one classifier of chest X-rays in one of four ways, once for each seed.",
@@ -23,6 +24,7 @@ def main(words: Sequence[str] | None = None) -> None:
     dataset, output, regime = (values.pop(name) for name in ("dataset", "output", "regime"))
     with console.plain_errors():
         check_training(values, options.option)
+        process.keep_freed_memory()
         from components.train.train import train  # noqa: PLC0415 (help and mistakes need not wait for TensorFlow)
 
         train(dataset, output, regime, TrainParameters(**values))

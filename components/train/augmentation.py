@@ -1,7 +1,7 @@
-"""Random changes of training images that a radiograph may show without its diagnosis changing.
+"""Augmentation of training images by changes that leave the diagnosis of a radiograph unchanged.
 
 Geometry: small rotations, shifts, zooms (positioning). Exposure: gamma, contrast, brightness (beam and detector). No
-mirror images: a heart on the right is another finding.
+reflections, since a heart on the right side would be another finding.
 """
 
 import math
@@ -13,16 +13,16 @@ from components.train.recipe import Recipe
 
 
 class RadiographAugmentation(keras.layers.Layer):
-    """Changes geometry and exposure at random while training, and nothing otherwise.
+    """Changes geometry and exposure at random in training mode; returns images unchanged in inference mode.
 
-    One affine map and one tone curve an image, so an image is interpolated once.
+    Each image gets one affine map and one tone curve, so that it is interpolated only once.
 
-    Input and output: (N, H, W, 1) in 0..255; the output is float32.
+    Input and output: (N, H, W, 1) in [0, 255]; the output is float32.
 
     Args:
-        recipe: the largest changes.
-        seed: of the changes.
-        strength: multiplies every change (zoom, aspect, gamma and contrast as logarithms); 0 changes nothing.
+        recipe: largest changes.
+        seed: of the random changes.
+        strength: factor of every change (of the logarithm for zoom, aspect, gamma and contrast); 0 changes nothing.
     """
 
     def __init__(self, recipe: Recipe, seed: int, strength: float = 1.0, **kwargs: object):
@@ -31,24 +31,24 @@ class RadiographAugmentation(keras.layers.Layer):
         self.strength = strength
         self.random = keras.random.SeedGenerator(seed)
 
-    def call(self, images, training: bool = False):
-        """Gives augmented images if `training`, the same images otherwise."""
+    def call(self, images: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Returns augmented images if `training`, otherwise the images as float32."""
         images = ops.cast(images, "float32")
         if not training:
             return images
         return self._change_exposure(self._change_geometry(images))
 
-    def _uniform(self, count, limit: float):
+    def _uniform(self, count: int, limit: float) -> keras.KerasTensor:
         return self.strength * keras.random.uniform((count,), -limit, limit, seed=self.random)
 
-    def _change_geometry(self, images):
+    def _change_geometry(self, images: keras.KerasTensor) -> keras.KerasTensor:
         count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
         recipe = self.recipe
         angle = self._uniform(count, math.radians(recipe.rotation_degrees))
         scale = ops.exp(self._uniform(count, math.log1p(recipe.zoom)))
         aspect = ops.exp(self._uniform(count, math.log1p(recipe.aspect) / 2))
         shift_x, shift_y = self._uniform(count, recipe.shift * width), self._uniform(count, recipe.shift * height)
-        # The map goes from output to input pixels, around the centre of the image.
+        # The map takes output pixels to input pixels, about the centre of the image.
         cos, sin = ops.cos(angle), ops.sin(angle)
         a, b = scale * aspect * cos, -scale * aspect * sin
         d, e = scale / aspect * sin, scale / aspect * cos
@@ -61,11 +61,11 @@ class RadiographAugmentation(keras.layers.Layer):
             images, transforms, interpolation="bilinear", fill_mode="constant", data_format="channels_last"
         )
 
-    def _change_exposure(self, images):
+    def _change_exposure(self, images: keras.KerasTensor) -> keras.KerasTensor:
         count = ops.shape(images)[0]
         recipe = self.recipe
 
-        def column(values):
+        def column(values: keras.KerasTensor) -> keras.KerasTensor:
             return ops.reshape(values, (-1, 1, 1, 1))
 
         gamma = column(ops.exp(self._uniform(count, math.log1p(recipe.gamma))))

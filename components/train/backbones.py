@@ -1,4 +1,4 @@
-"""The pre-trained networks: how each is built, what input it wants, and where its weights come from."""
+"""The pre-trained backbones: their architecture, input scaling and weights."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ from components.artifacts.names import BACKBONES, BUNDLED_BACKBONE
 from components.console import UserError
 
 BUNDLED = Path(__file__).with_name("bundled.npz")
-"""Float16 by the paths of `BUNDLED_BACKBONE`'s variables; made by `python -m pretraining.run`."""
+"""Weights of `BUNDLED_BACKBONE`, float16, by path of the variable; written by `python -m pretraining.run`."""
 
 _TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
@@ -23,10 +23,15 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 
 @dataclass(frozen=True)
 class InputScaling:
-    """The affine map, one a channel, from grey values in 0..255 to what a backbone was pre-trained on."""
+    """The affine map of grey values in [0, 255] to the input range of a backbone, x * scale + offset per channel.
 
-    scale: tuple[float, float, float]
-    offset: tuple[float, float, float]
+    Attributes:
+        scale: three numbers.
+        offset: three numbers.
+    """
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
 
 
 _TORCH = InputScaling(
@@ -35,8 +40,8 @@ _TORCH = InputScaling(
 )
 _PLAIN = InputScaling((1.0,) * 3, (0.0,) * 3)
 # Keras's EfficientNetB0 normalises by the square root of the standard deviation, and its pre-trained weights need a
-# second division, which Keras adds as a layer for the literal "imagenet" alone. Here it is part of the input's map:
-# (x'/255 - m)/sqrt(s) with x' = 255 ((x/255 - m)/sqrt(s) + m) is (x/255 - m)/s, whatever brought the weights.
+# second division, which Keras adds as a layer only for weights="imagenet". Here it is part of the input scaling for
+# weights of any origin: (x'/255 - m)/sqrt(s) with x' = 255 ((x/255 - m)/sqrt(s) + m) equals (x/255 - m)/s.
 _EFFICIENTNET = InputScaling(
     tuple(std**-0.5 for std in _TORCH_STD),
     tuple(255 * mean * (1 - std**-0.5) for mean, std in zip(_TORCH_MEAN, _TORCH_STD, strict=True)),
@@ -53,13 +58,13 @@ _SCALING = {
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network without its classifier.
+    """A network without its classification layers.
 
     Attributes:
-        model: takes float32 (N, size, size, 3) scaled by `scaling`, gives the last feature map.
-        scaling: what the input needs.
+        model: maps float32 (N, size, size, 3), scaled by `scaling`, to the last feature maps.
+        scaling: scaling of the input.
         name: one of `names.BACKBONES`.
-        weights: where the weights come from, for the report.
+        weights: origin of the weights, for the report.
     """
 
     model: keras.Model
@@ -73,13 +78,13 @@ def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
 
     Args:
         name: one of `names.BACKBONES`.
-        weights: "imagenet" (downloaded by Keras), "bundled" (the project's own, of `BUNDLED_BACKBONE`, which is then
-            built for MobileNetV2 too), "none" (random), or the path of a Keras weights file made by the same backbone
-            without its top.
+        weights: "imagenet" (downloaded by Keras), "bundled" (part of this project; of `BUNDLED_BACKBONE`, which also
+            replaces MobileNetV2), "none" (random), or the path of a Keras weights file of the same backbone without its
+            top.
         image_size: height and width of the images in px, at least 32.
 
     Raises:
-        UserError: unknown name, image too small, or weights that cannot be had or do not fit.
+        UserError: unknown name, image size too small, or weights that are not available or do not fit.
     """
     if name not in BACKBONES:
         raise UserError(f"there is no backbone {name!r}: choose one of {', '.join(BACKBONES)}")
@@ -108,29 +113,29 @@ def build_backbone(name: str, weights: str, image_size: int) -> Backbone:
 
 
 def _application(name: str) -> Callable[..., keras.Model]:
-    """What builds a backbone; a number behind its name is MobileNet's alpha, the width of its layers."""
+    """The function that builds a backbone; a number at the end of its name is alpha, MobileNet's width multiplier."""
     family, _, alpha = name.partition("-")
     build = getattr(keras.applications, family)
     return partial(build, alpha=float(alpha)) if alpha else build
 
 
-def _imagenet(build, name: str, shape: tuple[int, int, int]) -> keras.Model:
-    _use_carried_weights()
+def _imagenet(build: Callable[..., keras.Model], name: str, shape: tuple[int, int, int]) -> keras.Model:
+    _link_weights_of_image()
     try:
         return build(weights="imagenet", include_top=False, input_shape=shape)
     except Exception as error:
         raise UserError(
             f"the ImageNet weights of {name} cannot be downloaded ({type(error).__name__}: {error}): allow access to "
-            "storage.googleapis.com, or give --weights a file's path, 'bundled' (the small network that this project "
-            "carries) or 'none' (random)"
+            "storage.googleapis.com, or give --weights a file's path, 'bundled' (of the small network that is "
+            "part of this project) or 'none' (random)"
         ) from error
 
 
-def _use_carried_weights() -> None:
-    """Shows Keras the weights that the container image carries as if it had downloaded them.
+def _link_weights_of_image() -> None:
+    """Links weights files of the container image into Keras's download folder, so that Keras does not download them.
 
-    The image says by `PNEUMONIA_BENCHMARK_WEIGHTS` where they are, and by `KERAS_HOME` a folder that can be written to.
-    Keras then checks and loads them; only what is not there is downloaded.
+    The environment variable `PNEUMONIA_BENCHMARK_WEIGHTS` of the image names their folder, and `KERAS_HOME` a writable
+    folder. Keras checks and loads these files, and downloads only others.
     """
     carried, home = os.environ.get("PNEUMONIA_BENCHMARK_WEIGHTS"), os.environ.get("KERAS_HOME")
     if not carried or not home:

@@ -1,4 +1,4 @@
-"""Feeding arrays, mapped from disk or held in memory, to a network batch by batch."""
+"""Batches of arrays on disk or in memory for training and inference, and stored features."""
 
 import math
 import tempfile
@@ -11,30 +11,31 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.artifacts import files
+from components.artifacts.arrays import new_array
 from components.train import device
 
 MEMORY_LIMIT = 256 * 1024**2
-"""Stored features above this size (bytes) go to disk and are mapped into memory."""
+"""Stored features beyond this size (bytes) are written to disk and mapped into memory."""
 
 FORWARD_BATCH = 64
-"""Images a step where nothing is learned: for MobileNetV2 at 96 px, 32 are a seventh slower, 128 hardly faster."""
+"""Images per inference step: for MobileNetV2 at 96 px, 32 are a seventh slower, 128 hardly faster."""
 
 Compute = Callable[[list[np.ndarray]], list[np.ndarray]]
-"""Takes a batch of each input array, gives a batch of each output array."""
+"""Maps a batch of each input array to a batch of each output array."""
 
 
 class Batches:
     """Shuffled batches of training examples, each in one of its stored views.
 
-    Every pass over the batches has its own order and choice of views, both given by `seed`. The last, incomplete batch
-    is left out (another remainder each time), since its statistics would disturb batch normalisation.
+    Every pass over the batches has its own order and choice of views, both determined by `seed`. The last, incomplete
+    batch is omitted (other examples in each pass), since its statistics would disturb batch normalisation. With fewer
+    examples than `batch_size`, a batch has as many as the devices can share equally.
 
     Args:
-        arrays: one a model input, (views, N, ...).
-        labels: (N,), 0 or 1.
-        weights: (N,), the examples' weights in the loss.
-        batch_size: examples a batch.
+        arrays: one per model input, (views, N, ...).
+        labels: int (N,), 0 or 1.
+        weights: float (N,), weights of the examples in the loss.
+        batch_size: examples per batch, a multiple of `device.replicas()`.
         seed: of order and views.
     """
 
@@ -42,7 +43,7 @@ class Batches:
         self, arrays: Sequence[np.ndarray], labels: np.ndarray, weights: np.ndarray, batch_size: int, seed: int
     ):
         self._views = len(arrays[0])
-        # One row a stored example, (views * N, ...), so that a batch is one look-up.
+        # One row per stored example, (views * N, ...), so that a batch needs one look-up.
         self._arrays = device.resident([array.reshape(-1, *array.shape[2:]) for array in arrays])
         self._labels, self._weights = labels.astype(np.float32), weights.astype(np.float32)
         replicas = device.replicas()
@@ -53,7 +54,7 @@ class Batches:
         return len(self._labels) // self._batch_size
 
     def __iter__(self) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
-        """Gives inputs (an array or tensor, or a list of them), labels (B, 1) and weights (B,) of each batch."""
+        """Yields inputs (an array or tensor, or a list of them), labels (B, 1) and weights (B,) of each batch."""
         count, size = len(self._labels), self._batch_size
         order = self._random.permutation(count)
         views = self._random.integers(self._views, size=count)
@@ -69,11 +70,11 @@ class Batches:
 
 @dataclass(frozen=True)
 class Examples:
-    """What a network is trained and validated on.
+    """Inputs for training and validation of a network.
 
     Attributes:
-        train: one array a network input, (views, N, ...).
-        validation: likewise, (1, M, ...).
+        train: one array per network input, (views, N, ...).
+        validation: one array per network input, (1, M, ...).
     """
 
     train: list[np.ndarray]
@@ -81,7 +82,7 @@ class Examples:
 
 
 def as_views(images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W) as one view of a one-channel input, (1, N, H, W, 1), without a copy."""
+    """Reshapes images (N, H, W) to one view of a one-channel input, (1, N, H, W, 1), without a copy."""
     return images[None, ..., None]
 
 
@@ -91,30 +92,30 @@ def forward(
     view: int,
     receive: Callable[[int, list[np.ndarray]], None],
 ) -> None:
-    """Computes something of every example in one view, in float32 and in batches of equal size.
+    """Applies a function to one view of every example, in float32 and in batches of equal size.
 
     Args:
-        compute: takes a batch of each array (FORWARD_BATCH, ...; more if several devices could not share that equally),
-            gives its outputs.
-        arrays: one an input, (views, N, ...).
-        view: which view.
-        receive: is given the index of a batch's first example and the outputs for it.
+        compute: the function; its batches have `FORWARD_BATCH` examples, rounded up to a multiple of the devices.
+        arrays: one per input, (views, N, ...).
+        view: index of the view.
+        receive: called with the index of the first example of each batch and the outputs for the batch.
     """
     count = arrays[0].shape[1]
     size = FORWARD_BATCH + -FORWARD_BATCH % device.replicas()
     for start in range(0, count, size):
-        # The last batch is filled up, so that the backend compiles for one shape only.
+        # The last batch is padded, so that the backend compiles for one shape only.
         rows = np.arange(start, start + size).clip(max=count - 1)
         outputs = compute([array[view, rows].astype(np.float32, copy=False) for array in arrays])
         receive(start, [output[: count - start] for output in outputs])
 
 
 def computation(model: keras.Model, training: bool = False) -> Compute:
-    """A model as a function from a list of input arrays to a list of output arrays.
+    """Wraps a model as a function from a list of input arrays to a list of output arrays.
 
     Args:
-        model: what to compute.
-        training: in training mode: augmentation acts, statistics are those of the batch and are updated.
+        model: the model.
+        training: use training mode: augmentation is active, and batch normalisation uses and updates the statistics of
+            the batch.
     """
     if training:
         model = _InTrainingMode(model)
@@ -127,21 +128,21 @@ def computation(model: keras.Model, training: bool = False) -> Compute:
 
 
 class _InTrainingMode(keras.Model):
-    """A model that is in training mode even while it predicts.
+    """A model that is in training mode even in `predict_on_batch`.
 
-    `training=True` in a functional model's own calls is not enough: Keras's `predict` overrides it there.
+    `training=True` in the calls of a functional model is not enough, since Keras's `predict` overrides it.
     """
 
     def __init__(self, model: keras.Model):
         super().__init__(name="in_training_mode")
         self._model = model
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return self._model(inputs, training=True)
 
 
 def predict(model: keras.Model, arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """A model's single output for the first view of its inputs, float32 (N,)."""
+    """The single output of a model for the first view of its inputs, float32 (N,)."""
     result = np.empty(arrays[0].shape[1], np.float32)
 
     def receive(start: int, outputs: list[np.ndarray]) -> None:
@@ -152,7 +153,7 @@ def predict(model: keras.Model, arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class Store:
-    """Temporary room for features: in memory while small, on disk otherwise; freed when closed."""
+    """Temporary arrays for features: in memory up to `MEMORY_LIMIT`, then on disk; deleted on exit."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="features-", ignore_cleanup_errors=True)
@@ -166,26 +167,26 @@ class Store:
         self._folder.cleanup()
 
     def array(self, shape: tuple[int, ...]) -> np.ndarray:
-        """A new float32 array."""
+        """Creates a float32 array."""
         size = 4 * math.prod(shape)
         if self._used + size <= MEMORY_LIMIT:
             self._used += size
             return np.empty(shape, np.float32)
         self._count += 1
-        return files.new_array(Path(self._folder.name) / f"{self._count}.npy", np.float32, shape)
+        return new_array(Path(self._folder.name) / f"{self._count}.npy", np.float32, shape)
 
 
 class StoredFeatures:
-    """A model's outputs for the examples of a training, computed once instead of in every epoch.
+    """Outputs of frozen layers for all examples, computed once instead of in every epoch.
 
-    The arrays are kept from seed to seed, and so is what no seed changes in them: the first view of the training
-    examples, and the validation examples.
+    The arrays are reused for the next seed, and so are features that do not depend on the seed: those of the first view
+    of the training examples and of the validation examples.
 
     Args:
-        store: makes the arrays.
+        store: creates the arrays.
 
     Attributes:
-        spared_seconds: what computing it again would have taken the last time; 0 where it was computed.
+        spared_seconds: time that the last call of `compute` saved by reusing features; 0 if it computed all.
     """
 
     def __init__(self, store: Store):
@@ -202,43 +203,48 @@ class StoredFeatures:
         outputs: Sequence[keras.KerasTensor],
         anew: bool,
     ) -> Examples:
-        """Gives the features of every example: in the first view as it is, in each further one after `augment`.
+        """Computes the features of every example: of the first view unchanged, of each further view augmented.
 
         Args:
-            plain: computes them.
-            augment: one function from inputs to inputs for each further view. View i starts from view i of the inputs,
-                or from their only one.
-            inputs: what they are computed from.
+            plain: computes features of inputs.
+            augment: one function from inputs to inputs for each further view. View i starts from view i of the inputs
+                if they have several, else from their only view.
+            inputs: inputs of `plain`.
             outputs: symbolic outputs of `plain`, for their shapes.
-            anew: whether the weights of `plain` are other than last time.
+            anew: whether the weights of `plain` have changed since the last call.
 
         Returns:
-            One float32 array an output: (views, N, ...) for training, (1, M, ...) for validation. They are overwritten
-            by the next call.
+            One float32 array per output: (views, N, ...) for training, (1, M, ...) for validation. The next call
+            overwrites them.
         """
-        first = self._examples is None
-        if first:
-            self._examples = Examples(
-                self._arrays(outputs, 1 + len(augment), inputs.train), self._arrays(outputs, 1, inputs.validation)
-            )
-        train, validation = self._examples.train, self._examples.validation
-        # These come first, so that what they share with the others, tracing, does not count in the others' time.
+        known = self._examples
+        examples = known or Examples(
+            self._arrays(outputs, 1 + len(augment), inputs.train), self._arrays(outputs, 1, inputs.validation)
+        )
+        # Augmented views come first, so that tracing does not count in the time of the shared features.
         for view, change in enumerate(augment, start=1):
-            _fill(train, view, lambda batch, change=change: plain(change(batch)), inputs.train)
+            _fill(examples.train, view, _composed(plain, change), inputs.train)
         self.spared_seconds = self._shared_seconds
-        if first or anew:
+        if known is None or anew:
             begun = time.perf_counter()
-            _fill(train, 0, plain, inputs.train)
-            _fill(validation, 0, plain, inputs.validation)
+            _fill(examples.train, 0, plain, inputs.train)
+            _fill(examples.validation, 0, plain, inputs.validation)
             self._shared_seconds, self.spared_seconds = time.perf_counter() - begun, 0.0
-        return self._examples
+        self._examples = examples
+        return examples
 
-    def _arrays(self, outputs: Sequence[keras.KerasTensor], views: int, inputs: Sequence[np.ndarray]) -> list:
+    def _arrays(
+        self, outputs: Sequence[keras.KerasTensor], views: int, inputs: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
         return [self._store.array((views, inputs[0].shape[1], *output.shape[1:])) for output in outputs]
 
 
+def _composed(outer: Compute, inner: Compute) -> Compute:
+    return lambda batch: outer(inner(batch))
+
+
 def _fill(arrays: Sequence[np.ndarray], view: int, compute: Compute, inputs: Sequence[np.ndarray]) -> None:
-    """Writes what `compute` gives for every input into one view of the arrays."""
+    """Writes the outputs of `compute` for every input into one view of the arrays."""
 
     def receive(start: int, batch: list[np.ndarray]) -> None:
         for array, features in zip(arrays, batch, strict=True):

@@ -22,6 +22,9 @@ def train(
         regime: "custom_cnn", "transfer_learning", "partial_fine_tuning" or "full_fine_tuning".
         parameters: each is an input of its own.
     """
+    from components import process
+
+    process.keep_freed_memory()
     from components.artifacts.metadata import storable
     from components.console import plain_errors
     from components.train.train import train as run

@@ -1,4 +1,4 @@
-"""What depends on the machine and on Keras's backend: determinism, compilation, memory, names of the hardware."""
+"""Settings that depend on the machine and on Keras's backend: determinism, GPUs, compilation; names of the hardware."""
 
 import math
 import os
@@ -11,16 +11,17 @@ import keras
 import numpy as np
 
 from components import machine
+from components.artifacts.trained_model import Hardware
 
 RESIDENT_LIMIT = 2 * 1024**3
-"""Training examples up to this size (bytes) are held in GPU memory: 230,000 images of 96 px."""
+"""Training examples up to this size (bytes) are kept in GPU memory: 230,000 images of 96 px."""
 
 
 def set_up() -> None:
-    """Makes training repeatable and puts every GPU to use. Call it before anything computes.
+    """Makes training reproducible and uses all GPUs. Must be called before the first computation.
 
-    TensorFlow takes its deterministic operations for this; on a CPU they are as fast as the others. GPUs with bfloat16
-    compute in it (weights stay float32). Several GPUs share every batch.
+    TensorFlow then uses deterministic operations, which on a CPU are as fast as others. GPUs that support bfloat16
+    compute in it, while weights stay float32. Several GPUs share every batch.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415 (only where it is the backend)
@@ -34,7 +35,7 @@ def set_up() -> None:
 
 
 def set_seed(seed: int) -> None:
-    """Begins every sequence of random numbers anew."""
+    """Seeds all random number generators of Python, NumPy and the backend."""
     keras.utils.set_random_seed(seed)
 
 
@@ -44,7 +45,7 @@ def gpus() -> list[str]:
 
 
 def _has_bfloat16() -> bool:
-    """Whether every GPU, and there is one, computes in bfloat16: from Nvidia's compute capability 8 on."""
+    """Whether there are GPUs and all of them support bfloat16 (Nvidia's compute capability 8 or higher)."""
     if not gpus():
         return False
     if keras.backend.backend() == "tensorflow":
@@ -60,7 +61,7 @@ def _has_bfloat16() -> bool:
 
 
 def use_together(devices: list[str]) -> None:
-    """Makes devices share every batch from now on: each holds all weights, and gradients are averaged."""
+    """Distributes every batch over the devices from now on; each holds all weights, and gradients are averaged."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415
 
@@ -70,7 +71,7 @@ def use_together(devices: list[str]) -> None:
 
 
 def replicas() -> int:
-    """How many devices share a batch."""
+    """Number of devices that share a batch."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415
 
@@ -80,10 +81,13 @@ def replicas() -> int:
 
 
 def share(batch: Any) -> Any:
-    """A batch as the backend wants it: with TensorFlow and several devices, an equal part for each.
+    """Distributes a batch over the devices in equal parts, where the backend (TensorFlow) does not do so itself.
 
     Args:
-        batch: an array, or a list or tuple of arrays or of such; their length is a multiple of `replicas()`.
+        batch: a nested structure of arrays whose length is a multiple of `replicas()`.
+
+    Returns:
+        The same structure of distributed values; `batch` itself for one device.
     """
     count = replicas()
     if count == 1 or keras.backend.backend() != "tensorflow":
@@ -100,9 +104,9 @@ def share(batch: Any) -> Any:
 
 
 def resident(arrays: Sequence[np.ndarray]) -> Sequence[Any]:
-    """Arrays in the memory of the GPU where they are read from batch by batch; unchanged without a single GPU.
+    """Copies arrays into GPU memory if there is exactly one GPU and they have at most `RESIDENT_LIMIT` bytes together.
 
-    Unchanged too if they are larger than `RESIDENT_LIMIT` together.
+    Otherwise returns them unchanged.
     """
     if len(gpus()) != 1 or sum(array.nbytes for array in arrays) > RESIDENT_LIMIT:
         return arrays
@@ -110,12 +114,12 @@ def resident(arrays: Sequence[np.ndarray]) -> Sequence[Any]:
 
 
 def jit_compile() -> bool:
-    """Whether to compile with XLA: on GPUs only; on a CPU it makes depthwise convolutions 8 times slower."""
+    """Whether to compile with XLA: only on GPUs, since on a CPU it makes depthwise convolutions 8 times slower."""
     return bool(gpus())
 
 
 def peak_gpu_memory_mb() -> float | None:
-    """Largest memory in use on the first GPU so far, in MB (10^6 bytes); None without a GPU."""
+    """Peak memory in use on the first GPU so far, in MB (10^6 bytes); None without a GPU."""
     if not gpus():
         return None
     if keras.backend.backend() == "tensorflow":
@@ -129,8 +133,8 @@ def peak_gpu_memory_mb() -> float | None:
     return None
 
 
-def hardware() -> dict[str, Any]:
-    """The machine, for the report: cpu, cores that may be used, memory_gb, gpu (None without one)."""
+def hardware() -> Hardware:
+    """Describes the machine for the report."""
     return {
         "cpu": _cpu_name(),
         "cores": machine.cores(),

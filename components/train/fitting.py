@@ -1,8 +1,8 @@
-"""The training loop: AdamW, a cosine schedule, validation after every epoch, early stopping, best weights restored."""
+"""The training loop: AdamW, a cosine schedule, validation after every epoch, early stopping, best weights."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypedDict
 
 import keras
 import numpy as np
@@ -15,21 +15,50 @@ from components.train.optimizer import FlatAdamW
 from components.train.recipe import Recipe
 
 DIVERGED_LOSS = 2.0
-"""An epoch whose losses of training and validation are more on average tells of divergence: every image then gets 14%
-for the class that it has. A model that knows nothing has 0.69."""
+"""A training has diverged if the mean of its training and validation loss exceeds this: images then get 14% for their
+class. A model that always predicts 50% has a loss of 0.69."""
+
+
+class Scores(TypedDict):
+    """Scores of the validation split.
+
+    Attributes:
+        validation_loss: class-weighted binary cross-entropy (nats).
+        validation_auc: ROC AUC.
+    """
+
+    validation_loss: float
+    validation_auc: float
+
+
+class Losses(Scores):
+    """Losses and scores after an epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        learning_rate: of the step after the epoch.
+        train_loss: mean class-weighted binary cross-entropy of the steps (nats).
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
 
 
 class Validation:
-    """Scores the validation split, keeps the best weights, and says when training no longer helps.
+    """Scores the validation split, keeps the best weights, and decides on early stopping.
 
-    Better means a higher ROC AUC, and at equal AUC a lower loss.
+    The best epoch is the one with the highest ROC AUC, of several with the lowest loss.
 
     Args:
-        model: gives the logits of the validation inputs; shares its weights with the model that is trained.
+        model: returns the logits of the validation inputs; shares its weights with the trained model.
         arrays: validation inputs, (1, N, ...) each.
-        labels: (N,), 0 or 1.
-        weights: (N,), weights of the examples in the loss.
-        patience: epochs without improvement before training should stop; 0 never stops it.
+        labels: int (N,), 0 or 1.
+        weights: float (N,), weights of the examples in the loss.
+        patience: epochs without improvement before training stops; 0 trains all epochs.
+
+    Attributes:
+        best_epoch: counted from 1; 0 before the first.
     """
 
     def __init__(
@@ -41,17 +70,13 @@ class Validation:
         self._best_weights: list[np.ndarray] = []
         self.best_epoch = 0
 
-    def score(self, epoch: int) -> dict[str, float] | None:
-        """Scores the model as it is after `epoch` (from 1).
-
-        Returns:
-            validation_loss and validation_auc; None where the model gives no numbers any more.
-        """
+    def score(self, epoch: int) -> Scores | None:
+        """Scores the model after `epoch` (counted from 1); returns None if its logits are not finite."""
         logits = predict(self._model, self._arrays).astype(np.float64)
         if not np.isfinite(logits).all():
             return None
         auc = float(roc_auc_score(self._labels, logits))
-        with np.errstate(over="ignore"):  # far below zero the probability is 0
+        with np.errstate(over="ignore"):  # a very negative logit has the probability 0
             probabilities = 1 / (1 + np.exp(-logits))
         loss = float(log_loss(self._labels, probabilities, sample_weight=self._weights))
         if (auc, -loss) > self._best:
@@ -63,10 +88,10 @@ class Validation:
         return bool(self._patience) and epoch - self.best_epoch >= self._patience
 
     def restore(self) -> None:
-        """Gives the model the best epoch's weights.
+        """Restores the weights of the best epoch.
 
         Raises:
-            UserError: no epoch left a model that gives numbers.
+            UserError: the logits were not finite after any epoch.
         """
         if not self._best_weights:
             raise UserError("the training diverged in its first epoch: choose a lower learning rate")
@@ -80,34 +105,54 @@ def fit(
     epochs: int,
     learning_rate: float,
     recipe: Recipe,
-    report: Callable[[dict[str, Any]], None],
+    report: Callable[[Losses], None],
 ) -> bool:
-    """Trains `model` in place and leaves it with its best weights.
+    """Trains `model` in place and restores its best weights.
 
     Args:
-        model: gives logits.
+        model: returns logits.
         batches: training examples.
         validation: scores each epoch.
-        epochs: at most so many.
-        learning_rate: its peak.
+        epochs: largest number of epochs.
+        learning_rate: peak learning rate.
         recipe: shape of the schedule, weight decay.
-        report: is given the record of each epoch.
+        report: called after each epoch.
 
     Returns:
-        Whether the training diverged: its numbers overflowed, or its last or its best epoch is far worse than knowing
-        nothing.
+        Whether the training diverged: its logits overflowed, or the losses of its last or best epoch exceed
+        `DIVERGED_LOSS`.
 
     Raises:
-        UserError: it overflowed in its first epoch, so that there is no model.
+        UserError: the logits overflowed in the first epoch, so that there is no model.
     """
-    steps = epochs * len(batches)
+    _compile(model, epochs * len(batches), learning_rate, recipe)
+    records: list[Losses] = []
+    overflowed = False
+    for epoch in range(1, epochs + 1):
+        train_loss = _train_epoch(model, batches)
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        scores = validation.score(epoch)
+        if scores is None:
+            overflowed = True
+            break
+        records.append({"epoch": epoch, "learning_rate": rate, "train_loss": train_loss, **scores})
+        report(records[-1])
+        if validation.enough(epoch):
+            break
+    validation.restore()
+    decisive = (records[-1], records[validation.best_epoch - 1])
+    return overflowed or any(item["train_loss"] + item["validation_loss"] > 2 * DIVERGED_LOSS for item in decisive)
+
+
+def _compile(model: keras.Model, steps: int, learning_rate: float, recipe: Recipe) -> None:
+    """Sets optimizer and loss for a training of `steps` steps."""
     rising = max(1, round(recipe.rising_fraction * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - rising), warmup_target=learning_rate, warmup_steps=rising
     )
     if steps == 1:
-        schedule = learning_rate  # the first step of the rise has rate 0, and there is no second one
-    # The flat one knows nothing of TensorFlow's replicas.
+        schedule = learning_rate  # the only step would have the rate 0
+    # FlatAdamW does not support TensorFlow's replicas.
     optimizer = keras.optimizers.AdamW if device.replicas() > 1 else FlatAdamW
     model.compile(
         optimizer=optimizer(schedule, weight_decay=recipe.weight_decay),
@@ -115,41 +160,33 @@ def fit(
         jit_compile=device.jit_compile(),
     )
     if device.replicas() > 1:
-        # What Keras builds when it sees the first batch, it cannot build from one in parts.
+        # Keras builds some state from the first batch, which fails for a distributed batch.
         zeros = [np.zeros((device.replicas(), *tensor.shape[1:]), np.float32) for tensor in model.inputs]
         model.test_on_batch(zeros if len(zeros) > 1 else zeros[0], np.zeros((device.replicas(), 1)))
-    # Made inside the first step, its variables would have that step traced twice.
+    # If its variables were created in the first step, TensorFlow would trace that step twice.
     model.optimizer.build(model.trainable_variables)
-    records, overflowed = [], False
-    for epoch in range(1, epochs + 1):
-        losses = []
-        # Not model.fit: its tf.data pipeline makes the C library return memory after every operation (`memory.py`),
-        # which doubles the time of a step.
-        for batch in batches:
-            inputs, labels, weights = device.share(batch)
-            losses.append(model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)["loss"])
-        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        record = {"epoch": epoch, "learning_rate": rate, "train_loss": float(np.mean(losses))}
-        scores = validation.score(epoch)
-        if scores is None:
-            overflowed = True
-            break
-        records.append(record | scores)
-        report(records[-1])
-        if validation.enough(epoch):
-            break
-    validation.restore()
-    told = (records[-1], records[validation.best_epoch - 1])
-    return overflowed or any(record["train_loss"] + record["validation_loss"] > 2 * DIVERGED_LOSS for record in told)
+
+
+def _train_epoch(model: keras.Model, batches: Batches) -> float:
+    """Trains one epoch; returns the mean loss of its steps.
+
+    Not `model.fit`: its tf.data pipeline makes the C library return memory after every operation, in spite of
+    `process.keep_freed_memory`, which doubles the time of a step.
+    """
+    losses = []
+    for batch in batches:
+        inputs, labels, weights = device.share(batch)
+        losses.append(model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)["loss"])
+    return float(np.mean(losses))
 
 
 def balanced_weights(labels: np.ndarray) -> np.ndarray:
-    """Weights (N,) that give both classes the same sum and have mean 1."""
+    """Weights of examples, float (N,), with equal sums for both classes and mean 1."""
     counts = np.bincount(labels, minlength=2)
     return (len(labels) / (2 * counts))[labels]
 
 
 def clock() -> Callable[[], float]:
-    """A function that gives the seconds since this call."""
+    """Returns a function that returns the seconds since this call."""
     start = time.perf_counter()
     return lambda: time.perf_counter() - start

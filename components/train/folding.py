@@ -1,11 +1,12 @@
-"""Folds frozen batch normalisation and padding into convolutions: the same function, fewer operations.
+"""Folds frozen batch normalisation and zero padding into convolutions: the same function with fewer operations.
 
-In inference mode batch normalisation is y = gamma (x - mean) / sqrt(variance + epsilon) + beta, one affine map a
-channel. After a convolution without activation it disappears into kernel and bias. A layer of zero padding disappears
-where the convolution after it can pad by itself.
+In inference mode, batch normalisation is y = gamma (x - mean) / sqrt(variance + epsilon) + beta, an affine map for each
+channel. After a convolution without activation it is absorbed by kernel and bias. A zero padding layer is removed if
+the padding of the next convolution can replace it.
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,20 +14,20 @@ import numpy as np
 from components.train.batches import computation
 
 CALIBRATION_IMAGES = 32
-"""Images from which batch normalisation's statistics are taken where no weights were loaded."""
+"""Number of images from which the statistics of batch normalisation are computed."""
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
 def calibrate(model: keras.Model, images: np.ndarray) -> None:
-    """Sets the statistics of every batch normalisation to those of `images`.
+    """Sets the statistics of every batch normalisation layer to those of `images`.
 
-    A random network needs this before its batch normalisation can stay in inference mode: with untouched statistics
-    its activations vanish or explode. Data-dependent initialisation, as in Krähenbühl et al. 2016 (arXiv:1511.06856).
+    A random network needs this before its batch normalisation can stay in inference mode; with initial statistics its
+    activations vanish or explode. Data-dependent initialisation as in Krähenbühl et al. 2016 (arXiv:1511.06856).
 
     Args:
-        model: any network with batch normalisation.
-        images: float32, what the network takes.
+        model: a network with batch normalisation.
+        images: float32 (N, H, W, C), inputs of the network.
     """
     layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in layers]
@@ -38,19 +39,20 @@ def calibrate(model: keras.Model, images: np.ndarray) -> None:
 
 
 def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
-    """A copy of `model` whose batch normalisation keeps its statistics, with all folded away that can be.
+    """Copies `model` with batch normalisation in inference mode, folded into convolutions where possible.
 
-    Where no convolution feeds a normalisation alone, or only one of the two is trained, it stays: unchanged if it is
-    frozen (Keras then keeps it in inference mode), as a depthwise 1x1 convolution, which is an affine map a channel,
-    if it is trained. Frozen dropout (EfficientNet's) is left out, as it does nothing in inference mode.
+    Batch normalisation cannot be folded if the output of the convolution before it has other consumers, or if only
+    one of the two layers is trained. Then it stays unchanged if it is frozen (Keras keeps it in inference mode), and
+    becomes a depthwise 1x1 convolution, an affine map per channel, if it is trained. Frozen dropout layers (of
+    EfficientNet) are removed, since they do nothing in inference mode.
 
     Args:
         model: a functional model in which every layer is used once.
-        trainable: names of its layers that will be trained.
+        trainable: names of the layers that will be trained.
 
     Returns:
-        The copy; its weights are those of `model`, its layers have the same names, and exactly those named in
-        `trainable` are trainable.
+        A copy with the same layer names and equivalent weights, in which exactly the layers in `trainable` are
+        trainable.
     """
     consumers = _consumers(model)
     partner = _foldable(model, consumers, trainable)
@@ -59,7 +61,7 @@ def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
     affine = (normalizations & trainable) - set(partner.values())
     left_out = set(partner.values()) | set(padding.values()) | (_named(model, keras.layers.Dropout) - trainable)
 
-    def copy_layer(layer):
+    def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
         if layer.name in affine:
             return keras.layers.DepthwiseConv2D(1, name=layer.name)
         config = layer.get_config()
@@ -69,10 +71,10 @@ def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
             config["padding"] = "same"
         return layer.__class__.from_config(config)
 
-    def call_layer(layer, *args, **kwargs):
+    def call_layer(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         if layer.name in left_out:
             return args[0]
-        # A normalisation takes a mask, the convolution in its place does not.
+        # Batch normalisation takes a mask; the convolution that replaces it does not.
         return layer(args[0]) if layer.name in affine else layer(*args, **kwargs)
 
     copy = keras.models.clone_model(model, clone_function=copy_layer, call_function=call_layer)
@@ -91,12 +93,12 @@ def fold(model: keras.Model, trainable: set[str]) -> keras.Model:
     return copy
 
 
-def _named(model: keras.Model, kind: type) -> set[str]:
+def _named(model: keras.Model, kind: type[keras.layers.Layer]) -> set[str]:
     return {layer.name for layer in model.layers if isinstance(layer, kind)}
 
 
 def _consumers(model: keras.Model) -> dict[int, list[keras.layers.Layer]]:
-    """The layers that take a tensor, by the tensor's id."""
+    """The layers that consume a tensor, by the id of the tensor."""
     consumers: dict[int, list[keras.layers.Layer]] = {}
     for layer in model.layers:
         for tensor in keras.tree.flatten(layer.input):
@@ -105,7 +107,7 @@ def _consumers(model: keras.Model) -> dict[int, list[keras.layers.Layer]]:
 
 
 def _needless_padding(model: keras.Model, consumers: dict[int, list[keras.layers.Layer]]) -> dict[str, str]:
-    """Names of convolutions, each with the zero padding before it that its own padding can replace."""
+    """Names of convolutions, mapped to the zero padding layer before them that their own padding can replace."""
     pairs = {}
     for layer in model.layers:
         if not isinstance(layer, keras.layers.ZeroPadding2D):
@@ -120,7 +122,7 @@ def _needless_padding(model: keras.Model, consumers: dict[int, list[keras.layers
 
 
 def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """What a convolution's "same" padding puts before and after `size` pixels."""
+    """Number of zeros before and after `size` pixels with the padding "same"."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
@@ -128,7 +130,7 @@ def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 def _foldable(
     model: keras.Model, consumers: dict[int, list[keras.layers.Layer]], trainable: set[str]
 ) -> dict[str, str]:
-    """Names of convolutions, each with the batch normalisation that folds into it."""
+    """Names of convolutions, mapped to the batch normalisation layer that can be folded into them."""
     pairs = {}
     for layer in model.layers:
         if not isinstance(layer, _CONVOLUTIONS) or layer.activation is not keras.activations.linear:
@@ -142,7 +144,7 @@ def _foldable(
 
 
 def _merge(convolution: keras.layers.Layer, normalization: keras.layers.Layer) -> list[np.ndarray]:
-    """Kernel and bias of the convolution with the normalisation after it multiplied in (in float64)."""
+    """Kernel and bias (float64) of a convolution with the batch normalisation after it folded in."""
     kernel, *bias = (np.asarray(value, np.float64) for value in convolution.get_weights())
     scale, offset = _affine(normalization)
     # A depthwise kernel is (height, width, channels, multiplier), an ordinary one (height, width, in, out).

@@ -12,14 +12,14 @@ from components.train.backbones import Backbone
 from components.train.recipe import Recipe
 
 GREY_MEAN, GREY_STD = 123.0, 60.0
-"""Every image is brought to this mean and standard deviation (grey values), whatever its exposure."""
+"""Mean and standard deviation (grey values) to which every image is standardised, to be independent of exposure."""
 
 POOL, FEATURE_SCALE, DROPOUT, HEAD = "pool", "feature_scale", "dropout", "logit"
 HEAD_LAYERS = {FEATURE_SCALE, DROPOUT, HEAD}
-"""What lies above the pooled features, and changes while the head is trained."""
+"""Layers above the pooled features, whose output changes while the head is trained."""
 
 CUSTOM_CNN = ((16, 5, 4), (32, 3, 2), (64, 3, 2), (96, 3, 1))
-"""The custom CNN's convolutions: channels, size of the kernel, stride."""
+"""Convolutions of the custom CNN: channels, kernel size, stride."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Network:
     """A network to train.
 
     Attributes:
-        front: takes (N, H, W, 1) grey values in 0..255, gives what `network` takes; has no weights.
-        network: gives logits (N, 1); a functional model in which every layer is used once.
-        parameters: its weights as its authors count them (before folding), head included.
-        trainable_parameters: those of them that are trained.
+        front: maps grey values (N, H, W, 1) in [0, 255] to the input of `network`; has no weights.
+        network: returns logits (N, 1); a functional model in which every layer is used once.
+        parameters: number of weights before folding, head included.
+        trainable_parameters: number of those that are trained.
     """
 
     front: keras.Model
@@ -43,14 +43,14 @@ class Network:
         return keras.Sequential([self.front, self.network])
 
     def classifier(self) -> keras.Model:
-        """The model to save: uint8 (N, H, W, 1) to the probability of pneumonia (N, 1)."""
+        """The model to save: maps uint8 (N, H, W, 1) to the probability of pneumonia, float32 (N, 1)."""
         inputs = keras.Input(self.front.input_shape[1:], dtype="uint8", name="image")
         logits = _in_float32(self.network)(self.front(inputs))
         return keras.Model(inputs, keras.layers.Activation("sigmoid", dtype="float32", name="probability")(logits))
 
 
 def _in_float32(model: keras.Model) -> keras.Model:
-    """A copy that computes in float32, whatever `model` computed in while it was trained."""
+    """A copy that computes in float32; `model` itself if it already does."""
 
     def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
         return layer.__class__.from_config(layer.get_config() | {"dtype": "float32"})
@@ -62,10 +62,10 @@ def _in_float32(model: keras.Model) -> keras.Model:
     return copy
 
 
-def normalized_input(image_size: int) -> tuple:
-    """The input, and the same with every image brought to one mean and standard deviation."""
+def normalized_input(image_size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The input (N, H, W, 1), and the same with every image standardised to `GREY_MEAN` and `GREY_STD`."""
     inputs = keras.Input((image_size, image_size, 1), name="image")
-    # Layer normalisation without parameters over all pixels is standardisation an image.
+    # Layer normalisation over all pixels, without parameters, standardises each image.
     x = keras.layers.LayerNormalization(
         axis=(1, 2, 3), epsilon=1.0, center=False, scale=False, dtype="float32", name="standardize"
     )(inputs)
@@ -73,11 +73,11 @@ def normalized_input(image_size: int) -> tuple:
 
 
 def custom_cnn(image_size: int, recipe: Recipe) -> Network:
-    """A small CNN from scratch: four convolutions with batch normalisation, then global average pooling.
+    """A small CNN trained from scratch: four convolutions with batch normalisation, then global average pooling.
 
-    The first has a stride of four, so at 96 px a forward pass needs a twentieth of the multiplications of the usual
-    stack of 32, 64 and 128 channels with max-pooling. Among a dozen designs tried, compared on validation, it had the
-    best ROC AUC of those as fast.
+    The first has a stride of four, so that at 96 px a forward pass needs a twentieth of the multiplications of the
+    usual stack of 32, 64 and 128 channels with max-pooling. Of a dozen designs compared on validation, it had the best
+    ROC AUC among those of similar speed.
     """
     inputs, x = normalized_input(image_size)
     x = keras.layers.Rescaling(1 / GREY_STD, -GREY_MEAN / GREY_STD, dtype="float32", name="unit_scale")(x)
@@ -85,7 +85,7 @@ def custom_cnn(image_size: int, recipe: Recipe) -> Network:
     x = image = keras.Input(x.shape[1:])
     for i, (channels, kernel, stride) in enumerate(CUSTOM_CNN, 1):
         x = keras.layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=f"conv{i}")(x)
-        # Statistics of the last ten steps or so: Keras's 0.99 would lag behind a short training.
+        # Averages over about ten steps: with Keras's default of 0.99, statistics would lag behind in a short training.
         x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm{i}")(x)
         x = keras.layers.Activation("relu", name=f"relu{i}")(x)
     x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=POOL)(x)
@@ -96,10 +96,10 @@ def custom_cnn(image_size: int, recipe: Recipe) -> Network:
 
 
 def trainable_layers(backbone: Backbone, regime: str, last: int) -> set[str]:
-    """Names of the backbone's layers that a regime trains: none, the last ones, or all.
+    """Names of the backbone's layers that a regime trains: none, the last `last`, or all.
 
     Raises:
-        UserError: there are not so many layers.
+        UserError: `last` is negative or greater than the number of layers.
     """
     layers = backbone.model.layers
     if not 0 <= last <= len(layers):
@@ -111,16 +111,16 @@ def trainable_layers(backbone: Backbone, regime: str, last: int) -> set[str]:
 
 
 def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe) -> Network:
-    """A new head (global average pooling, scaling, dropout, one linear layer) on a pre-trained backbone.
+    """Puts a new head (global average pooling, scaling, dropout, one linear layer) on a pre-trained backbone.
 
     Args:
         backbone: the network below the head.
-        trainable: names of its layers that are trained; batch normalisation among them keeps its statistics.
-        recipe: for the dropout before the last layer.
+        trainable: names of its layers that are trained; trained batch normalisation layers keep their statistics.
+        recipe: gives the dropout rate.
     """
     folded = folding.fold(backbone.model, trainable)
     x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=POOL)(folded.output)
-    # Not trainable, so in inference mode: its mean and variance are set before the head is trained.
+    # Not trainable, so in inference mode; its mean and variance are set before the head is trained.
     x = keras.layers.BatchNormalization(center=False, scale=False, dtype="float32", name=FEATURE_SCALE)(x)
     x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
     logit = keras.layers.Dense(1, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
@@ -134,7 +134,7 @@ def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe) -> Netw
 
 
 def backbone_front(backbone: Backbone) -> keras.Model:
-    """From (N, H, W, 1) grey values to what the backbone takes: standardised, three equal channels, its own scaling."""
+    """Maps grey values (N, H, W, 1) to the backbone's input: standardised, three equal channels, scaled."""
     inputs, x = normalized_input(backbone.model.input_shape[1])
     x = keras.layers.Concatenate(dtype="float32", name="three_channels")([x, x, x])
     x = keras.layers.Rescaling(
@@ -144,21 +144,21 @@ def backbone_front(backbone: Backbone) -> keras.Model:
 
 
 def set_feature_scale(network: keras.Model, features: np.ndarray) -> None:
-    """Makes the head see features of mean 0 and variance 1.
+    """Sets the scaling of the head so that its features have mean 0 and variance 1.
 
     Args:
-        network: made by `on_backbone`.
+        network: built by `on_backbone`.
         features: pooled features of the training images, float32 (N, channels).
     """
     network.get_layer(FEATURE_SCALE).set_weights([features.mean(axis=0), features.var(axis=0)])
 
 
 def cut(network: keras.Model, changing: set[str]) -> list[keras.KerasTensor]:
-    """The tensors where a network's frozen layers end.
+    """The tensors between a network's frozen part and the part that changes during training.
 
-    Above the cut is every layer whose output changes while training, and every layer that depends on such a one. Where
-    skip connections cross the cut, several tensors do. `keras.Model(network.input, tensors)` is what lies below it,
-    `keras.Model(tensors, network.output)` what lies above; both share the network's layers.
+    The upper part consists of all layers whose output changes during training and all layers that depend on them. If
+    skip connections cross the cut, there are several tensors. `keras.Model(network.input, tensors)` is the lower part,
+    `keras.Model(tensors, network.output)` the upper; both share the layers of the network.
 
     Args:
         network: a functional model in which every layer is used once.
@@ -177,5 +177,5 @@ def cut(network: keras.Model, changing: set[str]) -> list[keras.KerasTensor]:
 
 
 def _learned_parameters(layer: keras.layers.Layer) -> int:
-    """Number of a layer's weights that training changes: all but the statistics of a normalisation."""
+    """Number of a layer's weights that training changes: all except the statistics of batch normalisation."""
     return sum(math.prod(weight.shape) for weight in layer.trainable_weights)

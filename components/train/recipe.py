@@ -1,37 +1,39 @@
-"""The training recipe: every number that shapes training, in one place, printed in the report.
+"""The training recipe: all hyperparameters of training in one place; the report prints them.
 
-With this recipe, MobileNetV2 pre-trained on ImageNet and 96-pixel images, see README.md for the results it reaches.
+README.md has the results of this recipe for MobileNetV2 pre-trained on ImageNet and images of 96 px.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from components.console import UserError
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one regime is trained.
+    """Hyperparameters of a training.
 
     Attributes:
-        epochs: at most this many passes over the training images.
-        batch_size: images a step.
-        learning_rate: what the following factors multiply; each product is a peak.
-        head_factor: the head alone, on stored features, learns at `learning_rate` times this.
-        from_scratch_factor: the custom CNN learns at `learning_rate` times this.
-        fine_tuning_factor: backbone and head, once trained together, learn at `learning_rate` times this.
-        warm_up_epochs: passes in which only the head is trained, on stored features, before anything below it is.
-        rising_fraction: the part of all steps in which the learning rate rises; then it falls as a cosine
+        epochs: largest number of passes over the training images.
+        batch_size: images per step.
+        learning_rate: base learning rate; multiplied by one of the following factors it is the peak of a schedule.
+        head_factor: factor for training the head alone on stored features.
+        from_scratch_factor: factor for the custom CNN.
+        fine_tuning_factor: factor for training backbone layers together with the head.
+        warm_up_epochs: epochs in which only the head is trained, on stored features, before backbone layers are.
+        rising_fraction: fraction of the steps in which the learning rate rises linearly before it falls as a cosine
             (Loshchilov and Hutter 2017, arXiv:1608.03983).
-        weight_decay: decoupled, AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
-        dropout: before the last layer.
+        weight_decay: decoupled weight decay of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
+        dropout: dropout rate before the last layer.
         patience: epochs without a better ROC AUC on validation before training stops; 0 trains all epochs.
-        stored_views: how often each training image is stored, differently augmented, where features are stored;
-            the first view is the image itself.
-        stored_strength: strength of that augmentation: what lies above frozen layers can learn less of it.
-        rotation_degrees, shift, zoom, aspect: largest change of geometry (shift in parts of the width).
-        gamma, contrast, brightness: largest change of exposure: exponents from 1/(1+gamma) to 1+gamma, contrast
-            likewise, brightness in parts of the full range.
+        stored_views: number of views of each training image for which features are stored; the first view is the image
+            itself, the others are augmented.
+        stored_strength: strength of this augmentation; weaker, because frozen layers cannot adapt to it.
+        rotation_degrees: largest rotation.
+        shift: largest shift, as a fraction of width and height.
+        zoom, aspect: largest relative change of scale and of aspect ratio.
+        gamma: exponents of the tone curve range from 1/(1 + gamma) to 1 + gamma.
+        contrast: contrast factors range from 1/(1 + contrast) to 1 + contrast.
+        brightness: largest change of brightness, as a fraction of the full range.
     """
 
     epochs: int
@@ -69,6 +71,6 @@ class Recipe:
         if not 0 < self.learning_rate < 1:
             raise UserError(f"learning rate is {self.learning_rate}, but must lie between 0 and 1; 0.001 is usual")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, float | int | str]:
         """All settings by name."""
         return asdict(self)

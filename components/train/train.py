@@ -1,11 +1,10 @@
-"""Training of one regime, from the prepared dataset to the saved models: read `train` from top to bottom."""
+"""Trains the models of one regime, from the prepared dataset to the saved models; `train` is the entry point."""
 
 import gc
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,13 +13,14 @@ from components import console, machine
 from components.artifacts import files, trained_model
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
-from components.artifacts.trained_model import TrainingRecord
+from components.artifacts.trained_model import Backbone as BackboneName
+from components.artifacts.trained_model import DatasetId, Epoch, TrainingRecord
 from components.console import UserError
 from components.parameters import TrainParameters
 from components.train import backbones, device, folding, networks
 from components.train.augmentation import RadiographAugmentation
 from components.train.batches import Batches, Compute, Examples, Store, StoredFeatures, as_views, computation
-from components.train.fitting import Validation, balanced_weights, clock, fit
+from components.train.fitting import Losses, Validation, balanced_weights, clock, fit
 from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
 
@@ -28,12 +28,12 @@ HEAD_WARM_UP, TRAINING = "head warm-up", "training"
 
 
 def train(dataset: str | Path, output: str | Path, regime: str, parameters: TrainParameters) -> list[TrainingRecord]:
-    """Trains one regime once for each seed and saves the models with the records of their training.
+    """Trains one regime once for each seed and saves the models with their training records.
 
-    A model is the same to the bit whether its seed is trained alone or after others. What no seed touches (the features
-    of images as they are, below weights that were loaded) is computed once; its time counts in the training time of
-    every seed, which is so what it would be alone, but for the first seed: that one also waits for TensorFlow's first
-    operations. The peak of memory is that of all seeds together.
+    A seed gives the same model, bit for bit, whether it is trained alone or after others. Features that do not depend
+    on the seed (those of unaugmented images below loaded weights) are computed once. Their time counts in the training
+    time of every seed, so that it is comparable with the time of a single seed; only the first seed also includes the
+    start-up of TensorFlow. The peak memory is that of all seeds together.
 
     Args:
         dataset: a prepared dataset.
@@ -64,21 +64,21 @@ def train(dataset: str | Path, output: str | Path, regime: str, parameters: Trai
         )
     with files.new_folder(output) as folder, Store() as store:
         stored: dict[str, StoredFeatures] = defaultdict(lambda: StoredFeatures(store))
-        trainings = []
+        trainings: list[TrainingRecord] = []
         for own in range(parameters.seed, parameters.seed + parameters.seeds):
             session = _Session(data, regime, recipe, own, stored, parameters.seeds > 1)
             trainings.append(_train_seed(session, parameters, files.seed_folder(folder, own)))
             del session
-            gc.collect()  # networks hold themselves in circles, and the next one needs their memory
-        peaks = {"peak_memory_mb": machine.peak_memory_mb(), "peak_gpu_memory_mb": device.peak_gpu_memory_mb()}
+            gc.collect()  # networks have reference cycles, and the next one needs their memory
         for training in trainings:
-            training["cost"] |= peaks
+            training["cost"]["peak_memory_mb"] = machine.peak_memory_mb()
+            training["cost"]["peak_gpu_memory_mb"] = device.peak_gpu_memory_mb()
         trained_model.save_all(folder, trainings)
     return trainings
 
 
 def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) -> TrainingRecord:
-    """Trains with one seed and saves the model in a new folder; gives `training.json` without the peaks of memory."""
+    """Trains with one seed and saves the model in a new folder; returns its training record."""
     started = files.now()
     network, backbone_info, trained = _build(session, parameters)
     best_epoch = _fit_all(session, network, trained)
@@ -88,10 +88,11 @@ def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) 
     network.classifier().save(model_file)
     session.say(f"trained in {train_seconds:.1f} s, best epoch {best_epoch}")
     if session.diverged:
-        session.say("the training diverged, so its figures tell nothing of the regime: choose a lower learning rate")
+        session.say("the training diverged, so its results say nothing about the regime: choose a lower learning rate")
     arguments = {"regime": session.regime} | asdict(replace(parameters, seed=session.seed))
     del arguments["seeds"]  # the record is of one seed
-    return files.header(trained_model.KIND, started, arguments) | {
+    return {
+        **files.header(trained_model.KIND, started, arguments),
         "regime": session.regime,
         "seed": session.seed,
         "backbone": backbone_info,
@@ -106,6 +107,8 @@ def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) 
             "parameters": network.parameters,
             "trainable_parameters": network.trainable_parameters,
             "model_mb": model_file.stat().st_size / 1e6,
+            "peak_memory_mb": machine.peak_memory_mb(),
+            "peak_gpu_memory_mb": device.peak_gpu_memory_mb(),
         },
         "hardware": device.hardware(),
         "dataset": session.dataset,
@@ -113,15 +116,20 @@ def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) 
 
 
 class _Session:
-    """What the phases of one training share: data, recipe, clock, history, stored features.
+    """State that the phases of one training share: data, recipe, clock, history, stored features.
 
     Args:
-        data: what is trained on.
-        regime: how.
-        recipe: likewise.
+        data: the prepared dataset.
+        regime: one of `names.REGIMES`.
+        recipe: hyperparameters.
         seed: of this training.
-        stored: features by the name of what gives them, kept from seed to seed.
-        named: whether progress lines name the seed.
+        stored: stored features by name, reused by the next seeds.
+        named: whether progress messages name the seed.
+
+    Attributes:
+        history: one entry per epoch so far.
+        loaded_weights: whether the frozen weights were loaded, so that they do not depend on the seed.
+        diverged: whether the last phase diverged.
     """
 
     def __init__(
@@ -135,10 +143,10 @@ class _Session:
     ):
         self.regime, self.recipe, self.seed = regime, recipe, seed
         self.splits = data.splits
-        self.dataset = {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]}
-        self.image_size: int = data.info["image_size"]
+        self.dataset: DatasetId = {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]}
+        self.image_size = data.info["image_size"]
         self.images = Examples(*([as_views(data.splits[name].images)] for name in ("train", "validation")))
-        self.history: list[dict[str, Any]] = []
+        self.history: list[Epoch] = []
         self.loaded_weights = False
         self.diverged = False
         self._stored, self._speaker = stored, f"train {regime}{f', seed {seed}' if named else ''}"
@@ -146,20 +154,21 @@ class _Session:
         device.set_seed(seed)
 
     def seconds(self) -> float:
-        """How long this training has taken so far, with what it would have computed itself if it were alone."""
+        """Training time so far, including the time that reused features would have taken."""
         return self._clock() + self._spared
 
     def say(self, message: str) -> None:
+        """Prints a progress message."""
         console.say(self._speaker, message)
 
     def store(self, name: str, model: keras.Model, augment: Sequence[Compute], inputs: Examples) -> Examples:
-        """Stores a model's outputs: of the inputs as they are, and of `augment`'s views of the training inputs.
+        """Stores a model's outputs for the inputs, and for further, augmented views of the training inputs.
 
         Args:
-            name: of what is stored.
-            model: its weights must not depend on the seed where `loaded_weights` says so.
-            augment: gives each further view of a batch; one output array an input.
-            inputs: of the model.
+            name: of these features; they are reused by name.
+            model: computes the features; its weights depend on the seed unless `loaded_weights`.
+            augment: one function from inputs to augmented inputs for each further view.
+            inputs: inputs of the model.
         """
         features = self._stored[name]
         examples = features.compute(computation(model), augment, inputs, model.outputs, anew=not self.loaded_weights)
@@ -167,20 +176,20 @@ class _Session:
         return examples
 
     def fit(self, phase: str, model: keras.Model, scored: keras.Model, examples: Examples, **settings: float) -> int:
-        """Trains one phase; gives its best epoch.
+        """Trains one phase and returns its best epoch.
 
         Args:
-            phase: HEAD_WARM_UP or TRAINING.
-            model: is trained; its weights are those of `scored`.
-            scored: gives the logits of the validation examples.
-            examples: inputs of both.
+            phase: `HEAD_WARM_UP` or `TRAINING`.
+            model: the model to train; shares its weights with `scored`.
+            scored: returns the logits of the validation examples.
+            examples: inputs of both models.
             settings: epochs, learning_rate, patience.
         """
         train, validation = self.splits["train"], self.splits["validation"]
         epochs, patience = int(settings["epochs"]), int(settings["patience"])
 
-        def report(record: dict[str, Any]) -> None:
-            self.history.append({"phase": phase, "seconds": self.seconds()} | record)
+        def report(record: Losses) -> None:
+            self.history.append({"phase": phase, "seconds": self.seconds(), **record})
             self.say(
                 f"{phase}: epoch {record['epoch']}/{epochs}, loss {record['train_loss']:.3f}, "
                 f"validation loss {record['validation_loss']:.3f}, ROC AUC {record['validation_auc']:.4f}, "
@@ -193,18 +202,18 @@ class _Session:
         batches = Batches(
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
         )
-        # Only the last phase counts: what comes of an earlier one is up to it.
+        # Only the last phase counts, since it can recover from an earlier one.
         self.diverged = fit(model, batches, monitor, epochs, settings["learning_rate"], self.recipe, report)
         return monitor.best_epoch
 
 
-def _build(session: _Session, parameters: TrainParameters) -> tuple[Network, dict[str, str] | None, set[str]]:
-    """The network, which backbone with which weights is in it, and the names of its layers that are trained."""
+def _build(session: _Session, parameters: TrainParameters) -> tuple[Network, BackboneName | None, set[str]]:
+    """Builds the network; also returns its backbone for the record, and the names of the layers that are trained."""
     if session.regime == "custom_cnn":
         return networks.custom_cnn(session.image_size, session.recipe), None, set()
     base = backbones.build_backbone(parameters.backbone, parameters.weights, session.image_size)
     trained = networks.trainable_layers(base, session.regime, parameters.trainable_layers)
-    # Statistics of photographs fit radiographs, those of fractals or of nothing do not.
+    # Batch statistics of photographs suit radiographs; those of fractals and initial ones do not.
     if base.weights in ("none", "bundled"):
         images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)
         folding.calibrate(base.model, keras.ops.convert_to_numpy(networks.backbone_front(base)(images)))
@@ -214,12 +223,12 @@ def _build(session: _Session, parameters: TrainParameters) -> tuple[Network, dic
 
 
 def _spread(images: np.ndarray, count: int) -> np.ndarray:
-    """Some images from all over the training split, whose order is by class."""
+    """Evenly spaced images of the training split, which is ordered by class."""
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
 
 
 def _fit_all(session: _Session, network: Network, trained: set[str]) -> int:
-    """Trains the network in place, in the phases of its regime; gives the best epoch of the last phase."""
+    """Trains the network in place in the phases of its regime and returns the best epoch of the last phase."""
     recipe, body = session.recipe, network.network
     image = keras.Input(network.front.input_shape[1:])
     on_images = keras.Sequential([image, RadiographAugmentation(recipe, session.seed), network.front, body])
@@ -239,8 +248,8 @@ def _fit_all(session: _Session, network: Network, trained: set[str]) -> int:
         model = scored = keras.Model(crossing, body.output)
         features = examples
         if session.regime == "partial_fine_tuning":
-            as_it_is = [lambda batch: batch] * (recipe.stored_views - 1)
-            features = session.store("pooled", keras.Model(crossing, pooled), as_it_is, examples)
+            unchanged = [lambda batch: batch] * (recipe.stored_views - 1)  # the views are augmented already
+            features = session.store("pooled", keras.Model(crossing, pooled), unchanged, examples)
     networks.set_feature_scale(body, features.train[0][0])
     head_rate = rate * recipe.head_factor
     if session.regime == "transfer_learning":
@@ -250,7 +259,7 @@ def _fit_all(session: _Session, network: Network, trained: set[str]) -> int:
 
 
 def _augmented_features(session: _Session, network: Network, tensors: list[keras.KerasTensor]) -> Examples:
-    """Features of the images as they are and, for training, of further views of them, each augmented at random."""
+    """Stores features of all images and, for training images, of further views that are augmented at random."""
     below = keras.Model(network.network.input, tensors)
     model = keras.Model(network.front.input, below(network.front.output))
     recipe = session.recipe

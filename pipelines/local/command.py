@@ -1,13 +1,9 @@
-"""Runs the whole pipeline on this machine under kfp's local runner: python -m pipelines.local."""
+"""The command line of python -m pipelines.local: runs the pipeline on this machine with kfp's local runner."""
 
 import argparse
 import os
-import re
-import secrets
 import sys
-import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +13,11 @@ from components.artifacts.names import REGIMES, WEIGHTS
 from components.console import UserError
 from components.parameters import PIPELINE, Range
 from images.build import images, reference
+from pipelines import runs
 from pipelines.local import containers, process
+from pipelines.local.output import OutputFilter
 from pipelines.local.process import Job
 from pipelines.settings import Settings
-
-LATEST = "latest"
-_FAILED = re.compile(r"finished with status \S*FAILURE")
-"""What kfp says after a step, with codes of colours before the status."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -35,8 +29,8 @@ def main(words: Sequence[str] | None = None) -> None:
         settings = _settings(arguments)
         if arguments.runner == "docker":
             containers.check([settings.data_image, settings.train_image])
-        folder = _new_run(arguments.output)
-        print(f"run {folder.name}: everything that is printed goes to {_short(folder / 'run.log')}", flush=True)
+        folder = runs.new_folder(arguments.output)
+        print(f"run {folder.name}: all output is in {_short(folder / 'run.log')}", flush=True)
         given = (arguments.path, arguments.weights, arguments.external_test)
         job = Job(
             folder=folder,
@@ -50,36 +44,36 @@ def main(words: Sequence[str] | None = None) -> None:
         print()
         print((comparison / "table.txt").read_text(encoding="utf-8"))
         print(f"report: {_short(comparison / 'report.html')}", flush=True)
-        _point_to_latest(arguments.output / LATEST, folder)
+        _point_to_latest(arguments.output / runs.LATEST, folder)
 
 
 def run(job: Job, verbose: bool) -> Path:
     """Runs the pipeline.
 
     Args:
-        job: what is run. In its folder appear `run.log` and `steps/` (the steps' artifacts), and when all has gone well
-            `comparison/`.
-        verbose: print everything instead of progress.
+        job: what to run. Its folder gets `run.json`, `run.log`, `steps/` (the steps' artifacts) and, if all steps
+            succeed, `comparison/`.
+        verbose: print all output instead of progress lines.
 
     Returns:
         The comparison's folder.
 
     Raises:
-        UserError: a step failed, after which no other one goes on; the message is the step's own where it gave one.
+        UserError: a step failed, after which all others are stopped; the message is the step's if it printed one.
     """
     folder = job.folder
     content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "command": sys.argv}
     files.write_json(folder / "run.json", content)
     with (folder / "run.log").open("w", encoding="utf-8") as log:
-        output = _Output(sys.stdout, log, verbose)
+        output = OutputFilter(sys.stdout, log, verbose)
         with process.started(job) as lines:
             for line in lines:
-                output.take(line)
+                output.write(line)
                 if output.error or output.failed:
                     break
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
-    # kfp's runner can take a step that vanished for a success, so what counts is the result.
+    # kfp's runner can report success although a step's process was killed, so the result decides.
     if output.error or output.failed or not (made / "results.json").is_file():
         raise UserError(output.error or f"a step failed: the reason is at the end of {_short(folder / 'run.log')}")
     return made.rename(folder / "comparison")
@@ -91,41 +85,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, external_test=external)
 
 
-class _Output:
-    """What the pipeline prints: all of it to the log, progress lines to the terminal."""
-
-    def __init__(self, terminal: Any, log: Any, verbose: bool):
-        self._terminal, self._log, self._verbose = terminal, log, verbose
-        self._begun = time.monotonic()
-        self.error = ""
-        self.failed = False
-
-    def take(self, line: str) -> None:
-        """Takes the next line."""
-        self._log.write(line)
-        self._log.flush()
-        if self._verbose:
-            self._terminal.write(line)
-            self._terminal.flush()
-        self.failed = self.failed or bool(_FAILED.search(line))
-        _, prefix, message = line.rstrip("\n").partition(console.PREFIX)
-        if message.startswith("error: "):
-            self.error = message.removeprefix("error: ")
-        elif prefix and not self._verbose:
-            minutes, seconds = divmod(int(time.monotonic() - self._begun), 60)
-            self._terminal.write(f"{minutes:3d}:{seconds:02d}  {message}\n")
-            self._terminal.flush()
-
-
 def _check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Finds mistakes that a step would find only minutes later."""
+    """Finds mistakes before the run that a step would find only minutes later."""
     for place in (arguments.path, arguments.weights, arguments.external_test, arguments.output):
         console.check_name(place)
     values = vars(arguments)
     options.check({name: values[name] for name in PIPELINE}, given & PIPELINE.keys(), options.option)
     for name in ("registry", "tag", "gpus"):
         if name in given and arguments.runner != "docker":
-            raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or leave it out")
+            raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or omit it")
     if arguments.path and arguments.source != "kaggle" and not Path(arguments.path).exists():
         raise UserError(f"there is no folder or file {arguments.path}: check --path")
     if arguments.external_test and not Path(arguments.external_test).exists():
@@ -135,9 +103,9 @@ def _check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The pipeline's parameters from the command line's."""
+    """The parameters of the pipeline from those of the command line."""
     taken = {name: getattr(arguments, name) for name in PIPELINE}
-    # The steps run in other folders.
+    # The steps have other working directories.
     if arguments.path and arguments.source != "kaggle":
         taken["path"] = str(Path(arguments.path).resolve())
     if arguments.weights not in WEIGHTS:
@@ -145,51 +113,13 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     return taken
 
 
-def _new_run(output: Path) -> Path:
-    """Makes the folder of a new run, named by the time."""
-    name = datetime.now().strftime("%Y%m%d-%H%M%S")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        folder = output / name
-        if folder.exists():
-            folder = output / f"{name}-{secrets.token_hex(2)}"
-        folder.mkdir()
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{output} is not a folder: choose another --output") from None
-    return folder
-
-
 def _point_to_latest(link: Path, folder: Path) -> None:
-    """Points the link to the latest run; where that cannot be, says so, since the run itself is done."""
+    """Points the link to the latest run; where that is impossible prints so, since the run itself has succeeded."""
     try:
-        point_to(link, folder)
+        runs.point_to(link, folder)
     except (OSError, UserError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        print(f"there is no link {_short(link)} to this run ({reason}): name the run's folder where you need it")
-
-
-def point_to(link: Path, folder: Path) -> None:
-    """Makes `link` point to `folder`, which lies beside it, in one step.
-
-    Raises:
-        UserError: something that is no link has its name.
-        OSError: the disk has no symbolic links.
-    """
-    if link.exists() and not link.is_symlink():
-        raise UserError(f"{link} is in the way: rename it")
-    new = link.with_name(f".{link.name}-{os.getpid()}")
-    new.unlink(missing_ok=True)
-    new.symlink_to(folder.name)
-    new.replace(link)
-
-
-def latest(output: Path) -> Path:
-    """The latest finished run: what the link points to, or without one the newest of those that are finished."""
-    if (output / LATEST).is_dir():
-        return output / LATEST
-    # Runs are named by their time.
-    finished = sorted(path.parents[1] for path in output.glob("*/comparison/results.json"))
-    return finished[-1] if finished else output / LATEST
+        print(f"there is no link {_short(link)} to this run ({reason}): give the run's folder where you need it")
 
 
 def _only_folder(folder: Path) -> Path | None:
@@ -198,7 +128,7 @@ def _only_folder(folder: Path) -> Path | None:
 
 
 def _short(path: Path) -> str:
-    """A path relative to where the user is, if that is shorter."""
+    """A path relative to the working directory, if that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)
 
 
@@ -208,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs the benchmark on this machine: ingest, preprocess, four trainings, evaluation, comparison.",
         epilog="""examples:
   python -m pipelines.local --weights bundled
-      everything on simulated radiographs, with the small pre-trained network that the project carries
+      everything on simulated radiographs, with the small pre-trained network that the project includes
   python -m pipelines.local --source directory --path ~/chest_xray --image-size 128
       your images, the networks pre-trained on ImageNet (downloaded once)
   python -m pipelines.local --source kaggle
@@ -224,12 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     options.add_options(parser, PIPELINE.items())
     add("--external-test", default="", metavar="PATH", help="folder of an external test set, of other patients")
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
-    add("--runner", choices=("subprocess", "docker"), default="subprocess", help="default: %(default)s")
-    add("--registry", default="", help="of the images, for --runner docker; default: images on this machine")
-    add("--tag", default="", help="of the images; default: version and a hash of what is in each")
+    add("--runner", choices=("subprocess", "docker"), default="subprocess", help="of the steps; default: %(default)s")
+    add("--registry", default="", help="registry of the images, for --runner docker; default: images on this machine")
+    add("--tag", default="", help="tag of the images; default: version and a hash of what is in each")
     add(
         "--gpus", type=options.number(Range(0)), default=0, metavar="N", help="GPUs per container; default: %(default)s"
     )
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
-    add("--verbose", action="store_true", help="print everything")
+    add("--verbose", action="store_true", help="print all output")
     return parser

@@ -49,5 +49,5 @@ def test_a_split_keeps_the_order_of_its_images(folder):
 @pytest.mark.parametrize("name", ["evaluation.json", "predictions.csv"])
 def test_a_missing_file_is_named_with_the_remedy(folder, name):
     (folder / name).unlink()
-    with pytest.raises(UserError, match=f"is not a whole evaluation: it has no {name}; run the step again"):
+    with pytest.raises(UserError, match=f"is not a complete evaluation: it has no {name}; run the step again"):
         Evaluation.load(folder)

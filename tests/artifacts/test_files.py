@@ -76,12 +76,12 @@ def test_a_link_and_dots_in_the_path_lead_to_the_folder_meant(tmp_path):
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("photos", "photos holds files that are no artifact.*choose a new or empty folder"),
-        ("photos/cat.json", "cat.json is a file, not a folder: choose another place"),
-        ("photos/cat.json/raw", "cat.json is not a folder: choose another place for raw"),
-        ("photos/cat.json/deep/raw", "deep is not a folder: choose another place for raw"),
-        (".", "holds files that are no artifact"),
-        ("/", "/ is where a disk is mounted.*choose a new folder below it"),
+        ("photos", "photos contains other files than an artifact's, .*choose an empty folder"),
+        ("photos/cat.json", "cat.json is a file, not a folder: choose another location"),
+        ("photos/cat.json/raw", "cat.json is not a folder: choose another location for raw"),
+        ("photos/cat.json/deep/raw", "deep is not a folder: choose another location for raw"),
+        (".", "contains other files than an artifact's"),
+        ("/", "/ is a mount point.*choose a new folder below it"),
     ],
 )
 def test_the_users_own_files_are_never_replaced(tmp_path, monkeypatch, output, message):
@@ -94,7 +94,10 @@ def test_the_users_own_files_are_never_replaced(tmp_path, monkeypatch, output, m
 
 
 def test_files_that_come_into_the_place_during_the_work_are_kept(tmp_path):
-    with pytest.raises(UserError, match="raw holds files that are no artifact"), files.new_folder(tmp_path / "raw"):
+    with (
+        pytest.raises(UserError, match="raw contains other files than an artifact's"),
+        files.new_folder(tmp_path / "raw"),
+    ):
         (tmp_path / "raw").mkdir()
         (tmp_path / "raw" / "mine").write_text("mine")
     assert tree(tmp_path) == {"raw/mine": "mine"}
@@ -139,7 +142,7 @@ def test_json_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "raw is not a whole raw dataset: it has no quality.json; run the step again"),
+        (None, "raw is not a complete raw dataset: it has no quality.json; run the step again"),
         (b"", "quality.json is damaged .*; run the step that wrote it again"),
         (b'{"kind": "raw', "quality.json is damaged .*; run the step that wrote it again"),
         (b'"\xff"', "quality.json is damaged .*; run the step that wrote it again"),
@@ -163,7 +166,7 @@ def test_an_unusable_json_file_is_named_with_the_remedy(tmp_path, content, messa
 
 def test_a_file_given_for_an_artifact_is_named(tmp_path):
     (tmp_path / "data.zip").write_text("zip")
-    with pytest.raises(UserError, match=r"data.zip is not a whole raw dataset"):
+    with pytest.raises(UserError, match=r"data.zip is not a complete raw dataset"):
         files.read_json(tmp_path / "data.zip" / "quality.json", "raw dataset")
 
 
@@ -177,7 +180,7 @@ def test_names_in_a_table_stay_text(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "is not a whole evaluation: it has no a.csv; run the step again"),
+        (None, "is not a complete evaluation: it has no a.csv; run the step again"),
         ("", "a.csv is damaged .*; run the step that wrote it again"),
         ('image,label\n"x', "a.csv is damaged .*; run the step that wrote it again"),
         ("label\n1\n", "a.csv lacks the columns image, score; run the step that wrote it again"),
@@ -212,32 +215,3 @@ def test_versions_leave_out_what_is_not_installed(monkeypatch):
     assert set(found) == {"pneumonia-benchmark", "python", "numpy"}
     assert found["numpy"] == np.__version__
     assert re.match(r"3\.\d+", found["python"])
-
-
-@pytest.mark.parametrize("count", [0, 1, 12345])
-def test_an_array_is_written_item_by_item_and_as_long_as_it_got(tmp_path, count):
-    items = np.random.default_rng(0).integers(256, size=(count, 2, 3), dtype=np.uint8)
-    with files.ArrayWriter(tmp_path / "array.npy", np.uint8, (20_000, 2, 3)) as writer:
-        for item in items:
-            writer.add(item)
-    np.save(tmp_path / "other.npy", items)
-    assert (tmp_path / "array.npy").read_bytes() == (tmp_path / "other.npy").read_bytes()
-
-
-@pytest.mark.parametrize("item", [np.zeros((2, 3), np.float32), np.zeros((3, 2), np.uint8)])
-def test_an_item_that_does_not_fit_is_a_defect(tmp_path, item):
-    with (
-        pytest.raises(ValueError, match=r"does not fit an array of uint8 \(2, 3\)"),
-        files.ArrayWriter(tmp_path / "array.npy", np.uint8, (4, 2, 3)) as writer,
-    ):
-        writer.add(item)
-
-
-def test_items_of_an_array_are_read_one_by_one_as_they_are(tmp_path):
-    items = np.arange(60, dtype=np.uint16).reshape(5, 3, 4)
-    np.save(tmp_path / "a.npy", items)
-    with files.ArrayReader(tmp_path / "a.npy") as array:
-        assert (len(array), array.shape) == (5, (5, 3, 4))
-        assert (array.read([4, 0, 4]) == items[[4, 0, 4]]).all()
-        assert (array.read(range(1, 3)) == items[1:3]).all()
-        assert array.read([]).shape == (0, 3, 4)

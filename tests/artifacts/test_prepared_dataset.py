@@ -48,7 +48,7 @@ def test_a_dataset_is_mapped_and_not_loaded(tmp_path):
 def test_a_missing_file_is_named_with_the_remedy(tmp_path, name):
     folder = write(tmp_path / "data")
     (folder / name).unlink()
-    with pytest.raises(UserError, match=f"data is not a whole prepared dataset: it has no {name}; run the step again"):
+    with pytest.raises(UserError, match=f"data is not a complete prepared dataset: it has no {name}; run the"):
         PreparedDataset.load(folder)
 
 

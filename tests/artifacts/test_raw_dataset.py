@@ -61,8 +61,8 @@ def test_odd_names_survive_manifest_and_zip(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "quality.json").unlink(), "is not a whole raw dataset: it has no quality.json"),
-        (lambda folder: (folder / "manifest.csv").unlink(), "is not a whole raw dataset: it has no manifest.csv"),
+        (lambda folder: (folder / "quality.json").unlink(), "is not a complete raw dataset: it has no quality.json"),
+        (lambda folder: (folder / "manifest.csv").unlink(), "is not a complete raw dataset: it has no manifest.csv"),
         (lambda folder: files.write_json(folder / "quality.json", QUALITY | {"kind": "evaluation"}), "'evaluation'"),
         (
             lambda folder: manifest([]).drop(columns=["sha256", "image"]).to_csv(folder / "manifest.csv"),

@@ -50,14 +50,14 @@ def test_an_index_without_seeds_is_damaged(tmp_path, seeds):
 
 
 def test_a_folder_without_models_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"is not a whole trained models: it has no models\.json"):
+    with pytest.raises(UserError, match=r"is not a complete trained models: it has no models\.json"):
         load_all(tmp_path)
 
 
 def test_a_seed_that_is_missing_is_named(tmp_path):
     write(tmp_path, (1, 2))
     shutil.rmtree(tmp_path / "seed-2")
-    with pytest.raises(UserError, match=r"seed-2 is not a whole trained model: it has no training\.json"):
+    with pytest.raises(UserError, match=r"seed-2 is not a complete trained model: it has no training\.json"):
         load_all(tmp_path)
 
 
@@ -65,5 +65,5 @@ def test_a_seed_that_is_missing_is_named(tmp_path):
 def test_a_missing_file_is_named_with_the_remedy(tmp_path, name):
     write(tmp_path)
     (tmp_path / "seed-1" / name).unlink()
-    with pytest.raises(UserError, match=f"is not a whole trained model: it has no {name}; run the step again"):
+    with pytest.raises(UserError, match=f"is not a complete trained model: it has no {name}; run the step again"):
         TrainedModel.load(tmp_path / "seed-1")

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from components.artifacts.prepared_dataset import Split
-from components.evaluate.subgroups import described, subtype_of
+from components.evaluate.subgroups import describe, subtype_of
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def split(name, patients):
 
 def test_patients_of_earlier_splits_are_marked_as_seen():
     test = split("test", ["a", "b", "c", "b"])
-    found = described(test, [split("train", ["b", "x"]), split("validation", ["c"])])
+    found = describe(test, [split("train", ["b", "x"]), split("validation", ["c"])])
     assert found["patient_seen"].tolist() == [0, 1, 1, 1]
     assert list(found["image"]) == list(test.index["image"])
     assert "patient_seen" not in test.index

@@ -224,3 +224,10 @@ def test_reduced_scale_changes_real_radiographs_little(monkeypatch):
         means = [difference_from_full_decode(monkeypatch, path.read_bytes(), size).mean() for path in radiographs]
         assert np.mean(means) < 0.5
         assert max(means) < 1.2
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "ICO", "JPEG2000"])
+def test_other_formats_are_refused_even_if_pillow_knows_them(kind):
+    content = encode(np.random.default_rng(0).integers(256, size=(32, 32), dtype=np.uint8), kind)
+    with pytest.raises(ValueError, match="cannot be decoded: cannot identify image file"):
+        decode(content, 32)

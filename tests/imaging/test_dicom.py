@@ -214,6 +214,13 @@ def test_12_bits_are_decoded_from_jpeg_2000_and_run_lengths(write_dicom):
     assert (shown(buffer.getvalue()).ravel() == np.round(np.arange(4096) * (255 / 4095))).all()
 
 
+@pytest.mark.parametrize("centre", [100, 100.5, 100.9])
+def test_a_window_of_width_1_is_black_up_to_half_below_its_centre_and_white_above(write_dicom, centre):
+    """PS3.3, C.11.2.1.2.1: x <= c - 0.5 - (w - 1) / 2 is black, x > c - 0.5 + (w - 1) / 2 is white."""
+    result = shown(write_dicom(RAMP, WindowCenter=centre, WindowWidth=1))
+    assert (result == np.where(centre - 0.5 < RAMP, 255, 0)).all()
+
+
 @pytest.mark.parametrize(
     "syntax",
     [uid.HTJ2KLossless, uid.MPEG2MPML],
@@ -237,6 +244,11 @@ def test_other_syntaxes_are_refused_by_name_with_the_remedy(write_dicom, syntax)
         ({"Rows": 50_000, "Columns": 50_000}, "the image has 50000 x 50000 pixels, more than 1000000"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "its DICOM photometric interpretation is PALETTE COLOR: kno"),
         ({"PhotometricInterpretation": "Doe^Jane"}, "its DICOM photometric interpretation is unknown: known are"),
+        (
+            {"PhotometricInterpretation": "SIXTEEN LETTERS1"},
+            "its DICOM photometric interpretation is SIXTEEN LETTERS1",
+        ),
+        ({"PhotometricInterpretation": "SEVENTEEN LETTERS"}, "its DICOM photometric interpretation is unknown: known"),
         ({"BitsAllocated": 1}, "its DICOM pixels have a number of bits that is not read here"),
         ({"WindowCenter": 5, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}, "its DICOM window has a function other"),
         ({"Rows": None}, "the DICOM file is damaged (KeyError)"),

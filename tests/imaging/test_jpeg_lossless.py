@@ -118,6 +118,28 @@ def test_numbers_with_a_sign_are_read(file, precision):
         assert (shown(file(frame, syntax, signed, WindowCenter=0)) == GREY).all()
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("near", [1, 3, 9])
+def test_white_and_black_stay_so_where_an_error_leads_out_of_the_stored_bits(file, near, signed):
+    values = np.clip(RAMP.astype(int) * 2 - 2000, 0, 4095)
+    values += np.random.default_rng(0).integers(0, 9, values.shape) * ((values > 100) & (values < 3900))
+    pixels = (values - 2048).astype(np.int16) if signed else values.astype(np.uint16)
+    restored = as_restored(pixels, 16, near).astype(pixels.dtype) + 2048 * signed
+    assert restored.max() > 4095 or restored.min() < 0
+    content = file(jpeg_ls(pixels, 16, near), uid.JPEGLSNearLossless, pixels, WindowCenter=0 if signed else 2048)
+    assert np.abs(shown(content) - values / 4095 * 255).max() <= 0.5 + near / 16
+
+
+def test_files_of_other_programs_are_read():
+    def test_file(name: str) -> bytes:
+        return Path(pydicom.data.get_testdata_file(name, download=False)).read_bytes()
+
+    assert (shown(test_file("MR_small_jpeg_ls_lossless.dcm")) == shown(test_file("MR_small.dcm"))).all()
+    for bits, greys in (("08", [0, 5, 15, 30, 65, 125, 255]), ("16", [0, 1, 4, 16, 64, 128, 255])):
+        bands = np.unique(shown(test_file(f"JPEGLSNearLossless_{bits}.dcm")))
+        assert np.abs(bands - np.array(greys)).max() <= 1
+
+
 FURTHER = segment(0xFE, b"a remark of \xff\xda and \xff\xc4") + segment(0xE1, bytes(300)) + b"\xff\xff"
 
 

@@ -116,7 +116,7 @@ def test_colours_of_12_bits_stored_in_16_are_refused(bits, read, samples):
         expected = np.round(RAMP * (2**bits - 1)) // 256
         assert np.abs(decoded(content) - expected).max() <= 1
         return
-    with pytest.raises(ValueError, match="its colours of 16 bits use less than a quarter of them"):
+    with pytest.raises(ValueError, match="its colours of 16 bits use less than a quarter of the range"):
         decoded(content)
 
 

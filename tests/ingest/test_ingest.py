@@ -182,7 +182,7 @@ def test_a_validation_split_may_lack_a_class(tmp_path, source):
 
 def test_the_source_itself_is_never_the_output(source):
     before = sorted(source.rglob("*"))
-    with pytest.raises(UserError, match="chest_xray holds files that are no artifact"):
+    with pytest.raises(UserError, match="chest_xray contains other files than an artifact's"):
         ingest(source, IngestParameters(source="directory", path=str(source)))
     assert sorted(source.rglob("*")) == before
 
@@ -314,7 +314,7 @@ def test_folders_that_are_no_class_are_listed(tmp_path, source, write_image, cap
     write_image(source / "extra" / "NORMAL" / "b.jpeg")
     report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source)))
     assert (report["images"], report["ignored_folders"]) == (12, ["extra", "train/COVID"])
-    assert "ingest: left out, since they are no class: extra, train/COVID\n" in capsys.readouterr().out
+    assert "ingest: ignored folders that are not a class: extra, train/COVID\n" in capsys.readouterr().out
 
 
 def test_a_folder_whose_name_is_not_utf_8_is_refused_before_its_images_are_read(tmp_path):
@@ -332,8 +332,8 @@ def test_messages_name_the_users_archive_and_not_where_it_was_unpacked(tmp_path)
         return str(tmp_path / name)
 
     for path, message in (
-        (zipped("a.zip", {"NORMAL/a.png": b"x"}), "^the file a.zip holds no images of the class PNEUMONIA"),
-        (zipped("b.zip", {"x/a.png": b"x"}), "^the file b.zip holds no images in NORMAL and PNEUMONIA folders"),
+        (zipped("a.zip", {"NORMAL/a.png": b"x"}), "^the file a.zip contains no images of the class PNEUMONIA"),
+        (zipped("b.zip", {"x/a.png": b"x"}), "^the file b.zip contains no images in NORMAL and PNEUMONIA folders"),
         (
             zipped("c.zip", {"d/labels.csv": b"image,label\na.png,9\n"}),
             "^d/labels.csv in the file c.zip, row 2 has the",
@@ -349,7 +349,7 @@ def test_files_of_operating_systems_cost_nothing_and_are_counted(tmp_path, write
         (tmp_path / "data" / label / "Thumbs.db").write_bytes(b"\xd0\xcf")
     report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "data")))
     assert (report["images"], report["ignored_files"], report["refused"]) == (2, 2, [])
-    assert "hidden or an operating system's: 2 files" in capsys.readouterr().out
+    assert "ignored 2 hidden files and files of operating systems" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

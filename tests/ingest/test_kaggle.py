@@ -111,8 +111,14 @@ def test_credentials_are_those_of_the_environment(tmp_path, api, monkeypatch, na
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (401, r"Kaggle does not give .* \(it answers 401\): set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY"),
-        (403, r"Kaggle does not give .* \(it answers 403\): set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY"),
+        (
+            401,
+            r"Kaggle refuses access to .* \(it answers 401\): set KAGGLE_API_TOKEN, or KAGGLE_USERNAME",
+        ),
+        (
+            403,
+            r"Kaggle refuses access to .* \(it answers 403\): set KAGGLE_API_TOKEN, or KAGGLE_USERNAME",
+        ),
         (404, r"Kaggle has no dataset me/mine that you may see .*check the id, or set KAGGLE_API_TOKEN"),
     ],
 )
@@ -126,12 +132,12 @@ def test_a_refusal_names_the_missing_credentials_and_is_not_repeated(tmp_path, a
 def test_an_error_that_passes_is_waited_for(tmp_path, api, capsys):
     api.plan = [500, 503]
     assert ingest(tmp_path / "raw", IngestParameters(source="kaggle"))["images"] == 12
-    assert "now (it answers 500): try again later; attempt 2 of 3 in 0 s" in capsys.readouterr().out
+    assert "at the moment (it answers 500): try again later; attempt 2 of 3 in 0 s" in capsys.readouterr().out
 
 
 def test_an_error_that_does_not_pass_ends_the_run(tmp_path, api):
     api.plan = [500] * 10
-    with pytest.raises(UserError, match=r"Kaggle does not give .* now \(it answers 500\): try again later"):
+    with pytest.raises(UserError, match=r"Kaggle does not provide .* at the moment \(it answers 500\): try again"):
         open_source(IngestParameters(source="kaggle")).fetch(tmp_path)
     assert len(api.asked) == retries.ATTEMPTS
 
@@ -146,5 +152,5 @@ def test_a_hostile_archive_of_kaggle_is_refused(tmp_path, api):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr("../../evil", b"")
     api.files["/signed/archive.zip"] = (tmp_path / "evil.zip").read_bytes()
-    with pytest.raises(UserError, match=r"versions/2 holds '\.\./\.\./evil', which climbs out"):
+    with pytest.raises(UserError, match=r"versions/2 contains '\.\./\.\./evil', which leads out"):
         open_source(IngestParameters(source="kaggle")).fetch(tmp_path)

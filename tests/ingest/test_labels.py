@@ -89,30 +89,30 @@ def test_rows_are_named_by_their_line_in_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["image", "a.png"], "has no column label: call one label or class or target"),
-        (["label", "0"], "has no column image: call one image or path or file or filename"),
+        (["image", "a.png"], "has no column label: name one column label or class or target"),
+        (["label", "0"], "has no column image: name one column image or path or file or filename"),
         (
             ["image,label", "../a.png,0"],
-            r"row 2: \.\./a\.png climbs out of its folder: give paths relative to the table",
+            r"row 2: \.\./a\.png leads out of its folder: give paths relative to the table",
         ),
         (["image,label", "a.png,0", "/etc/passwd,1"], "row 3: /etc/passwd is an absolute path: give paths"),
         (["image,label", "C:\\a.png,0"], "is an absolute path"),
-        (["image,label", ",0"], "row 2 names no image"),
+        (["image,label", ",0"], "row 2 does not name an image"),
         (["image,label", "a.png,COVID"], "row 2 has the label 'COVID': use NORMAL and PNEUMONIA, or 0 and 1"),
         (["image,label", "a.png,"], "row 2 has the label ''"),
         (["image,label,split", "a.png,0,holdout"], "row 2 has the split 'holdout': use train, validation or test"),
-        (["image,label,split", "a.png,0,train", "b.png,1,"], "gives some images a split and others none"),
-        (["image,label", "a.png,0", "b.png,1", "a.png,1"], r"rows 2 and 4 are both of a\.png"),
-        (["image,label", "a.png,0", "./a.png,0"], "rows 2 and 3 are both of a.png"),
+        (["image,label,split", "a.png,0,train", "b.png,1,"], "has a split for some images only"),
+        (["image,label", "a.png,0", "b.png,1", "a.png,1"], r"rows 2 and 4 both name a\.png"),
+        (["image,label", "a.png,0", "./a.png,0"], "rows 2 and 3 both name a.png"),
         (["image,label", "a.png,0"], "lists no images of the class PNEUMONIA"),
         (["image,label"], "lists no images of the class NORMAL"),
         (
             ["image,label", "a.png,0", "b,c.png,1"],
-            "row 3 has 3 cells, but the table 2 columns: put cells that hold ','",
+            "row 3 has 3 cells, but the table has 2 columns: quote cells that contain ','",
         ),
         (["image,label", "a.png"], "row 2 has the label ''"),
-        ([""], "is no CSV table in UTF-8"),
-        (["image,label", 'a.png,"0', "b"], "is no CSV table in UTF-8"),
+        ([""], "is not a CSV table in UTF-8"),
+        (["image,label", 'a.png,"0', "b"], "is not a CSV table in UTF-8"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_with_the_remedy(tmp_path, lines, message):
@@ -130,7 +130,7 @@ def test_a_table_of_too_many_rows_is_refused(tmp_path, monkeypatch):
 
 def test_a_table_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00image,label")
-    with pytest.raises(UserError, match="is no CSV table in UTF-8"):
+    with pytest.raises(UserError, match="is not a CSV table in UTF-8"):
         read_labels(tmp_path / "labels.csv")
 
 
@@ -152,7 +152,7 @@ def test_images_labelled_by_a_table_are_ingested_with_its_patients(tmp_path, wri
     assert report["counts"] == {"unsplit": {"NORMAL": 1, "PNEUMONIA": 2}}
     assert (report["patients"], report["patient_unknown"]) == (3, 1)
     assert report["refused"] == [{"image": "images/missing.png", "reason": "cannot be read: No such file or directory"}]
-    assert "labels are those of labels.csv" in capsys.readouterr().out
+    assert "labels are read from labels.csv" in capsys.readouterr().out
     patients = RawDataset.load(tmp_path / "raw").manifest.set_index("image")["patient"]
     assert patients["images/c.png"] == "images/c.png"
     assert re.fullmatch("patient-[0-9a-f]{16}", patients["images/a.png"]), "a hospital's number is not carried on"

@@ -72,17 +72,17 @@ def test_the_dataset_is_split_as_published_and_its_patients_are_unknown(tmp_path
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"val_images": None}, "it holds 0 arrays val_images, expected 1"),
+        ({"val_images": None}, "it has 0 arrays val_images, expected 1"),
         ({"test_images": np.zeros((4, 28, 28), np.float32)}, r"test_images are float32 \(4, 28, 28\), expected uint8"),
         ({"test_images": np.zeros((4, 28, 28, 3), np.uint8)}, r"test_images are uint8 \(4, 28, 28, 3\)"),
         ({"test_images": np.zeros((4, 5000, 1), np.uint8)}, r"test_images are uint8 \(4, 5000, 1\)"),
         ({"test_images": np.zeros((4, 0, 28), np.uint8)}, r"test_images are uint8 \(4, 0, 28\)"),
         ({"test_images": np.zeros((3, 28, 28), np.uint8)}, "test has 3 images and 4 labels"),
-        ({"test_labels": np.full((4, 1), 2, np.uint8)}, "test_labels hold other labels than 0 and 1"),
+        ({"test_labels": np.full((4, 1), 2, np.uint8)}, "test_labels contain other labels than 0 and 1"),
         ({"test_labels": np.zeros((4, 2), np.uint8)}, "expected integers"),
         ({"test_labels": np.zeros((4, 1), np.float64)}, "expected integers"),
-        ({"test_labels": np.array([[0], [1], ["x"], [{}]], object)}, "test_labels holds objects"),
-        ({"test_images": np.asfortranarray(np.zeros((4, 28, 28), np.uint8))}, "in Fortran's order"),
+        ({"test_labels": np.array([[0], [1], ["x"], [{}]], object)}, "test_labels contains objects"),
+        ({"test_images": np.asfortranarray(np.zeros((4, 28, 28), np.uint8))}, "in Fortran order"),
     ],
 )
 def test_arrays_of_another_kind_are_refused(tmp_path, changed, message):
@@ -95,7 +95,7 @@ def test_arrays_of_another_kind_are_refused(tmp_path, changed, message):
 def test_an_array_that_declares_another_size_than_it_has_is_refused_before_it_is_read(tmp_path, shape):
     path = write(tmp_path / "a.npz")
     replace_member(path, "test_images.npy", header(shape) + bytes(4 * 28 * 28))
-    with pytest.raises(UserError, match=r"test_images (declares uint8 .*, which is not what it holds|are uint8)"):
+    with pytest.raises(UserError, match=r"test_images (declares uint8 .*, which does not match its size|are uint8)"):
         write_images(path, tmp_path / "out")
 
 

@@ -150,14 +150,15 @@ def test_a_hostile_archive_behind_a_url_is_named_by_its_url(tmp_path, server):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("../evil", b"")
     server.files["/a.zip"] = (tmp_path / "a.zip").read_bytes()
-    with pytest.raises(UserError, match=rf"^{server.url}/a.zip holds '../evil', which climbs out"):
+    with pytest.raises(UserError, match=rf"^{server.url}/a.zip contains '../evil', which leads out"):
         ingest(tmp_path / "raw", IngestParameters(source=f"{server.url}/a.zip"))
 
 
 def test_a_token_from_the_environment_is_sent_and_missed_where_there_is_none(tmp_path, server, monkeypatch):
     server.plan = [403]
     with pytest.raises(
-        UserError, match=r"answers 403.: if it needs a bearer token, put one into .*PNEUMONIA_BENCHMARK_TOKEN"
+        UserError,
+        match=r"answers 403.: if it requires a bearer token, set .* PNEUMONIA_BENCHMARK_TOKEN",
     ):
         open_source(IngestParameters(source=f"{server.url}/a.zip")).fetch(tmp_path)
     monkeypatch.setenv("PNEUMONIA_BENCHMARK_TOKEN", "sesame")

@@ -1,5 +1,4 @@
 import hashlib
-import itertools
 import re
 from pathlib import Path
 
@@ -12,14 +11,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from components.console import UserError
-from components.ingest.anatomy import MAP_CELLS, draw_anatomy, draw_disease
-from components.ingest.projection import Pose, View, render_chest
-from components.ingest.synthetic import plan, write_radiographs
+from components.ingest.simulation.plan import plan
+from components.ingest.synthetic import write_radiographs
 
 NORMAL_NAME = re.compile(r"(?:NORMAL2-)?IM-(\d{4,})-\d{4}\.jpeg")
+
 PNEUMONIA_NAME = re.compile(r"person(\d+)_(?:bacteria|virus)_\d+\.jpeg")
-VIEW = View(width=160, height=140, scale=60.0, angle=0.05, centre=(0.0, 0.7))
-POSE = Pose(turn=0.2, inspiration=0.8, arms=0.3, aeration=0.9)
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -29,14 +26,6 @@ def content(folder: Path) -> dict[str, str]:
 
 def patient_of(path: Path) -> int:
     return int((NORMAL_NAME.fullmatch(path.name) or PNEUMONIA_NAME.fullmatch(path.name))[1])
-
-
-def anatomy_of(seed: int):
-    return draw_anatomy(np.random.default_rng(seed), 0.5)
-
-
-def disease_of(seed: int, kind: str, difficulty: float = 0.5) -> np.ndarray:
-    return draw_disease(np.random.default_rng(1000 + seed), kind, anatomy_of(seed), difficulty)
 
 
 class Dataset:
@@ -180,47 +169,6 @@ def test_the_file_does_not_tell_the_class(dataset):
     }
     areas = {name: dataset.auc(values) for name, values in clues.items()}
     assert max(areas.values()) < 0.60, areas
-
-
-@pytest.mark.parametrize("kind", ["bacteria", "virus"])
-def test_opacities_change_the_lungs_and_nothing_else(kind):
-    for seed in range(8):
-        anatomy = anatomy_of(seed)
-        healthy = render_chest(anatomy, VIEW, POSE)
-        ill = render_chest(anatomy, VIEW, POSE, disease_of(seed, kind))
-        change = ill.attenuation - healthy.attenuation
-        lungs = healthy.air > 0
-        assert 0.1 < lungs.mean() < 0.6
-        assert not change[~lungs].any()
-        assert change[lungs].max() > 0.1
-        assert change.min() > -0.05  # fluid adds; only a vessel may lose what it replaced
-
-
-@pytest.mark.parametrize("kind", ["bacteria", "virus"])
-def test_a_higher_difficulty_makes_opacities_fainter(kind):
-    for seed in range(8):
-        burden = [disease_of(seed, kind, difficulty).mean() for difficulty in (0.0, 0.25, 0.5, 0.75, 1.0)]
-        assert all(easier > harder for easier, harder in itertools.pairwise(burden))
-        assert burden[-1] > 0
-
-
-def test_bacteria_stay_local_and_viruses_reach_both_lungs():
-    def share_of_smaller_side(kind):
-        sides = [np.array_split(disease_of(seed, kind), 2, axis=1) for seed in range(30)]
-        return np.median([min(a.sum(), b.sum()) / (a.sum() + b.sum()) for a, b in sides])
-
-    assert share_of_smaller_side("bacteria") < 0.2
-    assert share_of_smaller_side("virus") > 0.35
-
-
-def test_a_map_over_the_chest_lands_where_strokes_do():
-    spot = np.zeros((MAP_CELLS, MAP_CELLS), np.float32)
-    spot[40:44, 90:94] = 1
-    centre = np.array([[92.0, 42.0]]) * 2.3 / MAP_CELLS + (-1.15, -0.15)
-    sampled = VIEW.sample(spot)
-    rows, columns = np.indices(sampled.shape)
-    found = np.array([(columns * sampled).sum(), (rows * sampled).sum()]) / sampled.sum() + 0.5
-    assert found == pytest.approx(VIEW.pixels(centre)[0], abs=0.5)
 
 
 @pytest.mark.parametrize(

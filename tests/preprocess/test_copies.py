@@ -151,13 +151,15 @@ def test_the_test_splits_copy_stays_and_where_classes_disagree_none_does():
 
 
 def test_copies_are_counted_by_what_they_mean():
-    assert copies.describe(GROUPS, MANIFEST, MANIFEST["split"].to_numpy()) == {
+    assert copies.describe(GROUPS, MANIFEST, MANIFEST["split"].to_numpy(), np.arange(len(MANIFEST)) == 2) == {
         **{"groups": 3, "images": 7, "re_encoded": 2},
         **{"across_splits": 2, "across_classes": 1, "across_patients": 2},
         "examples": [["a", "b", "c"], ["f", "g"], ["d", "e"]],
+        "dropped": 1,
     }
     left = np.where(copies.to_drop(GROUPS, MANIFEST), "", MANIFEST["split"])
-    assert copies.describe(GROUPS, MANIFEST, left)["across_splits"] == 0
+    assert copies.describe(GROUPS, MANIFEST, left, left == "")["across_splits"] == 0
+    assert copies.describe(GROUPS, MANIFEST, left, left == "")["dropped"] == 5
 
 
 def test_patients_who_share_a_picture_are_linked():

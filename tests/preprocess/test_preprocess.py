@@ -214,7 +214,7 @@ def test_size_and_seed_may_be_at_their_limits(made, tmp_path, size, seed):
         ({"summary": "prepared"}, "prepared lies in .*prepared, .*choose separate folders"),
         ({"summary": "prepared/summary"}, "prepared/summary lies in .*prepared, .*choose separate folders"),
         ({"raw_dataset": "prepared/raw"}, "prepared/raw lies in .*prepared, .*choose separate folders"),
-        ({"raw_dataset": "missing"}, "missing is not a whole raw dataset: it has no quality.json; run the step again"),
+        ({"raw_dataset": "missing"}, "missing is not a complete raw dataset: it has no quality.json; run the"),
     ],
 )
 def test_an_impossible_request_is_refused_before_any_work(tmp_path, settings, message):

@@ -1,19 +1,25 @@
-"""A prepared dataset of little pictures that a network can tell apart: pneumonia has stripes."""
+"""A prepared dataset of little pictures that a network can tell apart, and a backbone that trains in a second."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from components.artifacts import files, prepared_dataset
-from components.train import device
+from components.artifacts.names import BACKBONES
+from components.train import backbones, device, folding, networks
+from components.train.backbones import Backbone, InputScaling
+from components.train.recipe import Recipe
 
 SIZE = 32
+RECIPE = Recipe(epochs=1, batch_size=8, learning_rate=1e-3, patience=0)
 
 # TensorFlow's threads are set before its first operation, in whichever test that is.
 device.set_up()
 
 
 def draw(labels, seed, size=SIZE):
+    """Noise; pneumonia has stripes."""
     random = np.random.default_rng(seed)
     images = random.normal(100, 12, (len(labels), size, size))
     images[labels == 1, ::3] += 60
@@ -42,6 +48,49 @@ def write_prepared(folder, counts=(("train", 96), ("validation", 40), ("test", 4
     return folder
 
 
+def small_backbone(name="MobileNetV2", weights="none", image_size=SIZE):
+    """A backbone of ten layers that has what the real ones have: batch normalisation and a skip connection."""
+    layers = keras.layers
+    image = keras.Input((image_size, image_size, 3))
+    x = layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False, name="stem")(image)
+    x = layers.BatchNormalization(name="stem_norm")(x)
+    x = layers.ReLU(name="stem_relu")(x)
+    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="inner")(x)
+    y = layers.BatchNormalization(name="inner_norm")(y)
+    x = layers.Add(name="add")([x, y])
+    x = layers.Conv2D(8, 1, use_bias=False, name="last")(x)
+    x = layers.BatchNormalization(name="last_norm")(x)
+    model = keras.Model(image, layers.ReLU(name="out")(x))
+    if weights != "none":  # loaded weights do not depend on the seed
+        random = np.random.default_rng(7)
+        for variable in model.trainable_weights:
+            variable.assign(random.normal(0.1, 0.3, variable.shape))
+    return Backbone(model, InputScaling((1 / 127.5,) * 3, (-1.0,) * 3), name, weights)
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     return write_prepared(tmp_path_factory.mktemp("data") / "prepared")
+
+
+def pictures(count=4):
+    return np.random.default_rng(2).uniform(0, 255, (count, SIZE, SIZE, 1)).astype(np.float32)
+
+
+def close(a, b, tolerance=5e-4):
+    """Rounding in 50 layers of a random ResNet50 reaches 1e-4, and differs from processor to processor."""
+    a, b = np.asarray(a), np.asarray(b)
+    return np.abs(a - b).max() <= tolerance * max(1.0, np.abs(b).max())
+
+
+FIRST, *OTHERS = BACKBONES
+
+
+@pytest.fixture(scope="session", params=[FIRST, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
+def backbone(request):
+    """A random backbone with the statistics of some images."""
+    keras.utils.set_random_seed(1)
+    built = backbones.build_backbone(request.param, "none", SIZE)
+    images = np.random.default_rng(1).uniform(0, 255, (32, SIZE, SIZE, 1)).astype(np.float32)
+    folding.calibrate(built.model, networks.backbone_front(built)(images))
+    return built

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from components.train import batches
+from components.train import batches, device
 from components.train.augmentation import RadiographAugmentation
-from components.train.fitting import balanced_weights
 from components.train.recipe import Recipe
 
 
@@ -37,6 +36,27 @@ def test_an_epoch_has_whole_batches_and_no_example_twice():
 def test_a_batch_is_never_larger_than_the_data():
     feed = make(count=3, size=32)
     assert [len(inputs) for inputs, _, _ in feed] == [3]
+
+
+@pytest.mark.parametrize(("count", "size"), [(5, 4), (2, 2), (4, 4), (20, 16)])
+def test_with_fewer_examples_than_a_batch_two_devices_share_as_many_as_they_can_equally(monkeypatch, count, size):
+    monkeypatch.setattr(device, "replicas", lambda: 2)
+    assert [len(inputs) for inputs, _, _ in make(count=count, size=16)] == [size]
+
+
+def test_inference_batches_are_a_multiple_of_the_devices(monkeypatch):
+    monkeypatch.setattr(device, "replicas", lambda: 3)
+    sizes, received = [], []
+
+    def compute(arrays):
+        sizes.append(len(arrays[0]))
+        return arrays
+
+    array = np.arange(70.0)[None]
+    batches.forward(compute, [array], 0, lambda start, outputs: received.append((start, outputs[0])))
+    assert sizes == [66, 66]
+    assert [start for start, _ in received] == [0, 66]
+    assert np.array_equal(np.concatenate([outputs for _, outputs in received]), array[0])
 
 
 def test_every_epoch_draws_order_and_views_anew_and_the_seed_repeats_them():
@@ -123,14 +143,6 @@ def test_large_features_go_to_disk_and_are_removed_with_the_store(monkeypatch):
         path = Path(large.filename)
         assert path.is_file()
     assert not path.exists()
-
-
-@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 1, 1], [0, 0, 0, 0, 1]])
-def test_balanced_weights_give_both_classes_the_same_say(labels):
-    labels = np.array(labels)
-    weights = balanced_weights(labels)
-    assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum())
-    assert weights.mean() == pytest.approx(1)
 
 
 def test_augmentation_acts_in_training_mode_and_differently_every_time():

@@ -12,7 +12,7 @@ import pytest
 from components.console import UserError
 from components.parameters import TrainParameters
 from components.train import batches, device, fitting, networks
-from components.train import train as room
+from components.train import train as train_module
 from components.train.recipe import Recipe
 
 TWO_DEVICES = """
@@ -51,9 +51,13 @@ def train_linear(output: str) -> None:
 
 
 def train_regime(regime: str, prepared: str, output: str) -> None:
-    room.train(prepared, output, regime, TrainParameters(weights="none", epochs=2, batch_size=8, patience=0, seeds=2))
+    train_module.train(
+        prepared, output, regime, TrainParameters(weights="none", epochs=2, batch_size=8, patience=0, seeds=2)
+    )
     with pytest.raises(UserError, match="batch size 9 cannot be shared by 2"):
-        room.train(prepared, output, regime, TrainParameters(weights="none", epochs=2, batch_size=9, patience=0))
+        train_module.train(
+            prepared, output, regime, TrainParameters(weights="none", epochs=2, batch_size=9, patience=0)
+        )
 
 
 TRAIN = {"linear": train_linear, "regime": train_regime}
@@ -109,7 +113,9 @@ def test_what_was_trained_in_bfloat16_is_saved_in_float32():
 @pytest.mark.parametrize("regime", ["custom_cnn", "partial_fine_tuning"])
 def test_every_phase_works_in_bfloat16(regime, prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "_has_bfloat16", lambda: True)
-    room.train(prepared, tmp_path / "model", regime, TrainParameters(weights="none", epochs=1, patience=0, seeds=1))
+    train_module.train(
+        prepared, tmp_path / "model", regime, TrainParameters(weights="none", epochs=1, patience=0, seeds=1)
+    )
     keras.config.set_dtype_policy("float32")
     model = keras.models.load_model(tmp_path / "model" / "seed-1" / "model.keras")
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

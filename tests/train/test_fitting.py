@@ -1,38 +1,64 @@
-"""The training loop: its schedule, what it reports, and what it does where the numbers grow beyond all bounds."""
+"""The training loop: its schedule, its losses and scores, early stopping, and divergence."""
 
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss, roc_auc_score
 
 from components.console import UserError
 from components.train import fitting
 from components.train.batches import Batches
+from components.train.fitting import Validation, balanced_weights
 from components.train.recipe import Recipe
 
-
-def test_the_reported_loss_is_the_mean_of_the_epoch(monkeypatch):
-    inputs, labels = np.zeros((1, 6, 2), np.float32), np.array([0, 1] * 3)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    losses = iter([1.0, 2.0, 6.0])
-    monkeypatch.setattr(model, "train_on_batch", lambda *_, **__: {"loss": next(losses)})
-    records = []
-    monitor = fitting.Validation(model, [inputs], labels, np.ones(6), patience=0)
-    recipe = Recipe(epochs=1, batch_size=2, learning_rate=0.1, patience=0)
-    fitting.fit(model, Batches([inputs], labels, np.ones(6), 2, seed=1), monitor, 1, 0.1, recipe, records.append)
-    assert records[0]["train_loss"] == 3.0
+TINY_RATE = 1e-30
+"""A learning rate that leaves float32 weights as they are."""
 
 
-def fit(epochs, learning_rate=0.1, images=6, size=6):
+def linear(*kernel, bias=0.0):
+    """A model whose logit is a linear function of its inputs."""
+    model = keras.Sequential([keras.Input((len(kernel),)), keras.layers.Dense(1)])
+    model.set_weights([np.array(kernel, np.float32)[:, None], np.array([bias], np.float32)])
+    return model
+
+
+def fit(epochs, learning_rate=0.1, images=6, size=6, patience=0, model=None, validate=None):
     """Trains one layer on inputs that tell the classes apart; gives the monitor, records, kernel, divergence."""
     labels = np.arange(images) % 2
     inputs = np.stack([labels, 1 - labels], axis=1)[None].astype(np.float32)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    model = model or linear(0, 0)
     records = []
-    monitor = fitting.Validation(model, [inputs], labels, np.ones(images), patience=0)
-    recipe = Recipe(epochs=epochs, batch_size=size, learning_rate=0.1, patience=0)
-    batches = Batches([inputs], labels, np.ones(images), size, seed=1)
+    monitor = Validation(
+        model, [inputs if validate is None else validate], labels, balanced_weights(labels), patience=patience
+    )
+    recipe = Recipe(epochs=epochs, batch_size=size, learning_rate=0.1, patience=patience)
+    batches = Batches([inputs], labels, balanced_weights(labels), size, seed=1)
     diverged = fitting.fit(model, batches, monitor, epochs, learning_rate, recipe, records.append)
     return monitor, records, model.get_weights()[0], diverged
+
+
+def test_validation_loss_and_auc_are_those_of_scikit_learn_on_the_logits_with_class_weights():
+    logits = np.array([-3.0, 2.0, 0.5, 4.0, -1.0, 0.3, 90.0, -90.0], np.float32)
+    labels = np.array([0, 0, 0, 1, 1, 0, 1, 0])
+    weights = balanced_weights(labels)
+    found = Validation(linear(1), [logits[None, :, None]], labels, weights, 0).score(1)
+    probabilities = 1 / (1 + np.exp(-logits.astype(float)))
+    assert found["validation_loss"] == pytest.approx(log_loss(labels, probabilities, sample_weight=weights), rel=1e-6)
+    assert found["validation_loss"] != pytest.approx(log_loss(labels, probabilities), rel=1e-2)
+    assert found["validation_auc"] == roc_auc_score(labels, logits)
+
+
+def test_the_training_loss_of_an_epoch_is_the_mean_weighted_cross_entropy_of_its_batches():
+    random = np.random.default_rng(1)
+    inputs, labels = random.normal(size=(1, 12, 1)).astype(np.float32), np.array([0, 1, 1] * 4)
+    weights = balanced_weights(labels)
+    model, records = linear(2.0, bias=0.5), []
+    recipe = Recipe(epochs=1, batch_size=4, learning_rate=0.1, patience=0)
+    monitor = Validation(model, [inputs], labels, weights, patience=0)
+    fitting.fit(model, Batches([inputs], labels, weights, 4, seed=1), monitor, 1, TINY_RATE, recipe, records.append)
+    probabilities = 1 / (1 + np.exp(-(2 * inputs[0, :, 0] + 0.5)))
+    expected = log_loss(labels, probabilities, sample_weight=weights)
+    assert records[0]["train_loss"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("epochs", "images"), [(1, 6), (2, 6), (1, 12), (3, 6)])
@@ -48,24 +74,59 @@ def test_the_schedule_of_several_steps_rises_from_zero_and_falls_as_a_cosine():
     assert rates == pytest.approx([0.05, 0.1, *falling], abs=1e-7)
 
 
+def test_the_best_epoch_has_the_highest_auc_and_of_several_the_lowest_loss():
+    model, labels = linear(1), np.array([0, 0, 1, 1])
+    inputs = np.array([-2, 1, 2, 0], np.float32)[None, :, None]
+    monitor = Validation(model, [inputs], labels, np.ones(4), patience=2)
+    enough = []
+    for epoch, factor in enumerate((-1, 1, 3, 0.5, 0.6, -2), 1):
+        model.set_weights([np.array([[factor]], np.float32), np.zeros(1, np.float32)])
+        monitor.score(epoch)
+        enough.append(monitor.enough(epoch))
+    assert monitor.best_epoch == 5, "0.6 ranks like 1, 3 and 0.5, and its loss is the lowest"
+    assert enough == [False, False, False, True, False, False]
+    assert monitor.enough(7)
+    monitor.restore()
+    assert model.get_weights()[0] == pytest.approx(0.6)
+
+
+def test_without_patience_training_never_stops_early():
+    monitor = Validation(linear(1), [np.array([[[0.0], [1.0]]], np.float32)], np.array([0, 1]), np.ones(2), patience=0)
+    monitor.score(1)
+    assert not monitor.enough(1000)
+
+
+def test_training_stops_when_patience_is_exhausted():
+    reversed_inputs = np.array([[[1, 0], [0, 1]] * 3], np.float32)  # what helps in training harms in validation
+    monitor, records, _, _ = fit(9, patience=2, validate=reversed_inputs)
+    assert (monitor.best_epoch, len(records)) == (1, 3)
+
+
 def test_an_ordinary_training_has_not_diverged():
     assert fit(3)[3] is False
 
 
-def test_a_training_whose_best_epoch_is_far_worse_than_knowing_nothing_has_diverged(monkeypatch):
-    monkeypatch.setattr(fitting, "predict", lambda *_: np.array([9.0, -9.0] * 3))
-    assert fit(2)[3] is True
+def test_a_training_whose_losses_are_far_worse_than_chance_has_diverged():
+    assert fit(2, TINY_RATE, model=linear(-9, 9))[3] is True
+    assert fit(2, TINY_RATE, model=linear(-1.5, 1.5))[3] is False, "a loss of 1.7 is bad, but not yet divergence"
 
 
-def test_a_training_that_overflows_ends_with_the_best_weights_so_far(monkeypatch):
-    logits = iter([np.array([-1.0, 1.0] * 3), np.full(6, np.nan)])
-    monkeypatch.setattr(fitting, "predict", lambda *_: next(logits))
-    monitor, records, _, diverged = fit(5)
+def test_a_training_that_overflows_ends_with_the_best_weights_so_far():
+    monitor, records, kernel, diverged = fit(5, learning_rate=3e38, images=12)
     assert diverged is True
-    assert [record["epoch"] for record in records] == [monitor.best_epoch] == [1]
+    assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))
+    assert 1 <= monitor.best_epoch <= len(records) < 5
+    assert np.isfinite(kernel).all()
 
 
-def test_a_training_that_overflows_at_once_names_the_remedy(monkeypatch):
-    monkeypatch.setattr(fitting, "predict", lambda *_: np.full(6, np.inf))
+def test_a_training_that_overflows_at_once_names_the_remedy():
     with pytest.raises(UserError, match="diverged in its first epoch: choose a lower learning rate"):
-        fit(5)
+        fit(5, model=linear(np.inf, 0))
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 1, 1], [0, 0, 0, 0, 1]])
+def test_balanced_weights_have_the_same_sum_for_both_classes(labels):
+    labels = np.array(labels)
+    weights = balanced_weights(labels)
+    assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum())
+    assert weights.mean() == pytest.approx(1)

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from components.train.optimizer import FlatAdamW
 
@@ -44,3 +45,8 @@ def test_a_single_variable():
     variable = keras.Variable(np.ones((2, 2), np.float32))
     FlatAdamW(0.1, weight_decay=0.0).apply([keras.ops.ones((2, 2))], [variable])
     np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), 0.9, rtol=1e-5)
+
+
+def test_without_knowing_the_variables_there_is_no_update():
+    with pytest.raises(ValueError, match=r"call build\(\) first, or pass them"):
+        FlatAdamW(0.1).apply([keras.ops.ones((2,))])

@@ -1,27 +1,28 @@
-"""The command that repeats a run, put together from what each artifact says made it."""
+"""The command that repeats a run, assembled from the arguments that each artifact records."""
 
 import shlex
 from typing import Any
 
 from components import options
+from components.artifacts.comparison import ComparisonRecord
 from components.compare.inputs import Inputs
 from components.parameters import PIPELINE, STEPS, described
 
 
-def command(inputs: Inputs, results: dict[str, Any]) -> str:
-    """The command line of a local run with the same data, settings and seeds; empty where it cannot be told.
+def command(inputs: Inputs, results: ComparisonRecord) -> str:
+    """The command line of a local run with the same data, settings and seeds; empty where it is not known.
 
-    Every option is spelled out, so that a later version with other defaults does the same.
+    Every option is written out, so that a later version with other defaults does the same.
 
     Args:
-        inputs: whose artifacts keep the arguments that made them.
+        inputs: their artifacts record the arguments of each step.
         results: content of `results.json`.
     """
     info = inputs.dataset.info
     seeds = results["run"]["seeds"]
     if not info.get("ingest") or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
         return ""
-    first = inputs.models[0].evaluation.results
+    first = inputs.models[0].record
     made_by = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
     values: dict[str, Any] = {}
     for step, own in zip(STEPS, made_by, strict=True):
@@ -30,9 +31,9 @@ def command(inputs: Inputs, results: dict[str, Any]) -> str:
                 values.setdefault(parameter.pipeline_name, own["arguments"][name])
     values |= {"seed": seeds[0], "seeds": len(seeds)}
     if values.get("path"):
-        values.pop("pneumoniamnist_size", None)  # the file decides it
-    heeded = {name: value for name, value in values.items() if PIPELINE[name].source in ("", values["source"])}
-    words = ["python", "-m", "pipelines.local", *options.words(heeded)]
+        values.pop("pneumoniamnist_size", None)  # the file determines it
+    applicable = {name: value for name, value in values.items() if PIPELINE[name].source in ("", values["source"])}
+    words = ["python", "-m", "pipelines.local", *options.words(applicable)]
     if "external" in results:
         words += ["--external-test", "PATH"]
     return shlex.join([*words, "--regimes", *results["regimes"]])

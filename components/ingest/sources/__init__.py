@@ -1,7 +1,7 @@
-"""Where datasets come from. A source has one job: to put a folder of images, in a layout that is understood, on disk.
+"""Sources of datasets: each puts a folder of images in a supported layout on disk.
 
-To add a source, write a class with `name`, `description()` and `fetch()`, and give it a line in `open_source`
-and in `components.source_checks`.
+To add a source, write a class with `name`, `description()` and `fetch()`, and add it to `open_source` and to
+`components.source_checks`.
 """
 
 from pathlib import Path
@@ -18,36 +18,38 @@ from components.source_checks import DEFAULT_KAGGLE_DATASET, check_source
 
 
 class Source(Protocol):
-    """A place that a dataset comes from."""
+    """The origin of a dataset."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name in the report."""
 
     def description(self) -> str:
-        """One sentence for the report: what the data are."""
+        """Description of the data for the report, one phrase."""
 
     def fetch(self, workspace: Path) -> Path:
         """Makes the images available as files.
 
         Args:
-            workspace: an empty folder that may be filled; it is removed afterwards.
+            workspace: an empty temporary folder, removed afterwards.
 
         Returns:
-            A folder in one of the layouts of `layout.find_images`, in the workspace or elsewhere; or a table of paths
+            A folder in one of the layouts of `layout.find_images`, in the workspace or elsewhere, or a table of paths
             and labels, see `labels.read_labels`.
 
         Raises:
-            UserError: the source cannot be had.
+            UserError: the source is not available.
         """
 
 
 def open_source(parameters: IngestParameters) -> Source:
-    """The source that parameters name.
+    """Creates the source that the parameters name.
 
     Args:
         parameters: of ingest.
 
     Raises:
-        UserError: there is no such source, or what it needs is missing.
+        UserError: the source is unknown, or a required argument is missing.
     """
     source, path = parameters.source, parameters.path
     check_source(source, path, parameters.sha256)

@@ -1,8 +1,8 @@
-"""Object stores: everything below a prefix, or a single archive.
+"""Object stores: all objects below a prefix, or a single archive.
 
-What differs between Google Cloud Storage and S3 is in `gcs.py` and `s3.py`: listing, and reading one object. Objects
-are kept in the cache by bucket, name and version, so that an interrupted run goes on where it stopped, a changed object
-is loaded anew, and two runs at once do no harm; the run's folder holds links to them.
+`gcs.py` and `s3.py` implement listing and reading for Google Cloud Storage and S3. Objects are cached by bucket, name
+and version, so that an interrupted run resumes, a changed object is downloaded again, and concurrent runs are safe. The
+folder of the run contains links to the cache.
 """
 
 import errno
@@ -20,7 +20,7 @@ from typing import Protocol
 from components import console
 from components.console import UserError
 from components.ingest.archives import MAX_BYTES, MAX_FILES, room_for
-from components.ingest.downloads import cache_folder, only_one
+from components.ingest.cache import cache_folder, only_one
 from components.ingest.paths import UnsafeNameError, printable, safe_path
 from components.ingest.retries import TransientError, persist
 from components.ingest.sources.directory import opened
@@ -28,9 +28,9 @@ from components.source_checks import check_bucket
 
 THREADS = 16
 PAYS_VARIABLE = "PNEUMONIA_BENCHMARK_REQUESTER_PAYS"
-"""Says who pays for what is read of a bucket whose readers pay: a project of Google's, for S3 anything."""
+"""Environment variable for requester-pays buckets: the Google project to be billed; for S3 any value."""
 PART = 16 * 1024**2
-"""Bytes of an archive that are asked for at once; an interrupted download goes on after the last part."""
+"""Bytes of an archive per request; an interrupted download resumes after the last part."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".npz")
 _STORES = {"gs": "components.ingest.sources.gcs", "s3": "components.ingest.sources.s3"}
 
@@ -45,19 +45,19 @@ class Object:
 
 
 class Store(Protocol):
-    """One bucket of an object store. Every method raises UserError where the store refuses or is not there."""
+    """One bucket of an object store. All methods raise `UserError` if the store refuses or cannot be reached."""
 
     def find(self, name: str) -> Object | None:
-        """The object of that very name."""
+        """The object of exactly that name."""
 
     def below(self, prefix: str) -> Iterable[Object]:
-        """The objects whose names begin so."""
+        """The objects whose names begin with the prefix."""
 
     def read(self, item: Object, start: int, end: int) -> bytes:
-        """The bytes from `start` up to and without `end`, of that version of the object."""
+        """The bytes from `start` (inclusive) to `end` (exclusive) of that version of the object."""
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
-        """Writes objects to files, several at a time; calls `on_saved` with each file that is whole."""
+        """Writes objects to files, several at a time; calls `on_saved` with each complete file."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +80,21 @@ class Bucket:
 
     @property
     def name(self) -> str:
-        """As the report has it."""
+        """Name in the report."""
         return self.scheme
 
     def description(self) -> str:
-        """What the report says of the data."""
+        """Description of the data for the report."""
         return f"{self.scheme}://{self.bucket}/{self.prefix}"
 
     def fetch(self, workspace: Path) -> Path:
-        """Downloads what is there, and unpacks it where it is an archive."""
-        # What has arrived is in the cache, so that each attempt goes on where the last one stopped.
+        """Downloads the objects, and unpacks them if they are an archive."""
+        # Downloaded objects are cached, so that each attempt resumes where the last one stopped.
         found, is_archive = persist(lambda: self._load(workspace))
         return opened(found, workspace, self.description()) if is_archive else found
 
     def _load(self, workspace: Path) -> tuple[Path, bool]:
-        """The archive in the cache, or a folder with links into it; and which of the two."""
+        """Returns the archive in the cache and True, or a folder with links into the cache and False."""
         store = importlib.import_module(_STORES[self.scheme]).open_bucket(self.bucket)
         url = self.description()
         cache = cache_folder(workspace) / "objects"
@@ -103,62 +103,66 @@ class Bucket:
         prefix = f"{self.prefix.rstrip('/')}/" if self.prefix.strip("/") else ""
         places = _places(store.below(prefix), prefix, url)
         if not places:
-            raise UserError(f"{url} holds no objects: check the bucket and the prefix")
+            raise UserError(f"{url} contains no objects: check the bucket and the prefix")
         files = {path: self._cached(cache, item) for path, item in places.items()}
         _load(store, [(item, files[path]) for path, item in places.items()], url)
         return _linked(files, workspace / "objects"), False
 
     def _cached(self, cache: Path, item: Object) -> Path:
-        """Where an object's content lies in the cache."""
+        """Path of an object's content in the cache."""
         key = "\n".join((self.scheme, self.bucket, item.name, item.version, str(item.size)))
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         return cache / digest[:2] / digest
 
 
 def _places(items: Iterable[Object], prefix: str, url: str) -> dict[Path, Object]:
-    """Where each object goes below the run's folder; what is a folder's mark only is left out.
+    """The path of each object below the folder of the run; empty objects that only mark folders are ignored.
 
     Raises:
-        UserError: a name leads out, names collide, or there is too much.
+        UserError: a name leads out of the folder, names collide, or there are too many objects or bytes.
     """
     places: dict[Path, Object] = {}
     size = 0
     items = list(itertools.islice(items, MAX_FILES + 1))
     if len(items) > MAX_FILES:
-        raise UserError(f"{url} holds more than {MAX_FILES} objects: give a longer prefix")
+        raise UserError(f"{url} contains more than {MAX_FILES} objects: give a longer prefix")
     folders = {str(parent) for item in items for parent in PurePosixPath(item.name).parents}
     for item in items:
         shown = printable(item.name)
-        # Some programs mark a folder by an empty object of its name, with or without a slash.
+        # Some programs mark a folder by an empty object of the same name, with or without a slash.
         if not item.size and item.name in folders:
             continue
         if item.name.endswith("/") and not item.size:
             continue
         try:
-            # A key is no path: "data//train" has an empty part, and leads nowhere else.
+            # A key is not a path: "data//train" has an empty part, which changes nothing.
             path = Path(safe_path(item.name.removeprefix(prefix).lstrip("/")))
         except UnsafeNameError as error:
-            raise UserError(f"{url} holds {shown!r}, which {error}: that looks like an attack, so it is left") from None
+            raise UserError(
+                f"{url} contains {shown!r}, which {error}: that looks like an attack, so nothing is used"
+            ) from None
         if not path.parts or item.name.endswith("/"):
-            raise UserError(f"{url} holds {shown!r}, which names no file: rename or delete it")
+            raise UserError(f"{url} contains {shown!r}, which does not name a file: rename or delete it")
         if path in places:
-            raise UserError(f"{url} holds {shown!r} and {printable(places[path].name)!r}, one and the same file here")
+            raise UserError(
+                f"{url} contains {shown!r} and {printable(places[path].name)!r}, which are the same file here"
+            )
         places[path] = item
         size += item.size
         if size > MAX_BYTES:
-            raise UserError(f"{url} holds more than {MAX_BYTES // 10**6} MB: give a longer prefix")
+            raise UserError(f"{url} contains more than {MAX_BYTES // 10**6} MB: give a longer prefix")
     for path in places:
         if clash := next((parent for parent in path.parents if parent in places), None):
-            raise UserError(f"{url} holds {printable(str(clash))!r} as a file and as a folder: rename one of them")
+            raise UserError(f"{url} contains {printable(str(clash))!r} as a file and as a folder: rename one of them")
     return places
 
 
 def _load(store: Store, wanted: list[tuple[Object, Path]], url: str) -> None:
-    """Loads the objects that are not in the cache yet."""
+    """Downloads the objects that are not in the cache yet."""
     missing = [(item, path) for item, path in wanted if not path.is_file()]
     have = len(wanted) - len(missing)
     if have:
-        console.say("ingest", f"{have} of {len(wanted)} files of {url} have been downloaded before")
+        console.say("ingest", f"{have} of {len(wanted)} files of {url} are in the cache")
     if not missing:
         return
     room = sum(item.size for item, _ in missing)
@@ -172,9 +176,7 @@ def _load(store: Store, wanted: list[tuple[Object, Path]], url: str) -> None:
     def take(path: Path) -> None:
         item, target = partial[path]
         if path.stat().st_size != item.size:
-            raise TransientError(
-                f"{printable(item.name)} of {url} came with another size than was announced: run again"
-            )
+            raise TransientError(f"{printable(item.name)} of {url} has another size than announced: run again")
         _unpack_gzip(path, item.name)
         path.replace(target)
         progress.reach(next(done))
@@ -187,7 +189,7 @@ def _load(store: Store, wanted: list[tuple[Object, Path]], url: str) -> None:
 
 
 def _load_archive(store: Store, item: Object, target: Path, url: str) -> Path:
-    """Loads one large object part by part, going on after the parts that have arrived before."""
+    """Downloads one large object part by part, and resumes after the parts downloaded before."""
     folder = target.with_suffix(".parts")
     with only_one(folder):
         partial = folder / "partial"
@@ -206,30 +208,30 @@ def _append_parts(store: Store, item: Object, partial: Path, url: str) -> None:
         done = 0
         partial.unlink()
     if done:
-        console.say("ingest", f"{url}: going on after {done / 1e6:.1f} MB")
+        console.say("ingest", f"{url}: resuming after {done / 1e6:.1f} MB")
     room_for(item.size - done, partial.parent)
     progress = console.Progress("ingest", f"MB downloaded from {url}", item.size // 10**6)
     with partial.open("ab") as file:
         for start, end in _parts(done, item.size):
             content = store.read(item, start, end)
             if len(content) != end - start:
-                raise TransientError(f"{url} is shorter than was announced: run again")
+                raise TransientError(f"{url} is shorter than announced: run again")
             file.write(content)
             progress.reach(end // 10**6)
 
 
 def _unpack_gzip(path: Path, name: str) -> None:
-    """Replaces a file by what is in it where the store has it compressed (its Content-Encoding is gzip).
+    """Decompresses a file that is stored compressed (with the Content-Encoding gzip).
 
-    Objects are loaded as they are stored, so that their sizes and checksums are those that the store says. Whether one
-    is compressed is told by its content, since not every store lists the encoding, and some list a wrong one.
+    Objects are downloaded as stored, so that their sizes and checksums are those that the store reports. Compression is
+    detected by the content, since some stores report no encoding or a wrong one.
 
     Args:
-        path: of the file.
-        name: of the object; what is named as a gzip is meant to be one.
+        path: path of the file, which is replaced.
+        name: name of the object; one that is named as a gzip file stays compressed.
 
     Raises:
-        UserError: it is damaged, or holds more than a data set may have.
+        UserError: it is damaged, or larger than a dataset may be.
     """
     with path.open("rb") as file:
         if file.read(2) != b"\x1f\x8b" or name.lower().endswith((".gz", ".tgz")):
@@ -255,7 +257,7 @@ def _parts(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _linked(files: dict[Path, Path], folder: Path) -> Path:
-    """A folder with links to the files, under their own names."""
+    """Creates a folder with links to the files under their own names."""
     for path, file in files.items():
         place = folder / path
         try:

@@ -24,11 +24,11 @@ from components.ingest.retries import TransientError
 from components.ingest.sources.buckets import PAYS_VARIABLE, THREADS, Object
 
 _BATCH = 20 * THREADS
-_RETRY = DEFAULT_RETRY.with_timeout(15)  # `buckets` tries again for longer, and says so
+_RETRY = DEFAULT_RETRY.with_timeout(15)  # `buckets` retries for longer, with a message
 
 
 def open_bucket(name: str) -> "Gcs":
-    """The bucket of that name; nothing is asked of the store yet."""
+    """Opens a bucket by its name; sends no request yet."""
     try:
         emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
         credentials = None if emulated else google.auth.default()[0]
@@ -49,25 +49,25 @@ class Gcs:
         self._bucket = client.bucket(name, user_project=os.environ.get(PAYS_VARIABLE) or None)
 
     def find(self, name: str) -> Object | None:
-        """The object of that very name."""
+        """The object of exactly that name."""
         with self._plain_errors():
             blob = self._bucket.get_blob(name, retry=_RETRY)
         return _object(blob) if blob else None
 
     def below(self, prefix: str) -> Iterable[Object]:
-        """The objects whose names begin so."""
+        """The objects whose names begin with the prefix."""
         with self._plain_errors():
             for blob in self._client.list_blobs(self._bucket, prefix=prefix or None, retry=_RETRY):
                 yield _object(blob)
 
     def read(self, item: Object, start: int, end: int) -> bytes:
-        """A part of that version of an object."""
+        """A range of bytes of that version of an object."""
         with self._plain_errors():
             blob = self._bucket.blob(item.name, generation=int(item.version))
             return blob.download_as_bytes(start=start, end=end - 1, checksum=None, raw_download=True, retry=_RETRY)
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
-        """Writes objects to files, several at a time; each is compared with its checksum."""
+        """Writes objects to files, several at a time; each is verified by its checksum."""
         for start in range(0, len(items), _BATCH):
             some = items[start : start + _BATCH]
             pairs = [(self._bucket.blob(item.name, generation=int(item.version)), str(path)) for item, path in some]
@@ -86,28 +86,28 @@ class Gcs:
 
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
-        """Makes what the library raises one sentence."""
+        """Turns errors of the library into a `UserError` that names the remedy."""
         bucket = f"gs://{self._name}"
         try:
             yield
         except (exceptions.Unauthorized, exceptions.Forbidden, google.auth.exceptions.GoogleAuthError) as error:
-            if self._anonymous:  # then 401 comes as credentials that cannot be refreshed
+            if self._anonymous:  # a 401 then appears as credentials that cannot be refreshed
                 raise UserError(
-                    f"{bucket} is not open to everybody and there are no Google credentials here: set "
+                    f"{bucket} is not public and there are no Google credentials: set "
                     "GOOGLE_APPLICATION_CREDENTIALS to a key file, or give the pod a workload identity"
                 ) from None
             if isinstance(error, google.auth.exceptions.GoogleAuthError):
                 raise UserError(f"the Google credentials do not work ({error}): log in again, check the key") from None
             raise UserError(
-                f"{bucket} is not open to this Google account (it answers {int(error.code)}): "
+                f"{bucket} refuses access to this Google account (it answers {int(error.code)}): "
                 "give it the role Storage Object Viewer on the bucket"
             ) from None
         except exceptions.NotFound:
-            raise UserError(f"{bucket} or an object in it is not there (it answers 404): check the name") from None
+            raise UserError(f"{bucket} or an object in it does not exist (it answers 404): check the name") from None
         except exceptions.BadRequest as error:
             if "requester pays" in error.message:
                 raise UserError(
-                    f"{bucket} has its readers pay: set {PAYS_VARIABLE} to the project of Google's that is to be billed"
+                    f"{bucket} is a requester-pays bucket: set {PAYS_VARIABLE} to the Google project to be billed"
                 ) from None
             raise UserError(f"{bucket} refuses this ({printable(error.message)}): check the name") from None
         except (exceptions.GoogleAPIError, requests.RequestException) as error:

@@ -1,6 +1,6 @@
-"""A dataset of Kaggle, found and authorised by kagglehub; its archive is loaded and unpacked as every other is.
+"""A dataset of Kaggle: kagglehub authorises and locates it; its archive is downloaded and unpacked like any other.
 
-kagglehub would also unpack it, with `zipfile.extractall`: that cannot be led out of its folder, but has no limits.
+kagglehub would also unpack it, with `zipfile.extractall`, which is safe from path traversal but has no size limits.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Kaggle:
         return cls(found[1], found[2], int(found[3] or 0))
 
     def description(self) -> str:
-        """What the report says of the data."""
+        """Description of the data for the report."""
         version = f", version {self.version}" if self.version else ""
         return f"the dataset {self.owner}/{self.dataset} of Kaggle{version}"
 
@@ -50,7 +50,7 @@ class Kaggle:
         version, url = persist(self._locate)
         name = f"kaggle.com/datasets/{self.owner}/{self.dataset}/versions/{version}"
         console.say("ingest", f"Kaggle has {self.owner}/{self.dataset} in version {version}")
-        # Kaggle's URLs are signed anew each time, so the file goes by its name in the cache.
+        # Kaggle signs URLs anew each time, so the cache uses the name of the dataset.
         archive = downloads.download(url, workspace, key=name, missing=_CREDENTIALS)
         return opened(archive, workspace, name)
 
@@ -58,7 +58,8 @@ class Kaggle:
         """The dataset's version, and the URL of its archive.
 
         Raises:
-            UserError: Kaggle does not give it; TransientError where another attempt may.
+            UserError: Kaggle refuses it.
+            TransientError: another attempt may succeed.
         """
         try:
             return self._ask()
@@ -70,8 +71,8 @@ class Kaggle:
             raise TransientError(f"Kaggle cannot be reached ({type(error).__name__}): check the network") from None
 
     def _ask(self) -> tuple[int, str]:
-        """The two calls of Kaggle's interface: for the version where none is given, and for the archive."""
-        # kagglehub takes a second to import, which nobody else need wait for.
+        """Calls Kaggle's API for the newest version, if none is given, and for the archive."""
+        # kagglehub takes a second to import, which other sources do not need.
         from kagglehub.clients import build_kaggle_client  # noqa: PLC0415
         from kagglesdk.datasets.types.dataset_api_service import (  # noqa: PLC0415
             ApiDownloadDatasetRequest,
@@ -94,7 +95,7 @@ class Kaggle:
     def _remedy(self, status: int) -> str:
         dataset = f"{self.owner}/{self.dataset}"
         if status in (401, 403):
-            return f"Kaggle does not give {dataset} (it answers {status}): {_CREDENTIALS}"
+            return f"Kaggle refuses access to {dataset} (it answers {status}): {_CREDENTIALS}"
         if status == 404:
             return f"Kaggle has no dataset {dataset} that you may see (it answers 404): check the id, or {_CREDENTIALS}"
-        return f"Kaggle does not give {dataset} now (it answers {status}): try again later"
+        return f"Kaggle does not provide {dataset} at the moment (it answers {status}): try again later"

@@ -13,7 +13,7 @@ CHECKSUMS = {
     128: "md5:05b46931834c231683c68f40c47b2971",
     224: "md5:d6a3c71de1b945ea11211b03746c1fe1",
 }
-"""Of the files at Zenodo, by the images' side in px; as the package medmnist 3.0.2 has them."""
+"""Checksums of the files at Zenodo by the side of the images in px, from the package medmnist 3.0.2."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class PneumoniaMnist:
     name = "pneumoniamnist"
 
     def description(self) -> str:
-        """What the report says of the data."""
+        """Description of the data for the report."""
         return f"PneumoniaMNIST from {self.path.name}" if self.path else f"PneumoniaMNIST at {self.size} px"
 
     def fetch(self, workspace: Path) -> Path:
-        """Downloads the file unless there is one, and writes its images as PNG files."""
+        """Downloads the file unless one is given, and writes its images as PNG files."""
         file = self.path or self._download(workspace)
         if not file.is_file():
-            raise UserError(f"there is no file {file}: give PneumoniaMNIST's .npz with --path, or leave that out")
+            raise UserError(f"there is no file {file}: give PneumoniaMNIST's .npz with --path, or omit --path")
         medmnist.write_images(file, workspace / "pneumoniamnist")
         return workspace / "pneumoniamnist"
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -25,15 +26,15 @@ _ONE_THREAD = TransferConfig(use_threads=False)
 
 
 def open_bucket(name: str) -> "S3":
-    """The bucket of that name; nothing is asked of the store yet."""
+    """Opens a bucket by its name; sends no request yet."""
     session = boto3.Session()
     try:
         anonymous = session.get_credentials() is None
         elsewhere = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         config = Config(
             signature_version=UNSIGNED if anonymous else None,
-            s3={"addressing_style": "path" if elsewhere else "auto"},  # few stores have a host name for each bucket
-            retries={"mode": "standard", "total_max_attempts": 3},  # `buckets` tries again for longer
+            s3={"addressing_style": "path" if elsewhere else "auto"},  # few stores support a host name per bucket
+            retries={"mode": "standard", "total_max_attempts": 3},  # `buckets` retries for longer
             max_pool_connections=THREADS,
             connect_timeout=15,
             response_checksum_validation="when_supported",
@@ -47,12 +48,12 @@ def open_bucket(name: str) -> "S3":
 class S3:
     """One bucket; see `buckets.Store`."""
 
-    def __init__(self, name: str, client: object, anonymous: bool):
+    def __init__(self, name: str, client: Any, anonymous: bool):
         self._name, self._client, self._anonymous = name, client, anonymous
         self._pays = {"RequestPayer": "requester"} if os.environ.get(PAYS_VARIABLE) else {}
 
     def find(self, name: str) -> Object | None:
-        """The object of that very name."""
+        """The object of exactly that name."""
         with self._plain_errors():
             try:
                 found = self._client.head_object(Bucket=self._name, Key=name, **self._pays)
@@ -64,7 +65,7 @@ class S3:
         return Object(name, found["ContentLength"], found["ETag"])
 
     def below(self, prefix: str) -> Iterable[Object]:
-        """The objects whose names begin so."""
+        """The objects whose names begin with the prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix, **self._pays)
         with self._plain_errors():
             for page in pages:
@@ -72,7 +73,7 @@ class S3:
                     yield Object(item["Key"], item["Size"], item["ETag"])
 
     def read(self, item: Object, start: int, end: int) -> bytes:
-        """A part of that version of an object."""
+        """A range of bytes of that version of an object."""
         with self._plain_errors():
             part = {"Range": f"bytes={start}-{end - 1}", "IfMatch": item.version}
             return self._client.get_object(Bucket=self._name, Key=item.name, **part, **self._pays)["Body"].read()
@@ -95,7 +96,7 @@ class S3:
 
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
-        """Makes what the library raises one sentence."""
+        """Turns errors of the library into a `UserError` that names the remedy."""
         bucket = f"s3://{self._name}"
         try:
             yield
@@ -112,16 +113,16 @@ class S3:
                     "there are no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     if self._anonymous
                     else "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they may read and list the bucket, "
-                    f"and if its readers pay set {PAYS_VARIABLE}=1"
+                    f"and set {PAYS_VARIABLE}=1 if requesters pay"
                 )
                 said = f"{status}: {code}" if code and not code.isdecimal() else f"{status}"
-                raise UserError(f"{bucket} is not open to you (it answers {said}): {remedy}") from None
+                raise UserError(f"{bucket} refuses access (it answers {said}): {remedy}") from None
             if status == 404:
                 raise UserError(
-                    f"{bucket} or an object in it is not there (it answers 404): check the name, and AWS_ENDPOINT_URL"
+                    f"{bucket} or an object in it does not exist (it answers 404): check the name, and AWS_ENDPOINT_URL"
                 ) from None
             if status == 412:
-                raise UserError(f"an object of {bucket} has changed while it was loaded: run again") from None
+                raise UserError(f"an object of {bucket} changed during its download: run again") from None
             kind = TransientError if status in TRANSIENT else UserError
             raise kind(f"{bucket} answers {status}: run again later") from None
         except (BotoCoreError, boto3.exceptions.Boto3Error) as error:

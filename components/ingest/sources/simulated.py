@@ -18,14 +18,14 @@ class Synthetic:
     name = "synthetic"
 
     def description(self) -> str:
-        """What the report says of the data."""
+        """Description of the data for the report."""
         return (
             f"{self.images} simulated radiographs of about {self.size} px "
             f"(seed {self.seed}, difficulty {self.difficulty:g}): no real patients"
         )
 
     def fetch(self, workspace: Path) -> Path:
-        """Draws the radiographs."""
+        """Simulates the radiographs."""
         progress = console.Progress("ingest", "radiographs simulated", self.images)
         synthetic.write_radiographs(
             workspace,

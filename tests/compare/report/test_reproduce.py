@@ -43,7 +43,7 @@ def test_the_local_runner_understands_the_command(command):
     assert (arguments.gpu_hour_price, arguments.regimes) == (2.5, ["custom_cnn", "full_fine_tuning"])
 
 
-def test_settings_of_the_simulation_are_told_for_simulated_images_only(command):
+def test_settings_of_the_simulation_are_given_for_simulated_images_only(command):
     simulated = ingested(source="synthetic", path="", synthetic_images=50, synthetic_difficulty=0.25)
     assert "--synthetic-images 50 --synthetic-difficulty 0.25" in command(**simulated)
     assert "synthetic-images" not in command(**ingested(source="directory", path="/x", synthetic_images=50))

@@ -1,0 +1,1 @@
+"""Simulates chest radiographs: plan of the dataset, anatomy of the patients, X-ray projection, film."""
