@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from components import console
+from components import console, process
 from pipelines import overview, settings_options
 from pipelines.compiling import compile_all
 
@@ -39,4 +39,5 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    process.prepare()
     main()
