@@ -1,5 +1,5 @@
 # make run    the whole benchmark on simulated radiographs
-# make test   lint and all tests; make quick leaves out those that take minutes
+# make test   lint and all tests, with their branch coverage; make quick leaves out those that take minutes
 # make test-images   builds the images and runs every step in its container (needs Docker)
 # make fuzz   feeds 20,000 damaged images and archives, tables and stored objects each to what reads them
 # make yaml   the pipeline to upload to Kubeflow
@@ -31,7 +31,7 @@ run: $(VENV)/ready
 	$(BIN)/python -m pipelines.local --weights bundled --synthetic-images 800 --epochs 6 --seeds 1 $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n auto -m "not images" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not images" --cov --cov-report=term $(ARGS)
 
 quick: lint
 	$(BIN)/python -m pytest -n auto -m "not slow and not images" $(ARGS)

@@ -17,6 +17,7 @@ from components.artifacts import files, prepared_dataset
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
+from components.parameters import EvaluateParameters, TrainParameters
 
 EXAMPLES = """examples:
   python -m benchmarks.pretraining --path ~/chest_xray --imagenet mobilenet_v2.weights.h5
@@ -199,8 +200,9 @@ def _train(
 
     limits = {"epochs": arguments.epochs, "patience": arguments.patience, "seed": seed, "seeds": 1}
     with contextlib.redirect_stdout(io.StringIO()):
-        (training,) = train(dataset, folder / "model", regime, backbone, weights, **limits)
-        (results,) = evaluate(dataset, folder / "model", folder / "evaluation", report_images=False)
+        parameters = TrainParameters(backbone=backbone, weights=weights, **limits)
+        (training,) = train(dataset, folder / "model", regime, parameters)
+        (results,) = evaluate(dataset, folder / "model", folder / "evaluation", EvaluateParameters(report_images=False))
     keras.utils.clear_session()
     gc.collect()
     return {"best_epoch": training["best_epoch"], "roc_auc": results["robustness"]}

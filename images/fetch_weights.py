@@ -1,7 +1,7 @@
-"""Puts Keras's ImageNet weights into an image while it is built: python fetch_weights.py FOLDER BACKBONE...
+"""Downloads Keras's ImageNet weights while an image is built: python fetch_weights.py FOLDER BACKBONE...
 
-Files that are in the folder already are checked and kept. Where the weights cannot be reached, the image is built
-without them, and one line says so.
+Files that are already in the folder are checked and kept. If the weights cannot be downloaded, the image is built
+without them, and a line says so.
 """
 
 import os
@@ -10,15 +10,15 @@ import tempfile
 from pathlib import Path
 
 SIZES = {"MobileNetV2": (96, 128, 160, 192, 224)}
-"""Keras has MobileNetV2's weights by image size (px); the others have one file for all sizes."""
+"""Keras has one file of MobileNetV2's weights per image size (px); the other networks have one for all sizes."""
 
 
 def fetch(folder: Path, backbones: list[str]) -> None:
-    """Downloads what is missing.
+    """Downloads missing weights files.
 
     Args:
-        folder: where the files are to be, under Keras's own names.
-        backbones: names of networks in keras.applications.
+        folder: of the files, which keep Keras's names.
+        backbones: names of networks in `keras.applications`.
     """
     with tempfile.TemporaryDirectory() as home:
         Path(home, "models").symlink_to(folder.resolve())
@@ -32,14 +32,14 @@ def fetch(folder: Path, backbones: list[str]) -> None:
                     build(weights="imagenet", include_top=False, input_shape=(size, size, 3))
                 except Exception as error:
                     print(
-                        f"The ImageNet weights of {name} cannot be reached ({error}): the image carries no more than "
-                        "what is listed here. Pods without internet then need --weights with a file, or none."
+                        f"The ImageNet weights of {name} cannot be downloaded ({error}): the image has only the files "
+                        "listed here. Pods without internet access then need --weights FILE or --weights none."
                     )
                     return
 
 
 def main() -> None:
-    """Reads the command line, fetches, lists what the folder holds."""
+    """Reads the command line, downloads the weights, and lists the files in the folder."""
     folder = Path(sys.argv[1])
     fetch(folder, sys.argv[2:])
     files = sorted(path for path in folder.iterdir() if path.suffix in (".h5", ".keras"))

@@ -27,8 +27,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     PNEUMONIA_BENCHMARK_WEIGHTS=/opt/weights \
     TF_CPP_MIN_LOG_LEVEL=2
 WORKDIR /app
-COPY components/__init__.py components/console.py components/images.py components/machine.py components/step.py components/
+COPY components/__init__.py components/console.py components/images.py components/machine.py components/options.py \
+    components/parameters.py components/source_checks.py components/step.py components/
 COPY components/artifacts components/artifacts
+COPY components/inference components/inference
 COPY components/train components/train
 COPY components/evaluate components/evaluate
 RUN chmod -R a+rX . && python3 -m compileall -q .

@@ -1,41 +1,16 @@
-"""Components as a pipeline carries them: without the texts that a run's status would repeat."""
+"""Components as a pipeline carries them: without the texts that the status of a run would repeat."""
 
 import copy
-import re
 
 from kfp.dsl.python_component import PythonComponent
 
-from components.step import interface
-
-
-def compact(component: PythonComponent) -> PythonComponent:
-    """A copy of a component whose command names its function instead of holding its source.
-
-    A run's workflow repeats a task's command about eight times (`workflow_size`), and the function is in the image.
-
-    Args:
-        component: made by `components.step.step`.
-    """
-    shorter = copy.deepcopy(component)
-    container = shorter.component_spec.implementation.container
-    *shell, script, _ = container.command
-    # kfp indents the lines that the script continues on.
-    container.command = [*shell, re.sub(" {2,}", " ", script), _source(component)]
-    return shorter
-
 
 def bare(component: PythonComponent) -> PythonComponent:
-    """A compact copy without the descriptions of its inputs, which are repeated likewise.
+    """A copy of a component without the descriptions of its inputs, which the status of each run would repeat.
 
     The pipeline's own inputs keep theirs, which Kubeflow's run form shows, and so do the components' YAML files.
     """
-    shorter = compact(component)
+    shorter = copy.deepcopy(component)
     for spec in shorter.component_spec.inputs.values():
         spec.description = None
     return shorter
-
-
-def _source(component: PythonComponent) -> str:
-    function = component.python_func
-    module, name = function.__module__, function.__name__
-    return f"from components.step import load\n{name} = load({module!r}, {name!r}, {interface(function)!r})"

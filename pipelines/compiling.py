@@ -1,5 +1,6 @@
-"""Compiles the pipeline, and each component by itself, to the YAML that Kubeflow runs."""
+"""Compiles the pipeline, and each component separately, to YAML for Kubeflow."""
 
+import copy
 from pathlib import Path
 
 from kfp import compiler
@@ -12,27 +13,26 @@ from components.ingest.component import ingest
 from components.preprocess.component import preprocess
 from components.train.component import train
 from pipelines.benchmark import NAME, build
-from pipelines.compact import compact
 from pipelines.settings import Settings
 
 COMPONENTS = (ingest, preprocess, train, evaluate, evaluate_floor, compare)
 
 
 def compile_all(settings: Settings, output: Path) -> list[Path]:
-    """Writes the pipeline's YAML and one YAML a component.
+    """Writes the YAML file of the pipeline and one per component.
 
     Args:
-        settings: what is fixed at compile time.
+        settings: of the pipeline.
         output: folder for `pneumonia_benchmark.yaml` and `components/<name>.yaml`.
 
     Returns:
-        The files, the pipeline's first.
+        The files; the first is the pipeline's.
     """
     (output / "components").mkdir(parents=True, exist_ok=True)
     written = [output / f"{NAME.replace('-', '_')}.yaml"]
     _write(build(settings), written[0])
     for component in COMPONENTS:
-        single = compact(component)
+        single = copy.deepcopy(component)
         container = single.component_spec.implementation.container
         container.image = settings.train_image if container.image == TRAIN_IMAGE else settings.data_image
         written.append(output / "components" / f"{component.name}.yaml")

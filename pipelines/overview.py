@@ -1,4 +1,4 @@
-"""What a compiled pipeline asks of a cluster, read back from its YAML, as text for the terminal."""
+"""What a compiled pipeline requests of a cluster, read from its YAML file, as text for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,20 +13,20 @@ HEADER = ("task", "CPU", "memory", "GPU", "retries", "stopped after", "security"
 
 
 def text(path: Path) -> str:
-    """The table of requests, and how large a run's status becomes.
+    """The table of requests, and the estimated size of a run's status.
 
     Args:
-        path: a YAML that `compile.py` wrote, with its Kubernetes part.
+        path: a YAML file that `compile.py` has written, with the Kubernetes document.
     """
     documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     return f"{_table(*documents)}\n\n{size(documents)}"
 
 
 def size(documents: Sequence[Mapping[str, Any]]) -> str:
-    """How large a run's status becomes, with a warning where Kubeflow may not be able to read it.
+    """The estimated size of a run's status, with a warning if Kubeflow may be unable to read it.
 
     Args:
-        documents: of a compiled pipeline's YAML.
+        documents: of the YAML file of a compiled pipeline.
     """
     estimate, readable = workflow_size.status_bytes(documents), workflow_size.READABLE_BYTES
     line = (
@@ -35,14 +35,11 @@ def size(documents: Sequence[Mapping[str, Any]]) -> str:
     )
     if estimate < workflow_size.WARN_BYTES:
         return line
-    return f"{line}\nwarning: of a larger one it no longer shows the states of the tasks: leave out --external-test"
+    return f"{line}\nwarning: if the status is larger, it no longer shows the states of the tasks: omit --external-test"
 
 
 def _table(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
-    """The requests of every kind of task.
-
-    Tasks that ask for the same, such as the four trainings, share a row.
-    """
+    """The requests of the tasks; tasks with the same requests, such as the four trainings, share a row."""
     containers = pipeline["deploymentSpec"]["executors"]
     pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     counted: dict[tuple[str, ...], int] = {}
@@ -53,6 +50,11 @@ def _table(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
             counted[row] = counted.get(row, 0) + 1
     ordered = sorted(counted.items(), key=lambda item: STEPS.index(item[0][0].lower()))
     rows = [HEADER, *((f"{count} x {row[0]}" if count > 1 else row[0], *row[1:]) for row, count in ordered)]
+    return columns(rows)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of a table as lines of text with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -60,7 +62,7 @@ def _table(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
 
 
 def _tasks(pipeline: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Every task of the graph and of the loops in it, with the name of its component."""
+    """Every task of the graph and of its loops, with the name of its component."""
     graphs = [pipeline["root"]["dag"], *(part["dag"] for part in pipeline["components"].values() if "dag" in part)]
     tasks = [task for graph in graphs for task in graph["tasks"].values()]
     return [(task["componentRef"]["name"], task) for task in tasks]

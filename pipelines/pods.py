@@ -1,4 +1,4 @@
-"""What a task asks of the cluster that it runs on: `place` puts a step's settings onto its task."""
+"""Applies the settings of a step to its task: image, resources, nodes, security, volumes, secrets, retries."""
 
 import math
 from collections.abc import Mapping
@@ -8,19 +8,19 @@ from kfp import dsl, kubernetes
 from pipelines.settings import Pod, Settings
 
 BACKOFF = 30
-"""Seconds before a first further attempt; every next wait is twice as long."""
+"""Seconds before the first further attempt; each later pause is twice as long."""
 
 TRAIN_STEPS = ("train", "evaluate")
-"""The steps of the train image; the others are of the data image."""
+"""The steps that run in the train image; the others run in the data image."""
 
 
-def place(task: dsl.PipelineTask, step: str, settings: Settings) -> None:
+def configure_task(task: dsl.PipelineTask, step: str, settings: Settings) -> None:
     """Sets image, resources, nodes, security, volumes, secrets, time limit and retries of a task.
 
     Args:
         task: of the pipeline that is being built.
         step: one of `settings.STEPS`.
-        settings: of the pipeline. Without pods, for a run on this machine, only the image counts.
+        settings: of the pipeline. Without pods, for a run on this machine, only the image is set.
     """
     task.set_container_image(settings.train_image if step in TRAIN_STEPS else settings.data_image)
     if step not in settings.pods:
@@ -35,7 +35,7 @@ def place(task: dsl.PipelineTask, step: str, settings: Settings) -> None:
     kubernetes.set_security_context(task, run_as_user=settings.user, run_as_non_root=True)
     _scratch(task, pod, settings.scratch_class)
     if step in TRAIN_STEPS:
-        # TensorFlow counts the node's processors, not the pod's.
+        # By default, TensorFlow starts a thread per processor of the node, not of the pod.
         task.set_env_variable("TF_NUM_INTRAOP_THREADS", str(max(1, math.ceil(processors(pod.cpu_limit)))))
     if step == "train":
         kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", medium="Memory", size_limit=settings.shm)
@@ -48,7 +48,7 @@ def place(task: dsl.PipelineTask, step: str, settings: Settings) -> None:
 
 
 def processors(quantity: str) -> float:
-    """A number of processors as Kubernetes writes it: "2" is 2.0, "500m" is 0.5."""
+    """The number of processors of a Kubernetes quantity: 2.0 for "2", 0.5 for "500m"."""
     return float(quantity.removesuffix("m")) / (1000 if quantity.endswith("m") else 1)
 
 
@@ -74,14 +74,14 @@ def _repeat(task: dsl.PipelineTask, pod: Pod) -> None:
     if pod.timeout:
         kubernetes.set_timeout(task, pod.timeout)
     if pod.retries:
-        # No attempt begins, or goes on, later than this after the first began: long enough for all of them.
+        # All attempts must end within this time after the first starts: long enough for each to reach its timeout.
         waits = BACKOFF * (2**pod.retries - 1)
         longest = (pod.retries + 1) * (pod.timeout or 7 * 24 * 3600) + waits
         task.set_retry(pod.retries, f"{BACKOFF}s", 2.0, f"{longest}s")
 
 
 def _scratch(task: dsl.PipelineTask, pod: Pod, storage_class: str) -> None:
-    """Somewhere to write, `/tmp`, that needs no writable root file system."""
+    """Mounts a volume for temporary files on `/tmp`, so that the root file system need not be writable."""
     if storage_class:
         size = pod.scratch or "20Gi"
         kubernetes.add_ephemeral_volume(task, "scratch", "/tmp", ["ReadWriteOnce"], size, storage_class)

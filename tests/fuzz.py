@@ -34,6 +34,7 @@ from components.ingest import archives
 from components.ingest.labels import read_labels
 from components.ingest.sources import buckets
 from components.ingest.sources.directory import opened
+from tests.imaging import jpeg_encoder
 from tests.imaging.dicom_files import make_dicom
 from tests.imaging.tiff_files import grey_tiff
 
@@ -203,6 +204,15 @@ def dicom_samples(grey: np.ndarray) -> Iterator[bytes]:
     for syntax, kind, settings in packed:
         frame = encode(Image.fromarray(grey), kind, **settings)
         yield make_dicom(grey, syntax, PixelData=pydicom.encaps.encapsulate([frame]), **window)
+    frames = {
+        uid.JPEGLossless: jpeg_encoder.jpeg_lossless(wide, 12, 4),
+        uid.JPEGLosslessSV1: jpeg_encoder.jpeg_lossless(wide, 16),
+        uid.JPEGLSLossless: jpeg_encoder.jpeg_ls(wide, 12),
+        uid.JPEGLSNearLossless: jpeg_encoder.jpeg_ls(wide, 12, 2),
+    }
+    for syntax, frame in frames.items():
+        packed = pydicom.encaps.encapsulate([frame])
+        yield make_dicom(wide, syntax, PixelData=packed, BitsStored=12, HighBit=11, **window)
     dataset = pydicom.dcmread(io.BytesIO(make_dicom(wide, BitsStored=12, HighBit=11)))
     dataset.compress(uid.RLELossless)
     buffer = io.BytesIO()

@@ -17,7 +17,7 @@ def test_inputs_are_equal_for_equal_seeds_and_differ_otherwise():
 @pytest.mark.parametrize(
     ("reader", "refused", "whole"),
     [
-        ("files", 8, 78),  # a PNG with two pictures, and TIFFs of kinds that Pillow does not open
+        ("files", 8, 82),  # a PNG with two pictures, and TIFFs of kinds that Pillow does not open
         ("tables", 1, 10),  # in UTF-16
         ("objects", 3, 20),  # named as a folder and not empty
     ],

@@ -1,12 +1,14 @@
 """A step's container finds the step, and notices another version of it."""
 
+import inspect
 import os
 import subprocess
 import sys
 
 import pytest
 
-from components.step import interface, load
+from components.parameters import BaselineParameters
+from components.step import interface, load, taking_each
 
 MODULE = "components.train.component"
 
@@ -45,3 +47,32 @@ def test_in_a_container_kfp_has_no_compiler_and_the_function_is_plain(step):
     environment = os.environ | {"_KFP_RUNTIME": "true"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.stdout == "function\n", done.stderr
+
+
+def scored(folder: str, parameters: BaselineParameters, external: str = ""):
+    """Scores.
+
+    Args:
+        folder: of the images.
+        external: of others.
+    """
+    return folder, parameters, external
+
+
+def test_a_function_takes_each_parameter_in_place_of_the_object():
+    taking = taking_each(scored)
+    assert str(inspect.signature(taking)) == "(folder: str, target_sensitivity: float = 0.0, external: str = '')"
+    assert taking(folder="a", target_sensitivity=0.5) == ("a", BaselineParameters(target_sensitivity=0.5), "")
+    assert taking(folder="a", external="b") == ("a", BaselineParameters(), "b")
+    assert "\n    target_sensitivity: the threshold is" in taking.__doc__
+    assert (taking.__name__, taking.__module__) == ("scored", __name__)
+
+
+def test_a_value_that_is_not_allowed_ends_the_step_with_one_sentence(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        taking_each(scored)(folder="a", target_sensitivity=1.5)
+    assert "error: the parameter target_sensitivity is 1.5, but must be a number from 0 to 1" in capsys.readouterr().err
+
+
+def test_a_function_without_parameters_stays_as_it_is():
+    assert taking_each(interface) is interface

@@ -18,7 +18,7 @@ REGIME_TITLES = {
     "transfer_learning": "Transfer learning",
     "partial_fine_tuning": "Partial fine-tuning",
     "full_fine_tuning": "Full fine-tuning",
-    BASELINE: "Logistic regression (floor)",
+    BASELINE: "Logistic regression (baseline)",
 }
 
 BACKBONES = ("MobileNetV2", "MobileNetV2-0.5", "EfficientNetB0", "ResNet50", "DenseNet121")

@@ -205,16 +205,6 @@ def save(folder: Path, manifest: pd.DataFrame, quality: QualityRecord) -> None:
     files.write_json(folder / "quality.json", quality)
 
 
-def check_fraction(max_bad_fraction: float) -> None:
-    """Checks the largest share of refused files, as given by the user.
-
-    Raises:
-        UserError: it is not between 0 and 1.
-    """
-    if not 0 <= max_bad_fraction <= 1:
-        raise UserError(f"--max-bad-fraction is {max_bad_fraction:g}, but must be from 0 (none) to 1 (all)")
-
-
 def check_refused(refused: list[RefusedFile], total: int, max_bad_fraction: float) -> None:
     """Ends the step if too many files are unusable for the dataset to be trusted.
 

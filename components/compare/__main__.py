@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
-from components import process
-from components.compare.between_runs import compare_runs, terminal_text
+from components import options, process
+from components.compare.between_runs import compare_runs
 from components.compare.compare import compare
-from components.compare.report.tables import terminal_table
+from components.compare.report.runs_summary import plain_text_summary
+from components.compare.report.tables.main import terminal_table
 from components.compare.runs import is_run
 from components.console import UserError, plain_errors, say
+from components.parameters import CompareParameters, described
 
 EXAMPLE = """examples:
   python -m components.compare evaluations/custom_cnn evaluations/full_fine_tuning \\
@@ -32,14 +34,12 @@ def main(arguments: list[str] | None = None) -> None:
         "folder",
         nargs="+",
         type=Path,
-        help="evaluation folder, one for each regime, and of the floor; or two runs (runs/<id> or comparison/ in it)",
+        help="evaluation folders of the regimes and of the baseline; or two runs (runs/<id> or comparison/ in it)",
     )
     parser.add_argument("--dataset", type=Path, metavar="SUMMARY", help="dataset summary folder; runs have their own")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="comparison folder to write")
     parser.add_argument("--run-id", default="", metavar="ID", help="name of the run, shown in the report")
-    price = {"type": float, "default": 0.0, "metavar": "PRICE"}
-    parser.add_argument("--gpu-hour-price", **price, help="of an hour of training with a GPU; default: unknown")
-    parser.add_argument("--cpu-hour-price", **price, help="of an hour of training without one; default: unknown")
+    options.add_options(parser, described(CompareParameters).items())
     given = parser.parse_args(arguments)
     with plain_errors():
         if any(map(is_run, given.folder)):
@@ -52,14 +52,15 @@ def main(arguments: list[str] | None = None) -> None:
 def _evaluations(given: argparse.Namespace) -> None:
     if not given.dataset:
         raise UserError("evaluations need the summary of their dataset: add --dataset with its folder")
-    prices = {"gpu_hour_price": given.gpu_hour_price, "cpu_hour_price": given.cpu_hour_price}
+    prices = {name: getattr(given, name) for name in described(CompareParameters)}
     print(terminal_table(compare(given.folder, given.dataset, given.output, given.run_id, **prices)))
 
 
 def _runs(given: argparse.Namespace) -> None:
     if len(given.folder) != 2 or not all(map(is_run, given.folder)):
         raise UserError("whole runs are compared two at a time: pass the folders of two runs, and no evaluation")
-    print(terminal_text(compare_runs(*given.folder, given.output)))
+    first, second = given.folder
+    print(plain_text_summary(compare_runs(first, second, given.output)))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
-"""Compares the regimes: reads evaluations, computes the evidence, and writes report, summary, numbers and plots."""
+"""Compares the regimes: reads evaluations, computes the numbers, decides, and writes report, summary and plots."""
 
 import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
-from components.artifacts import files
-from components.artifacts.names import REGIME_TITLES
+from components.artifacts import comparison, files
+from components.artifacts.comparison import KIND, ComparisonRecord, Results
 from components.compare import inputs, recommendation, results
-from components.compare.report import page, plots, tables
+from components.compare.inputs import Inputs
+from components.compare.regime_results import Prices
+from components.compare.report import formats, page, plots, summary
+from components.compare.report.recommendation import sentences
+from components.compare.report.tables.main import results_frame
 from components.compare.stats import resampling
 from components.console import UserError, say
-
-KIND = "comparison"
 
 
 def compare(
@@ -28,12 +27,12 @@ def compare(
     run_started: str = "",
     gpu_hour_price: float = 0.0,
     cpu_hour_price: float = 0.0,
-) -> dict[str, Any]:
+) -> ComparisonRecord:
     """Compares trained and evaluated models and writes the comparison artifact.
 
     Args:
         evaluations: evaluation folders, one for each regime with all of its seeds; any subset of the regimes, in any
-            order, and at most one of the floor.
+            order, and at most one of the baseline.
         dataset_summary: folder of the dataset summary.
         output: where the comparison folder will be (`report.html`, `summary.md`, `results.json`, `results.csv`,
             `table.txt`, plots); an older one is replaced.
@@ -48,17 +47,14 @@ def compare(
         The content of `results.json`.
 
     Raises:
-        UserError: there is no evaluation, or the evaluations are not of one and the same test set.
+        UserError: there is no evaluation, or the evaluations are not of the same test set.
     """
     started = files.now()
-    for option, price in (("GPU", gpu_hour_price), ("CPU", cpu_hour_price)):
-        if not 0 <= price < math.inf:
-            raise UserError(f"the price of a {option} hour is {price:g}, but must be 0 (unknown) or more")
+    prices = _prices(gpu_hour_price, cpu_hour_price)
     given = inputs.load(evaluations, dataset_summary)
-    models, regimes = tables.counted(len(given.models), "model", "models"), ", ".join(given.regimes)
+    models, regimes = formats.counted(len(given.models), "model", "models"), ", ".join(given.regimes)
     say("compare", f"{models} ({regimes}) on {len(given.labels):,} test images")
-    found = results.build(given, run_id, gpu_hour_price, cpu_hour_price)
-    found["run"]["from_cache"] = inputs.from_cache(given, run_started)
+    found = build(given, run_id, prices, run_started)
     settings = {
         "run_id": run_id,
         "evaluations": len(given.models),
@@ -70,32 +66,38 @@ def compare(
     }
     with files.new_folder(output) as folder:
         pictures = plots.draw(folder, found, given)
-        found = files.header(KIND, started, settings) | found
-        files.write_json(folder / "results.json", found)
-        results_table(found).to_csv(folder / "results.csv", index=False)
-        files.write_text(folder / "report.html", page.html(found, given, pictures))
-        files.write_text(folder / "summary.md", page.markdown(found, given))
-        files.write_text(folder / "table.txt", f"{tables.terminal_table(found)}\n\n{found['recommendation']['why']}\n")
+        record: ComparisonRecord = {**files.header(KIND, started, settings), **found}
+        comparison.save(folder, record)
+        results_frame(record).to_csv(folder / "results.csv", index=False)
+        files.write_text(folder / "report.html", page.html(record, given, pictures))
+        files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
+        files.write_text(folder / "table.txt", summary.plain_text_summary(record))
     for name, copy in (("report.html", html_output), ("summary.md", markdown_output)):
         if copy:
             _copy(Path(output) / name, Path(copy))
     say("compare", "report written")
-    return found
+    return record
 
 
-def results_table(found: dict[str, Any]) -> pd.DataFrame:
-    """The content of `results.csv`: one row a regime, every metric with the ends of its interval, threshold, cost.
+def build(given: Inputs, run_id: str, prices: Prices | None = None, run_started: str = "") -> Results:
+    """Everything that `results.json` contains but its header: numbers, decision and reasons.
 
-    The floor has the last row.
+    Args:
+        given: checked evaluations and dataset summary.
+        run_id: the run's name, may be empty.
+        prices: of an hour of training; None for unknown.
+        run_started: when the run began (ISO 8601), see `inputs.from_cache`.
     """
-    rows = []
-    for name, regime in tables.all_rows(found).items():
-        row = {"regime": name, "title": REGIME_TITLES[name]}
-        for metric, entry in regime["metrics"].items():
-            low, high = entry["ci95"]
-            row |= {metric: entry["value"], f"{metric}_low": low, f"{metric}_high": high}
-        rows.append(row | {"threshold": regime["threshold"]["value"]} | regime["cost"])
-    return pd.DataFrame(rows)
+    findings = results.build(given, run_id, prices, run_started)
+    decision = recommendation.decide(findings)
+    return {**findings, "recommendation": {**decision, "why": " ".join(sentences(findings, decision))}}
+
+
+def _prices(gpu_hour: float, cpu_hour: float) -> Prices:
+    for machine, price in (("GPU", gpu_hour), ("CPU", cpu_hour)):
+        if not 0 <= price < math.inf:
+            raise UserError(f"the price of a {machine} hour is {price:g}, but must be 0 (unknown) or more")
+    return Prices(gpu_hour, cpu_hour)
 
 
 def _copy(source: Path, target: Path) -> None:

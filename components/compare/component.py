@@ -3,6 +3,7 @@
 from kfp.dsl import HTML, Artifact, Input, Markdown, Output
 
 from components.images import DATA_IMAGE
+from components.parameters import CompareParameters
 from components.step import step
 
 # Optional artifacts are `Input[...] = None`: see evaluate's component.
@@ -14,16 +15,15 @@ def compare(
     comparison: Output[Artifact],
     report: Output[HTML],
     summary: Output[Markdown],
+    parameters: CompareParameters,
     run_id: str = "",
     run_started: str = "",
-    gpu_hour_price: float = 0.0,
-    cpu_hour_price: float = 0.0,
     floor: Input[Artifact] = None,
     custom_cnn: Input[Artifact] = None,
     transfer_learning: Input[Artifact] = None,
     partial_fine_tuning: Input[Artifact] = None,
     full_fine_tuning: Input[Artifact] = None,
-):
+) -> None:
     """Compares the regimes: table, statistics, plots, report, recommendation.
 
     Args:
@@ -31,23 +31,30 @@ def compare(
         comparison: report.html, summary.md, results.json, results.csv and the plots.
         report: the report, for Kubeflow's pages.
         summary: its first screen, likewise.
+        parameters: each is an input of its own.
         run_id: the run's name in the report.
         run_started: when the run began (ISO 8601), so that the report can say what came from a cache.
-        gpu_hour_price: of an hour of training with a GPU, in any currency; 0 for unknown.
-        cpu_hour_price: of an hour of training without one.
-        floor: evaluation of the floor, which is no regime. Of it and of the regimes, any may be missing.
+        floor: evaluation of the baseline, which is not a regime. It and any regime may be missing.
         custom_cnn: evaluations of this regime, one for each seed.
         transfer_learning: likewise.
         partial_fine_tuning: likewise.
         full_fine_tuning: likewise.
     """
+    from dataclasses import asdict
+
     from components.compare.compare import compare as run
     from components.console import plain_errors
 
     given = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning, floor)
     evaluations = [evaluation.path for evaluation in given if evaluation]
-    prices = {"gpu_hour_price": gpu_hour_price, "cpu_hour_price": cpu_hour_price}
     with plain_errors():
         run(
-            evaluations, dataset_summary.path, comparison.path, run_id, report.path, summary.path, run_started, **prices
+            evaluations,
+            dataset_summary.path,
+            comparison.path,
+            run_id,
+            report.path,
+            summary.path,
+            run_started,
+            **asdict(parameters),
         )

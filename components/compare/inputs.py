@@ -1,16 +1,23 @@
-"""Brings the evaluations together and makes sure that they may be compared at all."""
+"""Reads the evaluations and checks that they can be compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from components.artifacts.dataset_summary import DatasetSummary
-from components.artifacts.evaluation import Evaluation, calibrated, load_all
+from components.artifacts.evaluation import (
+    Evaluation,
+    EvaluationRecord,
+    Explanations,
+    ExternalTestSet,
+    calibrated,
+    load_all,
+)
+from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR, REGIMES
 from components.console import UserError
 
@@ -21,74 +28,118 @@ class Model:
 
     Attributes:
         evaluation: the artifact.
-        seed: of its training.
         scores: float64 (N,), probability of pneumonia of each test image, in the order of `Inputs.labels`.
-        threshold: a score from here on means pneumonia.
-        external_scores: float64 (E,), likewise of each image of the second data set; None without one.
     """
 
     evaluation: Evaluation
-    seed: int
     scores: np.ndarray
-    threshold: float
-    external_scores: np.ndarray | None
+
+    @property
+    def record(self) -> EvaluationRecord:
+        """The content of `evaluation.json`, with the training record."""
+        return self.evaluation.results
+
+    @property
+    def regime(self) -> str:
+        """The regime, or `names.FLOOR` for the baseline."""
+        return self.record["regime"]
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        return int(self.record["seed"])
+
+    @property
+    def threshold(self) -> float:
+        """Scores at or above it mean pneumonia; chosen on validation."""
+        return float(self.record["threshold"]["value"])
 
     @property
     def calibrated_scores(self) -> np.ndarray:
-        """Scores (N,) as probabilities, after the calibration that was fitted on validation."""
-        fit = self.evaluation.results["calibration"]
+        """Scores, float64 (N,), as probabilities, after the calibration that was fitted on validation."""
+        fit = self.record["calibration"]
         return calibrated(self.scores, fit["temperature"], fit["offset"])
+
+    @property
+    def has_equal_scores(self) -> bool:
+        """Whether all test images have the same score."""
+        return bool(np.ptp(self.scores) == 0)
+
+    @property
+    def test_images(self) -> list[str]:
+        """Names of the test images, in the order of `Inputs.labels`."""
+        return self.evaluation.split("test").sort_values("image", kind="stable")["image"].astype(str).tolist()
+
+    def explanations(self) -> Explanations | None:
+        """The explanations in the order of `Inputs.labels`; None where there are none."""
+        found = self.evaluation.explanations()
+        if found is None:
+            return None
+        order = self.evaluation.split("test")["image"].argsort(kind="stable").to_numpy()
+        return Explanations(found.thumbnails[order], found.maps[order])
 
 
 @dataclass(frozen=True)
-class External:
-    """A second data set, on which nothing was trained or chosen.
+class ExternalImages:
+    """The external test set, on which nothing was trained or chosen.
 
     Attributes:
-        info: "source", "fingerprint", "images", "patients", "pneumonia".
+        info: what it is.
         labels: int64 (E,), 0 normal, 1 pneumonia.
-        patients: (E,), whom each image shows.
+        patients: str (E,), patient of each image.
+        scores: {(regime, seed): float64 (E,), probability of pneumonia of each image}, for every model.
     """
 
-    info: dict[str, Any]
+    info: ExternalTestSet
     labels: np.ndarray
     patients: np.ndarray
+    scores: dict[tuple[str, int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that is compared, on one and the same test set.
+    """Everything that is compared, on the same test set.
 
     Attributes:
         dataset: counts and quality of the data.
         labels: int64 (N,), 0 normal, 1 pneumonia.
-        patients: (N,), whom each image shows.
+        patients: str (N,), patient of each image.
         regimes: the models of each regime, by seed; regimes in the order of `REGIMES`.
-        floor: what every regime has to beat, if it was evaluated.
+        baseline: the baseline that every regime has to beat, if it was evaluated.
         subgroups: {name: (N,) bool}, the images of each subgroup that this test set has.
-        external: a second data set, if the models were scored on one.
+        external: the external test set, if the models were scored on one.
     """
 
     dataset: DatasetSummary
     labels: np.ndarray
     patients: np.ndarray
     regimes: dict[str, list[Model]]
-    floor: Model | None
+    baseline: Model | None
     subgroups: dict[str, np.ndarray]
-    external: External | None
+    external: ExternalImages | None
 
     @property
     def models(self) -> list[Model]:
         """All models of regimes, regime by regime."""
         return [model for models in self.regimes.values() for model in models]
 
+    @property
+    def groups(self) -> dict[str, list[Model]]:
+        """The models of each regime, and after them the baseline if there is one."""
+        return self.regimes | ({FLOOR: [self.baseline]} if self.baseline else {})
+
+    @property
+    def fewest_patients(self) -> int:
+        """Test patients of the class that has fewer of them."""
+        return min(len(set(self.patients[self.labels == label])) for label in (0, 1))
+
 
 def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inputs:
     """Reads the artifacts and checks that they belong together.
 
     Args:
-        evaluations: evaluation folders of regimes and at most one of the floor, in any order; one has all seeds of a
-            regime, or a single one.
+        evaluations: evaluation folders of regimes and at most one of the baseline, in any order; a folder has all seeds
+            of a regime, or a single one.
         dataset_summary: folder of the dataset summary.
 
     Raises:
@@ -100,21 +151,41 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
     loaded = sorted((own for folder in evaluations for own in load_all(folder)), key=_order)
     _check_unique(loaded)
     tables = [_test_table(evaluation, dataset) for evaluation in loaded]
-    second = [_table(evaluation, "external") for evaluation in loaded]
-    reference = tables[0]
+    external = _external(loaded)
     regimes: dict[str, list[Model]] = {}
-    floor = None
-    for evaluation, table, other in zip(loaded, tables, second, strict=True):
-        _check_same_images(loaded[0], reference, evaluation, table)
-        _check_same_images(loaded[0], second[0], evaluation, other)
-        if evaluation.results["regime"] == FLOOR:
-            floor = _model(evaluation, table, other)
+    baseline = None
+    for evaluation, table in zip(loaded, tables, strict=True):
+        _check_same_images(loaded[0], tables[0], evaluation, table)
+        model = Model(evaluation, _scores(table))
+        if model.regime == FLOOR:
+            baseline = model
         else:
-            regimes.setdefault(evaluation.results["regime"], []).append(_model(evaluation, table, other))
+            regimes.setdefault(model.regime, []).append(model)
     if not regimes:
-        raise UserError(f"{loaded[0].folder} is of the floor, which is no regime: pass an evaluation of a regime too")
-    external = None if second[0].empty else External(loaded[0].results["external"], *_truth(second[0]))
-    return Inputs(dataset, *_truth(reference), regimes, floor, _subgroups(reference), external)
+        raise UserError(
+            f"{loaded[0].folder} is of the baseline, which is not a regime: pass an evaluation of a regime too"
+        )
+    return Inputs(dataset, *_truth(tables[0]), regimes, baseline, _subgroups(tables[0]), external)
+
+
+def _external(evaluations: list[Evaluation]) -> ExternalImages | None:
+    """The external test set, once all evaluations are known to have the same one, or none."""
+    tables = [_table(evaluation, "external") for evaluation in evaluations]
+    for evaluation, table in zip(evaluations, tables, strict=True):
+        _check_same_images(evaluations[0], tables[0], evaluation, table)
+    if tables[0].empty:
+        return None
+    info = evaluations[0].results["external"]
+    if info is None:
+        raise UserError(
+            f"{evaluations[0].folder} has predictions on an external test set that evaluation.json does not describe: "
+            "evaluate the model again"
+        )
+    scores = {
+        (evaluation.results["regime"], int(evaluation.results["seed"])): _scores(table)
+        for evaluation, table in zip(evaluations, tables, strict=True)
+    }
+    return ExternalImages(info, *_truth(tables[0]), scores)
 
 
 def _truth(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +194,10 @@ def _truth(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The subgroups of which there are images, and others too; a kind of pneumonia is set against all normal images."""
+    """The subgroups of this test set that are neither empty nor all of it.
+
+    The subgroup of a kind of pneumonia consists of its images and all normal ones.
+    """
     normal, seen = (table["label"] == 0).to_numpy(), (table["patient_seen"] == 1).to_numpy()
     kinds = {kind: (table["subtype"] == kind).to_numpy() for kind in ("bacteria", "virus")}
     found = {kind: rows | normal for kind, rows in kinds.items() if rows.any()}
@@ -146,7 +220,7 @@ def _check_unique(evaluations: list[Evaluation]) -> None:
         if first is not evaluation.folder:
             raise UserError(
                 f"{first} and {evaluation.folder} are both {evaluation.results['regime']} with seed "
-                f"{evaluation.results['seed']}: pass one evaluation a regime and seed"
+                f"{evaluation.results['seed']}: pass one evaluation per regime and seed"
             )
 
 
@@ -173,7 +247,7 @@ def _table(evaluation: Evaluation, split: str) -> pd.DataFrame:
     table["score"] = pd.to_numeric(table["score"], errors="coerce")
     if not np.isfinite(table["score"]).all():
         raise UserError(
-            f"{evaluation.folder} has scores that are no numbers, so its training diverged: "
+            f"{evaluation.folder} has scores that are not numbers, so its training diverged: "
             "train that regime again with a lower learning rate"
         )
     return table
@@ -188,20 +262,9 @@ def _check_same_images(first: Evaluation, reference: pd.DataFrame, other: Evalua
         )
 
 
-def _model(evaluation: Evaluation, table: pd.DataFrame, second: pd.DataFrame) -> Model:
-    external = None if second.empty else _scores(second)
-    return Model(
-        evaluation,
-        int(evaluation.results["seed"]),
-        _scores(table),
-        float(evaluation.results["threshold"]["value"]),
-        external,
-    )
-
-
 def _scores(table: pd.DataFrame) -> np.ndarray:
-    # Models give float32 and the file keeps nine digits: the way over float32 brings the exact score back, so that
-    # an image whose score is the threshold itself stays on its side.
+    # Models return float32 and the file keeps nine digits. Converting by way of float32 restores the exact score, so
+    # that an image whose score equals the threshold stays on its side.
     return table["score"].to_numpy(np.float32).astype(np.float64)
 
 
@@ -210,11 +273,11 @@ def from_cache(inputs: Inputs, run_started: str) -> list[str]:
 
     Args:
         inputs: what is compared.
-        run_started: when the run began (ISO 8601). Where that is unknown (empty, or a placeholder that an older
-            Kubeflow left as it was), nothing can be told.
+        run_started: when the run began (ISO 8601). If that is unknown (empty, or a placeholder that an older Kubeflow
+            did not replace), nothing is taken to be cached.
 
     Returns:
-        "dataset", and regimes of which at least one training was taken.
+        "dataset", and regimes with at least one training that was taken from an earlier run.
     """
     try:
         began = datetime.fromisoformat(run_started)
@@ -222,11 +285,11 @@ def from_cache(inputs: Inputs, run_started: str) -> list[str]:
         return []
     began = began if began.tzinfo else began.replace(tzinfo=UTC)
 
-    def earlier(made_by: dict[str, str]) -> bool:
+    def earlier(made_by: MadeBy) -> bool:
         return datetime.fromisoformat(made_by["finished"]) < began
 
     trainings = {
-        regime: any(earlier(model.evaluation.results["training"]["made_by"]) for model in models)
+        regime: any(earlier(model.record["training"]["made_by"]) for model in models)
         for regime, models in inputs.regimes.items()
     }
     return ["dataset"] * earlier(inputs.dataset.info["made_by"]) + [

@@ -1,16 +1,14 @@
-"""Whole runs, side by side: what each was made of, and whether their test images are the same."""
+"""Reads two whole runs and checks what they have in common: regimes and test images."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.names import REGIMES
 from components.compare import inputs
 from components.compare.inputs import Inputs
-from components.compare.report import tables
 from components.console import UserError
 
 
@@ -85,10 +83,10 @@ def shared_regimes(a: Run, b: Run) -> list[str]:
 
 
 def same_test_images(a: Run, b: Run) -> bool:
-    """Whether both runs were judged on the same pictures, at whatever resolution.
+    """Whether both runs were evaluated on the same images, at whatever resolution.
 
     Names, labels and patients must agree, and so must the kind of source and the counts of the files that it had.
-    Simulated images of the same name differ with the settings of the simulation, so these must agree too.
+    Simulated images of the same name differ with the settings of the simulation, so these must agree as well.
     """
     first, second = (run.inputs.models[0].evaluation.split("test").sort_values("image") for run in (a, b))
     columns = ["image", "label", "patient"]
@@ -97,48 +95,11 @@ def same_test_images(a: Run, b: Run) -> bool:
 
 
 def _origin(run: Run) -> dict[str, Any]:
-    """What decides about the pictures themselves."""
+    """What determines the content of the images."""
     info = run.inputs.dataset.info
     if info["source"]["name"] != "synthetic":
+        quality = cast(dict[str, Any], info["quality"])
         return {"source": info["source"]["name"]} | {
-            name: info["quality"].get(name) for name in ("images", "patients", "counts", "duplicates")
+            name: quality.get(name) for name in ("images", "patients", "counts", "duplicates")
         }
-    return info.get("ingest", {}).get("arguments", {"fingerprint": info["fingerprint"]})
-
-
-def differing(a: Run, b: Run) -> list[tuple[str, str, str]]:
-    """What the two runs were made with, where that differs: (what, in the first, in the second)."""
-    first, second = _facts(a), _facts(b)
-    names = dict.fromkeys([*first, *second])
-    rows = [(name, first.get(name, "–"), second.get(name, "–")) for name in names]
-    return [row for row in rows if row[1] != row[2]]
-
-
-def _facts(run: Run) -> dict[str, str]:
-    """What a run was made with, as a person reads it."""
-    info, models = run.inputs.dataset.info, run.inputs.models
-    trainings = [model.evaluation.results["training"] for model in models]
-    backbones = {tables.backbone(own) for own in (one["backbone"] for one in trainings) if own}
-    arguments = trainings[0]["made_by"]["arguments"]
-    skipped = ("regime", "seed", "backbone", "weights")
-    return {
-        "backbone": _listed(backbones) or "none",
-        "image size": f"{info['image_size']} px",
-        "hardware": _listed({_hardware(training["hardware"]) for training in trainings}),
-        "source": f"{info['source']['name']}: {info['source']['description']}",
-        "dataset fingerprint": info["fingerprint"],
-        "test images": f"{len(run.inputs.labels):,}",
-        "regimes": _listed(run.inputs.regimes),
-        "seeds": _listed(sorted({str(model.seed) for model in models})),
-        **{name.replace("_", " "): str(value) for name, value in arguments.items() if name not in skipped},
-        **{f"version of {name}": version for name, version in trainings[0]["made_by"]["versions"].items()},
-    }
-
-
-def _hardware(machine: dict[str, Any]) -> str:
-    graphics = f"GPU {machine['gpu']}" if machine["gpu"] else "no GPU"
-    return f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:g} GB, {graphics}"
-
-
-def _listed(parts: Sequence[str] | set[str] | dict[str, Any]) -> str:
-    return "; ".join(sorted(parts) if isinstance(parts, set) else parts)
+    return info["ingest"]["arguments"] if info.get("ingest") else {"fingerprint": info["fingerprint"]}

@@ -15,7 +15,8 @@ from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.names import BASELINE
 from components.artifacts.prepared_dataset import PreparedDataset, Split
 from components.artifacts.trained_model import TrainingRecord
-from components.evaluate.results import check_target, evaluate_model, load_external_test
+from components.evaluate.results import evaluate_model, load_external_test
+from components.parameters import BaselineParameters
 
 SIDE = 24
 """Height and width of a thumbnail in px."""
@@ -25,24 +26,23 @@ PENALTY = 1.0
 
 
 def evaluate_floor(
-    dataset: str | Path, output: str | Path, target_sensitivity: float = 0.0, external: str | Path | None = None
+    dataset: str | Path, output: str | Path, parameters: BaselineParameters, external: str | Path | None = None
 ) -> EvaluationRecord:
     """Fits the baseline on the training split and evaluates it like a trained network.
 
     Args:
         dataset: folder of the prepared dataset.
         output: folder of the evaluation, made anew.
-        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
+        parameters: how the threshold is chosen.
         external: folder of a second prepared dataset, all of whose images are scored too.
 
     Returns:
         The content of `evaluation.json`; its regime is `names.BASELINE`.
 
     Raises:
-        UserError: the dataset is missing, or the target sensitivity is not between 0 and 1.
+        UserError: the dataset is missing.
     """
     started = files.now()
-    check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
     external_test = load_external_test(external, data)
     train = data.splits["train"]
@@ -57,7 +57,7 @@ def evaluate_floor(
             lambda images: _scores(model, images),
             data,
             training,
-            target_sensitivity,
+            parameters.target_sensitivity,
             batch_size=1,
             started=started,
             speaker=speaker,

@@ -3,6 +3,7 @@
 from kfp.dsl import Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
 from components.images import TRAIN_IMAGE
+from components.parameters import BaselineParameters, EvaluateParameters
 from components.step import step
 
 # An optional artifact is `Input[...] = None`, not `Optional[Input[...]]`: Kubeflow hands inputs over without their
@@ -16,10 +17,9 @@ def evaluate(
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     classification: Output[ClassificationMetrics],
-    target_sensitivity: float = 0.0,
+    parameters: EvaluateParameters,
     external_dataset: Input[Dataset] = None,
-    report_images: bool = True,
-):
+) -> None:
     """Scores the trained models of one regime on validation and test.
 
     Args:
@@ -28,9 +28,8 @@ def evaluate(
         evaluation: for each seed predictions, threshold, metrics, curves, speed, robustness.
         metrics: test metrics and costs, means over the seeds, for Kubeflow's table.
         classification: confusion matrix and ROC curve on test, of the first seed, for Kubeflow's plots.
-        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
-        external_dataset: a second dataset, from another hospital; all of its images are scored too.
-        report_images: keep small test images, and where the model looked in them, for the report.
+        parameters: each is an input of its own.
+        external_dataset: prepared external test set, of other patients; all of its images are scored too.
     """
     from components.artifacts.names import CLASSES
     from components.console import plain_errors
@@ -39,7 +38,7 @@ def evaluate(
 
     external = external_dataset.path if external_dataset else None
     with plain_errors():
-        results = run(prepared_dataset.path, model.path, evaluation.path, target_sensitivity, external, report_images)
+        results = run(prepared_dataset.path, model.path, evaluation.path, parameters, external)
     for name, value in kubeflow.scalars(results).items():
         metrics.log_metric(name, value)
     classification.log_confusion_matrix(list(CLASSES), kubeflow.matrix(results[0]))
@@ -51,17 +50,17 @@ def evaluate_floor(
     prepared_dataset: Input[Dataset],
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
-    target_sensitivity: float = 0.0,
+    parameters: BaselineParameters,
     external_dataset: Input[Dataset] = None,
-):
-    """Fits a logistic regression on thumbnails and scores it: the floor that networks have to beat.
+) -> None:
+    """Fits a logistic regression on thumbnails and scores it: the baseline that networks have to beat.
 
     Args:
         prepared_dataset: what preprocess made.
         evaluation: predictions, threshold, metrics, curves, speed, robustness, as of a trained model.
         metrics: test metrics and costs, for Kubeflow's table.
-        target_sensitivity: what the threshold is to reach on validation; 0 leaves it to Youden's J.
-        external_dataset: a second dataset, from another hospital; all of its images are scored too.
+        parameters: each is an input of its own.
+        external_dataset: prepared external test set, of other patients; all of its images are scored too.
     """
     from components.console import plain_errors
     from components.evaluate import kubeflow
@@ -69,6 +68,6 @@ def evaluate_floor(
 
     external = external_dataset.path if external_dataset else None
     with plain_errors():
-        results = run(prepared_dataset.path, evaluation.path, target_sensitivity, external)
+        results = run(prepared_dataset.path, evaluation.path, parameters, external)
     for name, value in kubeflow.scalars([results]).items():
         metrics.log_metric(name, value)

@@ -3,25 +3,24 @@
 from functools import partial
 from pathlib import Path
 
-import keras
-
 from components.artifacts import evaluation, files, trained_model
 from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
-from components.evaluate.results import check_target, evaluate_model, load_external_test
+from components.evaluate.results import evaluate_model, load_external_test
 from components.inference import gradcam
+from components.inference.loading import load_model
 from components.inference.scoring import BATCH_SIZE, score
+from components.parameters import EvaluateParameters
 
 
 def evaluate(
     dataset: str | Path,
     models: str | Path,
     output: str | Path,
-    target_sensitivity: float = 0.0,
+    parameters: EvaluateParameters,
     external: str | Path | None = None,
-    report_images: bool = True,
 ) -> list[EvaluationRecord]:
     """Evaluates the models of one regime, one for each seed, on the validation and the test split.
 
@@ -31,18 +30,15 @@ def evaluate(
         dataset: folder of the prepared dataset.
         models: folder of the trained models.
         output: folder of the evaluations, made anew.
-        target_sensitivity: what thresholds are to reach on validation; 0 leaves them to Youden's J.
+        parameters: how thresholds are chosen, and whether small images are kept for the report.
         external: folder of a second prepared dataset, all of whose images are scored too.
-        report_images: keep small test images, and where the model looked in them, for the report.
 
     Returns:
         The content of `evaluation.json` for each seed.
 
     Raises:
-        UserError: dataset or models are missing or do not fit each other, or the target sensitivity is not between 0
-            and 1.
+        UserError: dataset or models are missing, or do not fit each other.
     """
-    check_target(target_sensitivity)
     data = PreparedDataset.load(dataset)
     external_test = load_external_test(external, data)
     trained = trained_model.load_all(models)
@@ -52,21 +48,23 @@ def evaluate(
         results = []
         for model in trained:
             started, seed = files.now(), model.training["seed"]
-            network = keras.models.load_model(model.model_file, compile=False)
+            network = load_model(model.model_file)
             predict = partial(score, network)
             predict(data.splits["test"].images[:BATCH_SIZE])  # compilation must not count as inference time
+            test_images = data.splits["test"].images
+            explanations = gradcam.explain(network, test_images) if parameters.report_images else None
             results.append(
                 evaluate_model(
                     predict,
                     data,
                     model.training,
-                    target_sensitivity,
+                    parameters.target_sensitivity,
                     batch_size=BATCH_SIZE,
                     started=started,
                     speaker=f"evaluate {model.training['regime']}{f', seed {seed}' if len(trained) > 1 else ''}",
                     folder=files.seed_folder(folder, seed),
                     external=external_test,
-                    explanations=gradcam.explain(network, data.splits["test"].images) if report_images else None,
+                    explanations=explanations,
                 )
             )
         evaluation.save_index(folder, results)

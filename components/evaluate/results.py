@@ -25,18 +25,6 @@ Predict = Callable[[np.ndarray], np.ndarray]
 """Takes images, uint8 (N, H, W); returns their probabilities of pneumonia, float64 (N,)."""
 
 
-def check_target(target_sensitivity: float) -> None:
-    """Checks a target sensitivity.
-
-    Raises:
-        UserError: it is not between 0 and 1.
-    """
-    if not 0 <= target_sensitivity <= 1:
-        raise UserError(
-            f"target sensitivity is {target_sensitivity:g}, but must be from 0 (maximises Youden's J instead) to 1"
-        )
-
-
 def evaluate_model(
     predict: Predict,
     data: PreparedDataset,

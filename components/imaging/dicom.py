@@ -17,17 +17,17 @@ from pydicom.tag import Tag
 from pydicom.valuerep import VR
 
 from components.artifacts.raw_dataset import BLANK
-from components.imaging import dicom_shown, dicom_stored
+from components.imaging import dicom_shown, dicom_stored, jpeg_lossless
 from components.imaging import dicom_tags as tags
 from components.imaging.dicom_tags import UnusableError
 
 SYNTAXES = (
     *(uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian, uid.RLELossless),
     *(uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEG2000Lossless, uid.JPEG2000),
+    *jpeg_lossless.SYNTAXES,
 )
-"""Transfer syntaxes that pydicom decodes by itself or with Pillow; deflated files are read besides. JPEG Lossless and
-JPEG-LS need one of two libraries: one has a licence (GPL) that this project's users may not want, the other a long
-record of faults with hostile files."""
+"""Transfer syntaxes that are read: pydicom decodes them by itself or with Pillow, `jpeg_lossless` those of its own.
+Deflated files are read besides."""
 
 MAX_INFLATED_BYTES = 250_000_000
 """A deflated data set that holds more is refused: the largest image allowed has 200 MB at 16 bits a pixel."""
@@ -178,6 +178,9 @@ def _check_compressed(dataset: pydicom.Dataset, rows: int, columns: int, size: i
             raise UnusableError(
                 f"its DICOM run lengths have {segments} bytes a pixel where the file declares {declared}"
             )
+        return
+    if dataset.file_meta.TransferSyntaxUID in jpeg_lossless.SYNTAXES:
+        jpeg_lossless.check(dataset, packed)
         return
     with Image.open(io.BytesIO(packed), formats=("JPEG", "JPEG2000")) as image:
         if image.size != (columns, rows):

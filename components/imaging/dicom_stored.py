@@ -9,6 +9,7 @@ from pydicom.pixels import pixel_array
 from pydicom.pixels.utils import get_j2k_parameters
 
 from components.imaging import dicom_tags as tags
+from components.imaging import jpeg_lossless
 from components.imaging.dicom_tags import UnusableError
 
 OVERLAY_POSITIONS = [0x60000102 + (group << 16) for group in range(0, 0x20, 2)]
@@ -79,12 +80,17 @@ def read(dataset: pydicom.Dataset) -> Stored:
     """
     allocated, bits, high = layout(dataset)
     signed = int(dataset.PixelRepresentation) == 1
-    decoded = pixel_array(dataset, raw=True, correct_unused_bits=False, allow_excess_frames=False)
+    if dataset.file_meta.TransferSyntaxUID in jpeg_lossless.SYNTAXES:
+        decoded = jpeg_lossless.decode(_frame(dataset))
+    else:
+        decoded = pixel_array(dataset, raw=True, correct_unused_bits=False, allow_excess_frames=False)
     full = np.ascontiguousarray(decoded, dtype=np.dtype(f"{'i' if signed else 'u'}{allocated // 8}"))
     low = high + 1 - bits
     if low and _precision(dataset) <= bits:
         # A compressed image of no more bits than are stored holds the values themselves (PS3.5, 8.2.4).
         low = 0
+    if not low and dataset.file_meta.TransferSyntaxUID == uid.JPEGLSNearLossless:
+        full = _without_overshoot(full, bits, jpeg_lossless.header(_frame(dataset)))
     top = 8 * full.dtype.itemsize - bits
     values = full << (top - low) if low < top else full
     values = values >> top  # a shift to the right repeats the sign
@@ -94,12 +100,28 @@ def read(dataset: pydicom.Dataset) -> Stored:
     return Stored(values, bits, padding)
 
 
+def _without_overshoot(full: np.ndarray, bits: int, header: jpeg_lossless.Header) -> np.ndarray:
+    """The values without the errors of a lossy compression that lead out of the stored bits: 4096 is white, as 4095."""
+    if header.precision <= bits:
+        return full  # then there are no further bits
+    lowest = -(1 << (bits - 1)) if full.dtype.kind == "i" else 0
+    near = np.clip(full, lowest, lowest + (1 << bits) - 1)
+    return np.where(np.abs(full.astype(np.int64) - near) <= header.near, near, full)
+
+
 def _precision(dataset: pydicom.Dataset) -> int:
     """Of how many bits the compressed image says that it is; 32 where the pixels lie as declared."""
-    if dataset.file_meta.TransferSyntaxUID not in (uid.JPEG2000, uid.JPEG2000Lossless):
-        return 8 if dataset.file_meta.TransferSyntaxUID in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) else 32
-    frame = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
-    return int(get_j2k_parameters(frame).get("precision", 32))
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in jpeg_lossless.SYNTAXES:
+        return jpeg_lossless.header(_frame(dataset)).precision
+    if syntax in (uid.JPEG2000, uid.JPEG2000Lossless):
+        return int(get_j2k_parameters(_frame(dataset)).get("precision", 32))
+    return 8 if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) else 32
+
+
+def _frame(dataset: pydicom.Dataset) -> bytes:
+    """The compressed image, of all its fragments."""
+    return pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
 
 
 def _padding(dataset: pydicom.Dataset, full: np.ndarray, values: np.ndarray, bits: int) -> np.ndarray:

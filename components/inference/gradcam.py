@@ -1,9 +1,10 @@
-"""Where a model looks: Grad-CAM (Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74) for many images in one pass.
+"""Grad-CAM (Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74) for batches of images.
 
-Grad-CAM weighs the last feature maps by the mean gradient of the logit in each and keeps what speaks for the class. All
-our networks end in a global average of these maps and a head that is linear in the averages (dropout and batch
-normalisation do not change that once training is over). The gradient is then the same in every image, one number a
-channel, and the map is one weighted sum: no gradient has to be computed, and any backend of Keras will do.
+Grad-CAM weights the last feature maps by the mean gradient of the logit with respect to each, and keeps the positive
+part of the sum. All networks of this project end in global average pooling of these maps and a head that is linear in
+the averages (at inference, dropout and batch normalisation do not change that). The gradient is then the same for every
+image, one number per channel, and the heat map is one weighted sum: no gradient has to be computed, and every backend
+of Keras works.
 """
 
 import math
@@ -14,56 +15,50 @@ import numpy as np
 from PIL import Image
 
 from components.artifacts.evaluation import Explanations
-
-BATCH_SIZE = 64
+from components.inference.scoring import predict_batches
 
 THUMBNAIL, SMALLEST_THUMBNAIL = 64, 16
-"""Height and width of thumbnails (px); less where there are very many images."""
+"""Largest and smallest height and width of thumbnails (px)."""
 
 THUMBNAILS_BYTES = 20_000_000
-"""All thumbnails together: from 4,900 test images on they become smaller."""
+"""Maximum size of all thumbnails together: they become smaller above 4,900 test images."""
 
 
 @dataclass(frozen=True)
 class Explainer:
-    """A model taken apart for its maps.
+    """A model split into its feature maps and its head.
 
     Attributes:
-        maps: takes uint8 (N, H, W, 1), gives the last feature maps, float32 (N, G, G, C).
-        weights: float32 (C,), the gradient of the logit in a channel's average.
+        maps: model from uint8 (N, H, W, 1) to the last feature maps, float32 (N, G, G, C).
+        weights: float32 (C,), the gradient of the logit with respect to the average of each channel.
     """
 
     maps: keras.Model
     weights: np.ndarray
 
     def heat(self, images: np.ndarray) -> np.ndarray:
-        """What each place adds to the logit, where it speaks for pneumonia.
+        """Heat maps: the positive contributions of each position to the logit of pneumonia.
 
         Args:
             images: uint8 (N, H, W).
 
         Returns:
-            float32 (N, G, G), nowhere below 0.
+            float32 (N, G, G), non-negative.
         """
-        parts = []
-        for start in range(0, len(images), BATCH_SIZE):
-            batch = images[start : start + BATCH_SIZE]
-            # The last batch is filled up, so that the backend compiles for one shape only.
-            padded = batch[np.arange(BATCH_SIZE).clip(max=len(batch) - 1)]
-            features = np.asarray(self.maps.predict_on_batch(padded[..., None]), np.float32)[: len(batch)]
-            parts.append(np.maximum(features @ self.weights / math.prod(features.shape[1:3]), 0))
+        batches = map(np.float32, predict_batches(self.maps, images))
+        parts = [np.maximum(maps @ self.weights / math.prod(maps.shape[1:3]), 0) for maps in batches]
         return np.concatenate(parts)
 
 
 def take_apart(model: keras.Model) -> Explainer | None:
-    """Finds the last feature maps of a model, and how its head weighs them; needs no names of layers.
+    """Finds the last feature maps of a model, and the weights of its head; does not depend on names of layers.
 
     Args:
-        model: uint8 (N, H, W, 1) to the probability of pneumonia (N, 1); one layer after another, of which one is the
+        model: from uint8 (N, H, W, 1) to the probability of pneumonia (N, 1); a sequence of layers, one of which is the
             network that ends in the logit.
 
     Returns:
-        None where the model is built otherwise, or its head is not linear in the averages of the last feature maps.
+        None if the model has another structure, or its head is not linear in the averages of the last feature maps.
     """
     x = inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
     for layer in model.layers:
@@ -82,7 +77,7 @@ def take_apart(model: keras.Model) -> Explainer | None:
 
 
 def _linear_weights(head: keras.Model) -> np.ndarray | None:
-    """The weights (C,) of a head that takes (N, C) and gives (N, 1); None where it is not linear."""
+    """The weights (C,) of a head from (N, C) to (N, 1); None if it is not linear."""
     units = np.eye(head.input_shape[-1], dtype=np.float32)
     zero, one, minus = (np.asarray(head(points, training=False))[:, 0] for points in (0 * units, units, -units))
     weights = one - zero
@@ -90,14 +85,14 @@ def _linear_weights(head: keras.Model) -> np.ndarray | None:
 
 
 def explain(model: keras.Model, images: np.ndarray) -> Explanations | None:
-    """Maps and thumbnails of images, for who has neither the model nor the images.
+    """Heat maps and thumbnails of images, for a report that has neither the model nor the images.
 
     Args:
         model: as for `take_apart`.
         images: uint8 (N, H, W).
 
     Returns:
-        None where the model cannot be taken apart.
+        None if Grad-CAM cannot be applied to the model.
     """
     explainer = take_apart(model)
     if explainer is None:

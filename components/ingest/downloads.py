@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -24,7 +24,7 @@ from components.console import UserError
 from components.ingest import retries
 from components.ingest.archives import MAX_BYTES, room_for
 from components.ingest.cache import cache_folder, only_one
-from components.ingest.urls import check_url, file_name, shown_url
+from components.source_checks import check_url, shown_url
 
 TIMEOUTS = (15, 60)
 """Timeouts in seconds: for connecting, and for the next byte."""
@@ -98,7 +98,7 @@ class _Download:
     ) -> None:
         self._url, self._checksum, self._allow_http, self._missing = url, checksum, allow_http, missing
         self._name = shown_url(url)
-        self._whole = folder / file_name(url)
+        self._whole = folder / _file_name(url)
         self._partial = folder / "partial"
         self._partial_state, self._whole_state = folder / "partial.json", folder / "whole.json"
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "pneumonia-benchmark"} | headers
@@ -266,6 +266,12 @@ def _read_state(path: Path) -> _State:
         "modified": modified if isinstance(modified, str) else "",
         "size": size if isinstance(size, int) else 0,
     }
+
+
+def _file_name(url: str) -> str:
+    """The last part of a URL's path as a safe file name."""
+    name = re.sub(r"[^\w.-]", "_", unquote(urlsplit(url).path).rpartition("/")[2], flags=re.ASCII).lstrip(".")
+    return f"file-{name[-80:]}"
 
 
 def _digest(path: Path, checksum: str) -> str:

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -24,38 +24,20 @@ from components.ingest.labels import read_labels, table_of
 from components.ingest.layout import Found, count_ignored, find_images, ignored_folders
 from components.ingest.patients import KEY_VARIABLE, fingerprint_for_key, key_of, patient_of, pseudonym
 from components.ingest.sources import open_source
-from components.ingest.urls import shown_url
+from components.parameters import IngestParameters
+from components.source_checks import shown_url
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 AHEAD = 2
 """Files per core that are inspected ahead of the one to be stored next."""
 
 
-def ingest(
-    output: str | Path,
-    source: str = "synthetic",
-    path: str = "",
-    synthetic_images: int = 1200,
-    synthetic_size: int = 160,
-    synthetic_difficulty: float = 0.5,
-    seed: int = 1,
-    max_bad_fraction: float = raw_dataset.MAX_BAD_FRACTION,
-    sha256: str = "",
-    pneumoniamnist_size: int = 128,
-) -> QualityRecord:
+def ingest(output: str | Path, parameters: IngestParameters) -> QualityRecord:
     """Imports a dataset and describes its quality.
 
     Args:
         output: the raw dataset's folder, made anew.
-        source: one of `names.SOURCES`, or a URL that begins with one of `names.SOURCE_URLS`.
-        path: where the data are, for sources that have a place; the dataset's id for Kaggle.
-        synthetic_images: how many radiographs to simulate.
-        synthetic_size: length of their shorter side in px, about.
-        synthetic_difficulty: from 0 (easy) to 1.
-        seed: of the simulation.
-        max_bad_fraction: the run fails where more of the files than this cannot be used (0 to 1).
-        sha256: of the archive behind an https URL; "" does not check it.
-        pneumoniamnist_size: side of PneumoniaMNIST's images in px: 28, 64, 128 or 224.
+        parameters: where the images come from, and how many of its files may be unusable.
 
     Returns:
         The content of `quality.json`.
@@ -64,20 +46,17 @@ def ingest(
         UserError: the source is not available, too many of its files are unusable, or a class has no usable images.
     """
     started = files.now()
-    arguments = {name: value for name, value in locals().items() if name not in ("output", "started")}
-    arguments["source"] = shown_url(source)
-    raw_dataset.check_fraction(max_bad_fraction)
-    for place in (path, output):
+    arguments = asdict(parameters) | {"source": shown_url(parameters.source)}
+    for place in (parameters.path, output):
         console.check_name(place)
-    simulation = synthetic_images, synthetic_size, seed, synthetic_difficulty
-    origin = open_source(source, path, sha256, pneumoniamnist_size, *simulation)
+    origin = open_source(parameters)
     with tempfile.TemporaryDirectory(prefix="ingest-") as workspace, files.new_folder(output) as folder:
         place = origin.fetch(Path(workspace))
         # Messages must not name the temporary workspace, which the user does not know.
         name = origin.description() if place.is_relative_to(workspace) else str(place)
         found, ignored, ignored_files = _find(place, name)
         manifest, unknown, refused = _store(found, folder)
-        raw_dataset.check_refused(refused, len(found), max_bad_fraction)
+        raw_dataset.check_refused(refused, len(found), parameters.max_bad_fraction)
         _check_classes(manifest, len(refused))
         report: QualityRecord = {
             **files.header(raw_dataset.KIND, started, arguments),

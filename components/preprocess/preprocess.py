@@ -6,6 +6,7 @@ import itertools
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -19,19 +20,16 @@ from components.artifacts.dataset_summary import Copies, Counts, DatasetRecord, 
 from components.artifacts.names import CLASSES, SPLITS
 from components.artifacts.raw_dataset import (
     BLANK,
-    MAX_BAD_FRACTION,
     ImageReader,
     RawDataset,
     RefusedFile,
-    check_fraction,
     check_refused,
 )
 from components.console import UserError
 from components.imaging import decoding
+from components.parameters import PreprocessParameters
 from components.preprocess import copies, splitting
 
-SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
-LARGEST_SEED = 2**32 - 1
 EXAMPLES_A_CLASS = 8
 EXAMPLE_SIZE = 192
 """Largest size (px) of an example image, since the report embeds the picture."""
@@ -44,15 +42,7 @@ HASHED = 64
 
 
 def preprocess(
-    raw_dataset: str | Path,
-    output: str | Path,
-    summary: str | Path,
-    image_size: int = 96,
-    seed: int = 1,
-    deduplicate: bool = False,
-    resplit: bool = False,
-    report_images: bool = True,
-    max_bad_fraction: float = MAX_BAD_FRACTION,
+    raw_dataset: str | Path, output: str | Path, summary: str | Path, parameters: PreprocessParameters
 ) -> DatasetRecord:
     """Prepares a dataset for training.
 
@@ -60,13 +50,7 @@ def preprocess(
         raw_dataset: folder of the raw dataset.
         output: the prepared dataset's folder, made anew.
         summary: the dataset summary's folder, made anew.
-        image_size: height and width of the prepared images in px.
-        seed: of the split.
-        deduplicate: leave copies out, also re-encoded and resized ones, as `copies.to_drop` says.
-        resplit: ignore the source's splits and make new ones, by patient.
-        report_images: put example images into the summary, from which the report takes them.
-        max_bad_fraction: the run fails where more of the source's files than this cannot be used (0 to 1), those that
-            ingest refused included.
+        parameters: image size, splits, copies, and how many of the files may be unusable.
 
     Returns:
         The content of `dataset.json`.
@@ -76,52 +60,40 @@ def preprocess(
             image of a class.
     """
     started = files.now()
-    given = locals()
-    arguments = {name: given[name] for name in given if name not in ("raw_dataset", "output", "summary", "started")}
-    _check(raw_dataset, output, summary, image_size, seed, max_bad_fraction)
+    _check_folders(raw_dataset, output, summary)
     raw = RawDataset.load(raw_dataset)
     with files.new_folder(output) as folder:
         decoded = folder / "decoded.npy"
-        manifest, refused = _decode_all(raw, image_size, decoded)
+        manifest, refused = _decode_all(raw, parameters.image_size, decoded)
         refused = raw.quality["refused"] + refused
-        check_refused(refused, len(manifest) + len(refused), max_bad_fraction)
+        check_refused(refused, len(manifest) + len(refused), parameters.max_bad_fraction)
         found = _find_copies(decoded)
-        splits, rule, dropped = _divide(found, manifest, seed, deduplicate, resplit)
+        splits, rule, dropped = _divide(found, manifest, parameters)
         _store(decoded, manifest, splits, folder)
         decoded.unlink()
         info: DatasetRecord = {
-            **files.header(prepared_dataset.KIND, started, arguments),
+            **files.header(prepared_dataset.KIND, started, asdict(parameters)),
             "source": raw.quality["source"],
             "ingest": raw.quality["made_by"],
-            "image_size": image_size,
+            "image_size": parameters.image_size,
             "resize": decoding.DESCRIPTION,
             "split_rule": rule,
-            "deduplicated": deduplicate,
-            "resplit": resplit,
+            "deduplicated": parameters.deduplicate,
+            "resplit": parameters.resplit,
             "splits": {name: _counts(folder, name) for name in SPLITS},
             "fingerprint": prepared_dataset.fingerprint(folder),
             "quality": _quality(raw, refused, copies.describe(found, manifest, splits.to_numpy(), dropped)),
         }
         files.write_json(folder / "dataset.json", info)
         with files.new_folder(summary) as small:
-            dataset_summary.save(small, folder / "dataset.json", _examples(folder) if report_images else None)
+            dataset_summary.save(
+                small, folder / "dataset.json", _examples(folder) if parameters.report_images else None
+            )
     _say(info, refused[len(raw.quality["refused"]) :])
     return info
 
 
-def _check(
-    raw_dataset: str | Path,
-    output: str | Path,
-    summary: str | Path,
-    image_size: int,
-    seed: int,
-    max_bad_fraction: float,
-) -> None:
-    check_fraction(max_bad_fraction)
-    if not SMALLEST_SIZE <= image_size <= LARGEST_SIZE:
-        raise UserError(f"image size is {image_size}, but must be from {SMALLEST_SIZE} to {LARGEST_SIZE} px")
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UserError(f"seed is {seed}, but must be from 0 to {LARGEST_SEED}")
+def _check_folders(raw_dataset: str | Path, output: str | Path, summary: str | Path) -> None:
     for one, other in itertools.permutations([Path(path).resolve() for path in (raw_dataset, output, summary)], 2):
         if one.is_relative_to(other):
             raise UserError(
@@ -140,7 +112,7 @@ def _quality(raw: RawDataset, refused: list[RefusedFile], found: Copies) -> Prep
 
 
 def _divide(
-    copied: list[np.ndarray], manifest: pd.DataFrame, seed: int, deduplicate: bool, resplit: bool
+    copied: list[np.ndarray], manifest: pd.DataFrame, parameters: PreprocessParameters
 ) -> tuple[pd.Series, str, np.ndarray]:
     """Assigns the images to splits.
 
@@ -148,10 +120,10 @@ def _divide(
         The split of each image ("" for removed copies), how the splits were made, and bool (N,) whether an image was
         removed.
     """
-    dropped = copies.to_drop(copied, manifest) if deduplicate else np.zeros(len(manifest), bool)
+    dropped = copies.to_drop(copied, manifest) if parameters.deduplicate else np.zeros(len(manifest), bool)
     # With new splits, patients who share a picture are kept together.
-    linked = manifest.assign(patient=copies.linked_patients(copied, manifest)) if resplit else manifest
-    splits, rule = splitting.split(linked[~dropped], seed, resplit)
+    linked = manifest.assign(patient=copies.linked_patients(copied, manifest)) if parameters.resplit else manifest
+    splits, rule = splitting.split(linked[~dropped], parameters.seed, parameters.resplit)
     return splits.reindex(manifest.index, fill_value=""), rule, dropped
 
 

@@ -3,8 +3,8 @@
 import gc
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import Backbone as BackboneName
 from components.artifacts.trained_model import DatasetId, Epoch, TrainingRecord
 from components.console import UserError
+from components.parameters import TrainParameters
 from components.train import backbones, device, folding, networks
 from components.train.augmentation import RadiographAugmentation
 from components.train.batches import Batches, Compute, Examples, Store, StoredFeatures, as_views, computation
@@ -26,20 +27,7 @@ from components.train.recipe import Recipe
 HEAD_WARM_UP, TRAINING = "head warm-up", "training"
 
 
-def train(
-    dataset: str | Path,
-    output: str | Path,
-    regime: str,
-    backbone: str = "MobileNetV2",
-    weights: str = "imagenet",
-    epochs: int = 20,
-    batch_size: int = 32,
-    learning_rate: float = 1e-3,
-    trainable_layers: int = 10,
-    patience: int = 5,
-    seed: int = 1,
-    seeds: int = 3,
-) -> list[TrainingRecord]:
+def train(dataset: str | Path, output: str | Path, regime: str, parameters: TrainParameters) -> list[TrainingRecord]:
     """Trains one regime once for each seed and saves the models with their training records.
 
     A seed gives the same model, bit for bit, whether it is trained alone or after others. Features that do not depend
@@ -51,15 +39,7 @@ def train(
         dataset: a prepared dataset.
         output: the folder of the trained models, made anew.
         regime: one of `names.REGIMES`.
-        backbone: one of `names.BACKBONES`; the custom CNN has none.
-        weights: "imagenet", "bundled", "none" or the path of a Keras weights file of the backbone without its top.
-        epochs: at most so many passes over the training images.
-        batch_size: images per step.
-        learning_rate: peak learning rate, times a factor of the recipe for each way of training.
-        trainable_layers: how many of the backbone's last layers partial fine-tuning trains.
-        patience: epochs without a better validation ROC AUC before training stops; 0 trains all epochs.
-        seed: the first seed, of weights, order and augmentation.
-        seeds: how many seeds, each one more than the last.
+        parameters: backbone, weights, recipe and seeds.
 
     Returns:
         The content of `training.json` for each seed.
@@ -67,24 +47,27 @@ def train(
     Raises:
         UserError: an argument, the dataset or the weights are unusable.
     """
-    settings = {name: value for name, value in locals().items() if name not in ("dataset", "output", "seed", "seeds")}
     if regime not in REGIMES:
         raise UserError(f"there is no regime {regime!r}: choose one of {', '.join(REGIMES)}")
-    if seeds < 1 or seed < 0:
-        raise UserError(f"seeds is {seeds} from seed {seed} on: train at least one, from 0 or a higher number on")
-    recipe = Recipe(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, patience=patience)
+    recipe = Recipe(
+        epochs=parameters.epochs,
+        batch_size=parameters.batch_size,
+        learning_rate=parameters.learning_rate,
+        patience=parameters.patience,
+    )
     data = PreparedDataset.load(dataset)
     device.set_up()
-    if batch_size % device.replicas():
+    if parameters.batch_size % device.replicas():
         raise UserError(
-            f"batch size {batch_size} cannot be shared by {device.replicas()} GPUs equally: use a multiple of that"
+            f"batch size {parameters.batch_size} cannot be shared by {device.replicas()} GPUs equally: "
+            "use a multiple of that"
         )
     with files.new_folder(output) as folder, Store() as store:
         stored: dict[str, StoredFeatures] = defaultdict(lambda: StoredFeatures(store))
         trainings: list[TrainingRecord] = []
-        for own in range(seed, seed + seeds):
-            session = _Session(data, regime, recipe, own, stored, seeds > 1)
-            trainings.append(_train_seed(session, settings, files.seed_folder(folder, own)))
+        for own in range(parameters.seed, parameters.seed + parameters.seeds):
+            session = _Session(data, regime, recipe, own, stored, parameters.seeds > 1)
+            trainings.append(_train_seed(session, parameters, files.seed_folder(folder, own)))
             del session
             gc.collect()  # networks have reference cycles, and the next one needs their memory
         for training in trainings:
@@ -94,12 +77,10 @@ def train(
     return trainings
 
 
-def _train_seed(session: "_Session", settings: dict[str, Any], folder: Path) -> TrainingRecord:
+def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) -> TrainingRecord:
     """Trains with one seed and saves the model in a new folder; returns its training record."""
     started = files.now()
-    network, backbone_info, trained = _build(
-        session, settings["backbone"], settings["weights"], settings["trainable_layers"]
-    )
+    network, backbone_info, trained = _build(session, parameters)
     best_epoch = _fit_all(session, network, trained)
     train_seconds = session.seconds()
     folder.mkdir()
@@ -108,8 +89,10 @@ def _train_seed(session: "_Session", settings: dict[str, Any], folder: Path) -> 
     session.say(f"trained in {train_seconds:.1f} s, best epoch {best_epoch}")
     if session.diverged:
         session.say("the training diverged, so its results say nothing about the regime: choose a lower learning rate")
+    arguments = {"regime": session.regime} | asdict(replace(parameters, seed=session.seed))
+    del arguments["seeds"]  # the record is of one seed
     return {
-        **files.header(trained_model.KIND, started, settings | {"seed": session.seed}),
+        **files.header(trained_model.KIND, started, arguments),
         "regime": session.regime,
         "seed": session.seed,
         "backbone": backbone_info,
@@ -224,14 +207,12 @@ class _Session:
         return monitor.best_epoch
 
 
-def _build(
-    session: _Session, backbone: str, weights: str, trainable_layers: int
-) -> tuple[Network, BackboneName | None, set[str]]:
+def _build(session: _Session, parameters: TrainParameters) -> tuple[Network, BackboneName | None, set[str]]:
     """Builds the network; also returns its backbone for the record, and the names of the layers that are trained."""
     if session.regime == "custom_cnn":
         return networks.custom_cnn(session.image_size, session.recipe), None, set()
-    base = backbones.build_backbone(backbone, weights, session.image_size)
-    trained = networks.trainable_layers(base, session.regime, trainable_layers)
+    base = backbones.build_backbone(parameters.backbone, parameters.weights, session.image_size)
+    trained = networks.trainable_layers(base, session.regime, parameters.trainable_layers)
     # Batch statistics of photographs suit radiographs; those of fractals and initial ones do not.
     if base.weights in ("none", "bundled"):
         images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)

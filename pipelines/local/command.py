@@ -1,30 +1,23 @@
-"""Runs the whole pipeline on this machine under kfp's local runner: python -m pipelines.local."""
+"""The command line of python -m pipelines.local: runs the pipeline on this machine with kfp's local runner."""
 
 import argparse
 import os
-import re
-import secrets
 import sys
-import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from components import console
+from components import console, options
 from components.artifacts import files
-from components.artifacts.names import BACKBONES, REGIMES, SOURCE_URLS, SOURCES, WEIGHTS
+from components.artifacts.names import REGIMES, WEIGHTS
 from components.console import UserError
+from components.parameters import PIPELINE, Range
 from images.build import images, reference
-from pipelines import limits
+from pipelines import runs
 from pipelines.local import containers, process
+from pipelines.local.output import OutputFilter
 from pipelines.local.process import Job
 from pipelines.settings import Settings
-
-LATEST = "latest"
-_FAILED = re.compile(r"finished with status \S*FAILURE")
-"""What kfp says after a step, with codes of colours before the status."""
-_NOT_PARAMETERS = ("output", "regimes", "verbose", "runner", "registry", "tag", "gpus", "external_test")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -32,12 +25,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = _parser()
     arguments = parser.parse_args(words)
     with console.plain_errors(), process.stoppable():
-        _check(arguments, _given(parser, words))
+        _check(arguments, options.given(parser, words))
         settings = _settings(arguments)
         if arguments.runner == "docker":
             containers.check([settings.data_image, settings.train_image])
-        folder = _new_run(arguments.output)
-        print(f"run {folder.name}: everything that is printed goes to {_short(folder / 'run.log')}", flush=True)
+        folder = runs.new_folder(arguments.output)
+        print(f"run {folder.name}: all output is in {_short(folder / 'run.log')}", flush=True)
         given = (arguments.path, arguments.weights, arguments.external_test)
         job = Job(
             folder=folder,
@@ -51,36 +44,36 @@ def main(words: Sequence[str] | None = None) -> None:
         print()
         print((comparison / "table.txt").read_text(encoding="utf-8"))
         print(f"report: {_short(comparison / 'report.html')}", flush=True)
-        _point_to_latest(arguments.output / LATEST, folder)
+        _point_to_latest(arguments.output / runs.LATEST, folder)
 
 
 def run(job: Job, verbose: bool) -> Path:
     """Runs the pipeline.
 
     Args:
-        job: what is run. In its folder appear `run.log` and `steps/` (the steps' artifacts), and when all has gone well
-            `comparison/`.
-        verbose: print everything instead of progress.
+        job: what to run. Its folder gets `run.json`, `run.log`, `steps/` (the steps' artifacts) and, if all steps
+            succeed, `comparison/`.
+        verbose: print all output instead of progress lines.
 
     Returns:
         The comparison's folder.
 
     Raises:
-        UserError: a step failed, after which no other one goes on; the message is the step's own where it gave one.
+        UserError: a step failed, after which all others are stopped; the message is the step's if it printed one.
     """
     folder = job.folder
     content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "command": sys.argv}
     files.write_json(folder / "run.json", content)
     with (folder / "run.log").open("w", encoding="utf-8") as log:
-        output = _Output(sys.stdout, log, verbose)
+        output = OutputFilter(sys.stdout, log, verbose)
         with process.started(job) as lines:
             for line in lines:
-                output.take(line)
+                output.write(line)
                 if output.error or output.failed:
                     break
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
-    # kfp's runner can take a step that vanished for a success, so what counts is the result.
+    # kfp's runner can report success although a step's process was killed, so the result decides.
     if output.error or output.failed or not (made / "results.json").is_file():
         raise UserError(output.error or f"a step failed: the reason is at the end of {_short(folder / 'run.log')}")
     return made.rename(folder / "comparison")
@@ -92,48 +85,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, external_test=external)
 
 
-class _Output:
-    """What the pipeline prints: all of it to the log, progress lines to the terminal."""
-
-    def __init__(self, terminal: Any, log: Any, verbose: bool):
-        self._terminal, self._log, self._verbose = terminal, log, verbose
-        self._begun = time.monotonic()
-        self.error = ""
-        self.failed = False
-
-    def take(self, line: str) -> None:
-        """Takes the next line."""
-        self._log.write(line)
-        self._log.flush()
-        if self._verbose:
-            self._terminal.write(line)
-            self._terminal.flush()
-        self.failed = self.failed or bool(_FAILED.search(line))
-        _, prefix, message = line.rstrip("\n").partition(console.PREFIX)
-        if message.startswith("error: "):
-            self.error = message.removeprefix("error: ")
-        elif prefix and not self._verbose:
-            minutes, seconds = divmod(int(time.monotonic() - self._begun), 60)
-            self._terminal.write(f"{minutes:3d}:{seconds:02d}  {message}\n")
-            self._terminal.flush()
-
-
-def _given(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> set[str]:
-    """The options that the command line has, by the names of their values."""
-    nothing = argparse.Namespace(**{action.dest: None for action in parser._actions})
-    return {name for name, value in vars(parser.parse_args(words, nothing)).items() if value is not None}
-
-
 def _check(arguments: argparse.Namespace, given: set[str]) -> None:
-    """Finds mistakes that a step would find only minutes later."""
+    """Finds mistakes before the run that a step would find only minutes later."""
     for place in (arguments.path, arguments.weights, arguments.external_test, arguments.output):
         console.check_name(place)
     values = vars(arguments)
-    known = {name: values[name] for name in limits.DEFAULTS}
-    limits.check(known, given & known.keys(), limits.option)
+    options.check({name: values[name] for name in PIPELINE}, given & PIPELINE.keys(), options.option)
     for name in ("registry", "tag", "gpus"):
         if name in given and arguments.runner != "docker":
-            raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or leave it out")
+            raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or omit it")
     if arguments.path and arguments.source != "kaggle" and not Path(arguments.path).exists():
         raise UserError(f"there is no folder or file {arguments.path}: check --path")
     if arguments.external_test and not Path(arguments.external_test).exists():
@@ -143,10 +103,9 @@ def _check(arguments: argparse.Namespace, given: set[str]) -> None:
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The pipeline's parameters from the command line's."""
-    given = vars(arguments)
-    taken = {name: value for name, value in given.items() if name not in _NOT_PARAMETERS}
-    # The steps run in other folders.
+    """The parameters of the pipeline from those of the command line."""
+    taken = {name: getattr(arguments, name) for name in PIPELINE}
+    # The steps have other working directories.
     if arguments.path and arguments.source != "kaggle":
         taken["path"] = str(Path(arguments.path).resolve())
     if arguments.weights not in WEIGHTS:
@@ -154,51 +113,13 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     return taken
 
 
-def _new_run(output: Path) -> Path:
-    """Makes the folder of a new run, named by the time."""
-    name = datetime.now().strftime("%Y%m%d-%H%M%S")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        folder = output / name
-        if folder.exists():
-            folder = output / f"{name}-{secrets.token_hex(2)}"
-        folder.mkdir()
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{output} is not a folder: choose another --output") from None
-    return folder
-
-
 def _point_to_latest(link: Path, folder: Path) -> None:
-    """Points the link to the latest run; where that cannot be, says so, since the run itself is done."""
+    """Points the link to the latest run; where that is impossible prints so, since the run itself has succeeded."""
     try:
-        point_to(link, folder)
+        runs.point_to(link, folder)
     except (OSError, UserError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        print(f"there is no link {_short(link)} to this run ({reason}): name the run's folder where you need it")
-
-
-def point_to(link: Path, folder: Path) -> None:
-    """Makes `link` point to `folder`, which lies beside it, in one step.
-
-    Raises:
-        UserError: something that is no link has its name.
-        OSError: the disk has no symbolic links.
-    """
-    if link.exists() and not link.is_symlink():
-        raise UserError(f"{link} is in the way: rename it")
-    new = link.with_name(f".{link.name}-{os.getpid()}")
-    new.unlink(missing_ok=True)
-    new.symlink_to(folder.name)
-    new.replace(link)
-
-
-def latest(output: Path) -> Path:
-    """The latest finished run: what the link points to, or without one the newest of those that are finished."""
-    if (output / LATEST).is_dir():
-        return output / LATEST
-    # Runs are named by their time.
-    finished = sorted(path.parents[1] for path in output.glob("*/comparison/results.json"))
-    return finished[-1] if finished else output / LATEST
+        print(f"there is no link {_short(link)} to this run ({reason}): give the run's folder where you need it")
 
 
 def _only_folder(folder: Path) -> Path | None:
@@ -207,7 +128,7 @@ def _only_folder(folder: Path) -> Path | None:
 
 
 def _short(path: Path) -> str:
-    """A path relative to where the user is, if that is shorter."""
+    """A path relative to the working directory, if that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)
 
 
@@ -217,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs the benchmark on this machine: ingest, preprocess, four trainings, evaluation, comparison.",
         epilog="""examples:
   python -m pipelines.local --weights bundled
-      everything on simulated radiographs, with the small pre-trained network that the project carries
+      everything on simulated radiographs, with the small pre-trained network that the project includes
   python -m pipelines.local --source directory --path ~/chest_xray --image-size 128
       your images, the networks pre-trained on ImageNet (downloaded once)
   python -m pipelines.local --source kaggle
@@ -230,54 +151,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
 
-    def number(name: str, **options: str) -> None:
-        """A parameter whose range and default are known."""
-        add(limits.option(name), type=limits.RANGES[name].read, default=limits.DEFAULTS[name], **options)
-
-    places = f"{', '.join(SOURCES)}, or a URL: {', '.join(SOURCE_URLS)}"
-    add("--source", default="synthetic", metavar="PLACE", help=f"{places}; default: %(default)s")
-    add("--path", default="", help="folder, archive or table (directory); dataset id (kaggle); .npz (pneumoniamnist)")
-    add("--sha256", default="", help="of the archive behind https://; other content is refused")
-    number("pneumoniamnist_size", metavar="PX", help="28, 64, 128 or 224")
-    add(
-        "--external-test", default="", metavar="PATH", help="a second folder, from another hospital, to score models on"
-    )
+    options.add_options(parser, PIPELINE.items())
+    add("--external-test", default="", metavar="PATH", help="folder of an external test set, of other patients")
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="; ".join(REGIMES))
-    add("--backbone", choices=BACKBONES, default="MobileNetV2", help="default: %(default)s")
-    add("--weights", default="imagenet", help=f"{', '.join(WEIGHTS)}, or a Keras weights file; default: %(default)s")
-    number("image_size", metavar="PX", help="default: %(default)s")
-    number("epochs", metavar="N", help="at most so many; default: %(default)s")
-    number("patience", metavar="N", help="0 trains all epochs; default: %(default)s")
-    number("batch_size", metavar="N", help="default: %(default)s")
-    number("learning_rate", metavar="X", help="default: %(default)s")
-    number("trainable_layers", metavar="N", help="partial fine-tuning's; default: %(default)s")
-    number(
-        "target_sensitivity",
-        metavar="X",
-        help="thresholds are the highest that reach it on validation; default: Youden's J decides",
+    add("--runner", choices=("subprocess", "docker"), default="subprocess", help="of the steps; default: %(default)s")
+    add("--registry", default="", help="registry of the images, for --runner docker; default: images on this machine")
+    add("--tag", default="", help="tag of the images; default: version and a hash of what is in each")
+    add(
+        "--gpus", type=options.number(Range(0)), default=0, metavar="N", help="GPUs per container; default: %(default)s"
     )
-    number(
-        "gpu_hour_price", metavar="PRICE", help="of an hour of training with a GPU, in your currency; default: unknown"
-    )
-    number("cpu_hour_price", metavar="PRICE", help="likewise without a GPU")
-    number("seeds", metavar="N", help="train everything N times; default: %(default)s")
-    number("seed", metavar="S", help="the first of them; default: %(default)s")
-    number("data_seed", metavar="S", help="of simulation and split; default: %(default)s")
-    number("synthetic_images", metavar="N", help="default: %(default)s")
-    number("synthetic_size", metavar="PX", help="shorter side; default: %(default)s")
-    number("synthetic_difficulty", metavar="X", help="0 to 1; default: %(default)s")
-    number(
-        "max_bad_fraction",
-        metavar="X",
-        help="fail where more of the files than this cannot be used; default: %(default)s",
-    )
-    add("--deduplicate", action="store_true", help="leave copies of images out")
-    add("--resplit", action="store_true", help="ignore the source's splits, make new ones by patient")
-    add("--no-report-images", dest="report_images", action="store_false", help="no example images in the report")
-    add("--runner", choices=("subprocess", "docker"), default="subprocess", help="default: %(default)s")
-    add("--registry", default="", help="of the images, for --runner docker; default: images on this machine")
-    add("--tag", default="", help="of the images; default: version and a hash of what is in each")
-    add("--gpus", type=limits.Range(0).read, default=0, metavar="N", help="GPUs a container; default: %(default)s")
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
-    add("--verbose", action="store_true", help="print everything")
+    add("--verbose", action="store_true", help="print all output")
     return parser

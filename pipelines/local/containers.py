@@ -1,4 +1,4 @@
-"""The steps in containers on this machine: what `python -m pipelines.local --runner docker` needs."""
+"""Runs the steps in containers on this machine, for `python -m pipelines.local --runner docker`."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from typing import Any
 from components.console import UserError
 
 IMAGE_USER = 65532
-"""The user that the images name; it stands in where the pipeline is started by root."""
+"""The user of the images; the containers run as this user where the pipeline is started by root."""
 
 LABEL = "pneumonia-benchmark-run"
 
@@ -20,14 +20,14 @@ PASSED_ON = (
     *("AWS_REGION", "AWS_DEFAULT_REGION", "GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST"),
     *("PNEUMONIA_BENCHMARK_TOKEN", "PNEUMONIA_BENCHMARK_ALLOW_HTTP", "PNEUMONIA_BENCHMARK_PATIENT_KEY"),
 )
-"""Environment variables that reach the containers, if they are set here: credentials and places of sources."""
+"""Environment variables that are passed to the containers, if they are set: credentials and settings of sources."""
 
 
 def check(images: Iterable[str]) -> None:
     """Makes sure that Docker runs and has the images.
 
     Raises:
-        UserError: it does not, or one is missing; the message says what to do.
+        UserError: Docker does not run, or an image is missing.
     """
     import docker  # noqa: PLC0415 (only for this runner)
 
@@ -41,20 +41,20 @@ def check(images: Iterable[str]) -> None:
             client.images.get(image)
         except docker.errors.ImageNotFound:
             raise UserError(
-                f"there is no image {image} here: run make images (or docker pull {image}), or name another with "
+                f"there is no image {image} here: run make images (or docker pull {image}), or choose another with "
                 "--registry and --tag"
             ) from None
     client.close()
 
 
 def runner(steps: Path, inputs: Sequence[str], gpus: int, run: str = "") -> Any:
-    """The runner of kfp for containers of a user that is not root.
+    """Configures kfp's runner for containers of a user other than root.
 
     Args:
-        steps: folder of the steps' artifacts, which exists; what the containers write to.
-        inputs: files and folders that the containers read, under the same path.
-        gpus: how many each container gets.
-        run: its name, by which `stop` finds the containers.
+        steps: existing folder of the steps' artifacts, which the containers write to.
+        inputs: files and folders that the containers can read, under the same paths.
+        gpus: number of GPUs per container.
+        run: name of the run, by which `stop` finds the containers.
     """
     import docker  # noqa: PLC0415
     from kfp import local  # noqa: PLC0415
@@ -78,7 +78,7 @@ def runner(steps: Path, inputs: Sequence[str], gpus: int, run: str = "") -> Any:
 
 
 def stop(run: str) -> None:
-    """Ends the containers of a run, if there are any."""
+    """Stops the containers of a run, if there are any."""
     import docker  # noqa: PLC0415
 
     with contextlib.suppress(docker.errors.DockerException):

@@ -1,10 +1,12 @@
-"""kfp's local runner in a process of its own, so that all that it started can be stopped at once.
+"""Runs kfp's local runner in a process of its own, so that it can be stopped with everything that it has started.
 
 kfp goes on with further steps after one has failed and after Ctrl-C, and leaves temporary folders behind. Here it leads
-a group of processes, to which those of its steps belong, and has a folder for temporary files that is removed with it.
+a process group, which includes the processes of the steps, and has a folder for temporary files that is removed with
+it.
 """
 
 import contextlib
+import io
 import os
 import pickle
 import signal
@@ -16,7 +18,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from pipelines.local import containers
 from pipelines.settings import Settings
@@ -24,20 +26,20 @@ from pipelines.settings import Settings
 PROJECT = Path(__file__).resolve().parents[2]
 
 SECONDS_TO_CLEAN_UP = 1.0
-"""How long steps may take to remove what they have half made before they are killed."""
+"""How long steps may take to remove incomplete files before they are killed."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is run.
+    """A run of the pipeline.
 
     Attributes:
-        folder: the run's own.
-        parameters: of the pipeline.
+        folder: of the run.
+        parameters: of the pipeline, by name.
         settings: of the pipeline.
         in_containers: whether each step runs in a container.
-        inputs: files and folders that containers see.
-        gpus: of each container.
+        inputs: files and folders that containers can read.
+        gpus: number of GPUs per container.
     """
 
     folder: Path
@@ -53,9 +55,9 @@ def started(job: Job) -> Iterator[Iterator[str]]:
     """Runs the pipeline.
 
     Yields:
-        What it and its steps print, line by line, until it ends. On leaving, whatever still runs is stopped.
+        The lines that kfp and the steps print, until the run ends. On leaving, all processes are stopped.
     """
-    # The steps are processes too, which must find the project whatever folder they start in.
+    # The steps' processes must find the project from whatever folder they start in.
     paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2"} | os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     with tempfile.TemporaryDirectory(prefix="pneumonia-benchmark-", ignore_cleanup_errors=True) as scratch:
@@ -65,22 +67,23 @@ def started(job: Job) -> Iterator[Iterator[str]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in a terminal goes to this process alone, which then stops all
+            start_new_session=True,  # Ctrl-C in a terminal reaches only the parent, which then stops everything
         )
+        stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)  # both are pipes
         try:
-            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            with contextlib.suppress(BrokenPipeError), stdin as pipe:
                 pickle.dump(job, pipe)
-            yield (line.decode("utf-8", "backslashreplace") for line in process.stdout)
+            yield (line.decode("utf-8", "backslashreplace") for line in stdout)
         finally:
-            with _undisturbed():
+            with _ignoring_signals():
                 _stop(process)
-                process.stdout.close()
+                stdout.close()
                 if job.in_containers:
                     containers.stop(job.folder.name)
 
 
 def _stop(process: subprocess.Popen) -> None:
-    """Ends kfp first, so that no further step begins, then the steps."""
+    """Stops kfp first, so that no further step starts, then the steps."""
     process.kill()
     process.wait()
     with contextlib.suppress(ProcessLookupError):
@@ -93,8 +96,8 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Lets no further Ctrl-C interrupt."""
+def _ignoring_signals() -> Iterator[None]:
+    """Ignores Ctrl-C and requests to terminate."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -105,7 +108,7 @@ def _undisturbed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Makes a polite request to end, or the end of the terminal, the same as Ctrl-C."""
+    """Makes SIGTERM, and SIGHUP from a closed terminal, the same as Ctrl-C."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -121,9 +124,9 @@ def stoppable() -> Iterator[None]:
 
 
 def main() -> None:
-    """Reads a job from standard input and runs it with kfp; whether it went well, its results show."""
+    """Reads a job from standard input and runs it with kfp; the caller tells success from the results."""
     job = pickle.load(sys.stdin.buffer)  # noqa: S301 (from the process that started this one)
-    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     warnings.simplefilter("ignore")
     from kfp import local  # noqa: PLC0415 (after warnings are off)
 

@@ -1,48 +1,32 @@
 """Cron expressions as Kubeflow reads them: six fields, seconds first, in the time zone of the server.
 
-Kubeflow takes the usual five fields too, but reads "0 3 * * 1" (Mondays at 03:00) as "three minutes past every hour in
-January". So five fields are completed here, and an expression is checked before anything is sent.
+Kubeflow accepts the usual five fields too, but reads "0 3 * * 1" (Mondays at 03:00) as "three minutes past every hour
+in January". So five fields are completed here, and an expression is checked before anything is sent.
+
+The fields are read by `cronsim <https://github.com/cuu508/cronsim>`_. What it accepts and Kubeflow's parser
+(`robfig/cron <https://github.com/robfig/cron>`_ 1.2) does not is refused first: `L`, `#`, and 7 for Sunday.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
+
+from cronsim import CronSim, CronSimError
 
 from components.console import UserError
 
 EXAMPLE = "'0 3 * * 1' (Mondays at 03:00)"
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-# 29 February is the rarest day: from 2096 it takes eight years to the next.
-LONGEST_WAIT_DAYS = 8 * 366
 
-
-@dataclass(frozen=True)
-class Field:
-    """One field of an expression.
-
-    Attributes:
-        name: what it counts.
-        lowest: its smallest value.
-        highest: its largest value.
-        names: what may stand for `lowest`, `lowest + 1`, and so on.
-    """
-
-    name: str
-    lowest: int
-    highest: int
-    names: tuple[str, ...] = ()
-
-
-FIELDS = (
-    Field("second", 0, 59),
-    Field("minute", 0, 59),
-    Field("hour", 0, 23),
-    Field("day of month", 1, 31),
-    Field("month", 1, 12, MONTHS),
-    Field("day of week", 0, 6, WEEKDAYS),
-)
+_FIELDS = {
+    "second": (r"\d+", "0 to 59"),
+    "minute": (r"\d+", "0 to 59"),
+    "hour": (r"\d+", "0 to 23"),
+    "day of month": (r"\d+", "1 to 31"),
+    "month": (r"(?:\d+|[A-Z]{3})", "1 to 12 or JAN to DEC"),
+    "day of week": (r"(?:0*[0-6]|[A-Z]{3})", "0 (Sunday) to 6 or SUN to SAT"),
+}
+"""Per field, what one value looks like, and the values for the error message."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +34,10 @@ class Cron:
     """A checked expression.
 
     Attributes:
-        expression: six fields, as Kubeflow takes them.
-        values: those that each field allows, in the order of `FIELDS`.
+        expression: six fields, as Kubeflow accepts them.
     """
 
     expression: str
-    values: tuple[frozenset[int], ...]
 
     def coming(self, after: datetime) -> Iterator[datetime]:
         """The times at which it starts a run, soonest first.
@@ -63,29 +45,10 @@ class Cron:
         Args:
             after: only later times, in the same time zone.
 
-        Yields:
-            Times without a fraction of a second; none where there is none within eight years.
+        Returns:
+            Times without a fraction of a second.
         """
-        seconds, minutes, hours = (sorted(values) for values in self.values[:3])
-        midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
-        for day in (midnight + timedelta(days) for days in range(LONGEST_WAIT_DAYS)):
-            if self._includes_day(day):
-                times = (
-                    day + timedelta(hours=hour, minutes=minute, seconds=second)
-                    for hour in hours
-                    for minute in minutes
-                    for second in seconds
-                )
-                yield from (time for time in times if time > after)
-
-    def _includes_day(self, day: datetime) -> bool:
-        days, months, weekdays = self.values[3:]
-        if day.month not in months:
-            return False
-        allowed = (day.day in days, day.isoweekday() % 7 in weekdays)
-        # As everywhere in cron: where both are restricted, either suffices.
-        either = not any(word.startswith(("*", "?")) for word in self.expression.split()[3:6:2])
-        return any(allowed) if either else all(allowed)
+        return iter(CronSim(_for_cronsim(self.expression), after))
 
 
 def parse(text: str) -> Cron:
@@ -98,53 +61,46 @@ def parse(text: str) -> Cron:
         The same in six fields.
 
     Raises:
-        UserError: it has another number of fields, a field that Kubeflow does not understand, or never comes.
+        UserError: it has another number of fields, a field that Kubeflow does not understand, or no time matches.
     """
     words = text.upper().split()
     if len(words) == 5:
         words = ["0", *words]
     if len(words) != 6:
         raise UserError(
-            f"--cron {text!r} is no cron expression: it needs five fields (minute, hour, day of month, month, day of "
-            f"week), or six with the second before them, for example {EXAMPLE}"
+            f"--cron {text!r} is not a cron expression: it needs five fields (minute, hour, day of month, month, day "
+            f"of week), or six with the second before them, for example {EXAMPLE}"
         )
-    cron = Cron(" ".join(words), tuple(_values(word, field, text) for word, field in zip(words, FIELDS, strict=True)))
-    if next(cron.coming(datetime(2000, 1, 1)), None) is None:
-        raise UserError(f"--cron {text!r} never comes: no such day is in any year")
+    for position, (word, (field, (value, values))) in enumerate(zip(words, _FIELDS.items(), strict=True)):
+        part = rf"(?:[*?]|{value}(?:-{value})?)(?:/0*[1-9]\d*)?"
+        if not re.fullmatch(rf"{part}(?:,{part})*", word, re.ASCII) or not _is_valid(word, position):
+            raise UserError(
+                f"--cron {text!r}: Kubeflow does not understand {word!r} as {field}: use {values}, '*', a list as in "
+                "1,2, a range as in 1-3 or a step as in */2"
+            )
+    cron = Cron(" ".join(words))
+    try:
+        next(cron.coming(datetime(2000, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration):
+        raise UserError(f"--cron {text!r} never matches: no year has such a day") from None
     return cron
 
 
-def _values(word: str, field: Field, text: str) -> frozenset[int]:
-    """The values that one field allows: a list of `*`, `a`, `a-b`, each with or without `/step`."""
-    return frozenset(value for part in word.split(",") for value in _part(part, field, text))
+def _is_valid(word: str, position: int) -> bool:
+    """Whether cronsim understands a field by itself, with every value allowed in the other five."""
+    words = ["*"] * 6
+    words[position] = word
+    try:
+        CronSim(_for_cronsim(" ".join(words)), datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        return False
+    return True
 
 
-def _part(part: str, field: Field, text: str) -> range:
-    matched = re.fullmatch(r"(?:[*?]|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d{1,3}))?", part, re.ASCII)
-    if not matched:
-        raise _error(text, part, field)
-    first, last = matched["first"], matched["last"]
-    step = int(matched["step"] or 1)
-    lowest = _number(first, field, text) if first else field.lowest
-    # "5/10" means "from 5 to the end by tens".
-    highest = _number(last, field, text) if last else lowest if first and not matched["step"] else field.highest
-    if step < 1 or highest < lowest:
-        raise _error(text, part, field)
-    return range(lowest, highest + 1, step)
-
-
-def _number(word: str, field: Field, text: str) -> int:
-    if word in field.names:
-        return field.lowest + field.names.index(word)
-    if not word.isdecimal() or not field.lowest <= int(word) <= field.highest:
-        raise _error(text, word, field)
-    return int(word)
-
-
-def _error(text: str, part: str, field: Field) -> UserError:
-    names = f" or {field.names[0]} to {field.names[-1]}" if field.names else ""
-    sunday = "; Sunday is 0" if field.names == WEEKDAYS else ""
-    return UserError(
-        f"--cron {text!r}: Kubeflow does not understand {part!r} as {field.name}: use {field.lowest} to {field.highest}"
-        f"{names}, '*', a list as in 1,2, a range as in 1-3 or a step as in */2{sunday}"
-    )
+def _for_cronsim(expression: str) -> str:
+    """The expression in cronsim's syntax, which differs from that of robfig/cron in three points."""
+    *words, weekday = expression.replace("?", "*").split()
+    # Its days of the week go up to 7, which is Sunday once more, so "1/3" would include it.
+    weekday = re.sub(r"(?<![\w-])(\w+)/", r"\1-6/", weekday)
+    # It reads a range of one value as that value: "5-5/2" as "5/2", which is "5-59/2".
+    return re.sub(r"\b(\w+)-\1/\d+", r"\1", " ".join([*words, weekday]))

@@ -1,4 +1,4 @@
-"""A compiled pipeline, as it is about to be sent: its version's name, its parameters, its tasks' titles."""
+"""A compiled pipeline to be sent to a server: its version, its parameters, the titles of its tasks."""
 
 import functools
 import hashlib
@@ -11,14 +11,16 @@ from typing import Any
 
 import yaml
 
+from components import options
 from components.console import UserError
+from components.parameters import PIPELINE
 
 NAME = "pneumonia-benchmark"
 LARGEST_BYTES = 32 * 2**20
-"""Kubeflow takes no larger upload."""
+"""The largest upload that Kubeflow accepts."""
 
-PLACE = ("source", "path", "sha256")
-"""The parameters that say where images come from."""
+SOURCE_PARAMETERS = ("source", "path", "sha256")
+"""The parameters of the images' source."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LARGEST_WHOLE = 2**53
@@ -35,11 +37,11 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Package:
-    """A pipeline's YAML.
+    """A pipeline's YAML file.
 
     Attributes:
         path: the file.
-        documents: what it says: the pipeline's spec, and the platform's where there is one.
+        documents: its content: the specification of the pipeline, and that of the platform if there is one.
     """
 
     path: Path
@@ -49,15 +51,15 @@ class Package:
     def version(self) -> str:
         """The name of its version on a server.
 
-        It follows from what the YAML says (not from its comments or layout), so every machine finds again what any
-        machine uploaded.
+        It contains a hash of the YAML's content (without comments and layout), so every machine finds a version that
+        any machine has uploaded.
         """
         content = json.dumps(self.documents, sort_keys=True, default=str)
         return f"{NAME}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        """The parameters that the pipeline declares, each with `parameterType` and perhaps `defaultValue`."""
+        """The parameters that the pipeline declares, each with `parameterType` and optionally `defaultValue`."""
         return self.documents[0]["root"].get("inputDefinitions", {}).get("parameters", {})
 
     @functools.cached_property
@@ -66,7 +68,7 @@ class Package:
         return {name: task.get("taskInfo", {}).get("name", name) for name, task in _tasks(self.documents[0])}
 
     def needs(self, task: str) -> str:
-        """What a task's pod asks a node for, for example "1 nvidia.com/gpu, 2 CPUs and 8G of memory"; "" if nothing."""
+        """What a task's pod requests, for example "1 nvidia.com/gpu, 2 CPUs and 8G of memory"; "" if nothing."""
         name = dict(_tasks(self.documents[0]))[task]["componentRef"]["name"]
         label = self.documents[0]["components"][name].get("executorLabel", "")
         executors = self.documents[0].get("deploymentSpec", {}).get("executors", {})
@@ -81,37 +83,37 @@ class Package:
         return f"{', '.join(first)} and {last}" if first else last
 
     def effective(self, given: Mapping[str, Any]) -> dict[str, str]:
-        """What a run with these parameters computes with, defaults filled in, each as JSON in one form to compare."""
+        """The parameters of a run, defaults included, each as JSON in a form that can be compared."""
         defaults = {name: spec["defaultValue"] for name, spec in self.parameters.items() if "defaultValue" in spec}
-        return {name: json.dumps(_in_floats(value), sort_keys=True) for name, value in (defaults | given).items()}
+        return {name: json.dumps(_in_floats(value), sort_keys=True) for name, value in {**defaults, **given}.items()}
 
 
 def load(path: Path) -> Package:
     """Reads a pipeline's YAML.
 
     Raises:
-        UserError: it is missing, too large, no YAML, or not this project's pipeline.
+        UserError: it is missing, too large, not YAML, or not this project's pipeline.
     """
     remedy = "make one with python compile.py"
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            raise UserError(f"{path} is larger than the 32 MiB that Kubeflow takes: {remedy}")
+            raise UserError(f"{path} is larger than the 32 MiB that Kubeflow accepts: {remedy}")
         documents = list(yaml.load_all(path.read_text(encoding="utf-8"), _LOADER))
         name = documents[0]["pipelineInfo"]["name"]
         documents[0]["root"]["dag"]["tasks"]
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise UserError(f"there is no file {path}: {remedy}") from None
     except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError):
-        raise UserError(f"{path} is no compiled pipeline: {remedy}") from None
+        raise UserError(f"{path} is not a compiled pipeline: {remedy}") from None
     if name != NAME:
         raise UserError(f"{path} is the pipeline {name!r}, not {NAME!r}: give the YAML of the whole pipeline")
     return Package(path, documents)
 
 
 def without_cache(package: Package, path: Path) -> Package:
-    """The same pipeline with no step taken from the cache, written to `path`.
+    """The same pipeline with caching disabled for every step, written to `path`.
 
-    kfp's own switch has no effect on a pipeline that was uploaded, so it is the YAML that says so.
+    kfp's own option has no effect on a pipeline that was uploaded, so caching is disabled in the YAML.
     """
     copy = load(package.path)
     for _, task in _tasks(copy.documents[0]):
@@ -122,58 +124,59 @@ def without_cache(package: Package, path: Path) -> Package:
 
 
 def pins_source(package: Package, parameters: Mapping[str, Any]) -> bool:
-    """Whether a run with these parameters gets images that can never change under the same arguments."""
-    from components.ingest.sources import is_pinned  # noqa: PLC0415 (takes a second, which help need not wait for)
+    """Whether the images of a run with these parameters can never change while the parameters stay the same."""
+    from components.source_checks import is_pinned  # noqa: PLC0415 (takes a second, which help need not wait for)
 
     declared = package.parameters
-    if not declared.keys() >= set(PLACE):
+    if not declared.keys() >= set(SOURCE_PARAMETERS):
         return False
-    return is_pinned(*(parameters.get(name, declared[name]["defaultValue"]) for name in PLACE))
+    return is_pinned(*(parameters.get(name, declared[name]["defaultValue"]) for name in SOURCE_PARAMETERS))
 
 
 def with_pinned_source(package: Package, parameters: Mapping[str, Any], path: Path) -> tuple[Package, dict[str, Any]]:
-    """The same pipeline for one source whose images can never change, with ingest taken from the cache.
+    """The same pipeline for one source whose images can never change, with caching of ingest enabled.
 
-    Where the images come from (`PLACE`) is fixed in the YAML and no parameter any more: whoever starts another run of
-    this version, in Kubeflow's pages too, cannot get one source's images under another one's name, or old ones.
+    The source (`SOURCE_PARAMETERS`) is fixed in the YAML and is no longer a parameter: another run of this version,
+    also one started in Kubeflow's web interface, can therefore not get cached images of another source, or outdated
+    ones.
 
     Args:
-        package: as compiled.
-        parameters: of the run, checked; they pin the source.
-        path: where the YAML is written.
+        package: the compiled pipeline.
+        parameters: of the run, checked; the source that they give can never change.
+        path: file to write.
 
     Returns:
-        The pipeline, and the parameters that are left.
+        The pipeline, and the remaining parameters.
     """
     copy = load(package.path)
     root = copy.documents[0]["root"]
     declared = root["inputDefinitions"]["parameters"]
-    values = {name: parameters.get(name, declared[name]["defaultValue"]) for name in PLACE}
+    values = {name: parameters.get(name, declared[name]["defaultValue"]) for name in SOURCE_PARAMETERS}
     for task in root["dag"]["tasks"].values():
         inputs = task.get("inputs", {}).get("parameters", {})
         from_root = {name: entry.get("componentInputParameter") for name, entry in inputs.items()}
         if from_root.get("source") == "source":
             task["cachingOptions"] = {"enableCache": True}
-        fixed = {name: values[source] for name, source in from_root.items() if source in PLACE}
+        fixed = {name: values[source] for name, source in from_root.items() if source in SOURCE_PARAMETERS}
         inputs |= {name: {"runtimeValue": {"constant": value}} for name, value in fixed.items()}
-    for name in PLACE:
+    for name in SOURCE_PARAMETERS:
         del declared[name]
     with path.open("w", encoding="utf-8") as file:
         yaml.safe_dump_all(copy.documents, file)
-    return load(path), {name: value for name, value in parameters.items() if name not in PLACE}
+    return load(path), {name: value for name, value in parameters.items() if name not in SOURCE_PARAMETERS}
 
 
 def _tasks(spec: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """All tasks, those in loops too, each with its name."""
+    """All tasks with their names, including those in loops."""
     parts = [spec["root"], *spec.get("components", {}).values()]
     return [task for part in parts for task in part.get("dag", {}).get("tasks", {}).items()]
 
 
 def split_words(words: Sequence[str]) -> dict[str, str]:
-    """Names and texts of `--set name=value`, said any number of times; of one name the last counts.
+    """Splits the values of `--set name=value` into names and texts; of several with one name, the last counts.
 
     Raises:
-        UserError: one is no `name=value`.
+        UserError: a value is not of the form `name=value`.
     """
     given: dict[str, str] = {}
     for word in words:
@@ -185,10 +188,10 @@ def split_words(words: Sequence[str]) -> dict[str, str]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Parameters from a YAML or JSON file, which holds one mapping of names to values.
+    """Reads parameters from a YAML or JSON file, which must be one mapping of names to values.
 
     Raises:
-        UserError: it is missing, no YAML or JSON, or not a mapping.
+        UserError: it is missing, neither YAML nor JSON, or not a mapping.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 (a safe loader)
@@ -197,23 +200,23 @@ def read_file(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"--parameters {path} is neither YAML nor JSON: {error}") from None
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise UserError(f"--parameters {path} must hold names and values, for example 'epochs: 30'")
+        raise UserError(f"--parameters {path} must be a mapping of names to values, for example 'epochs: 30'")
     return values
 
 
 def check(package: Package, values: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Parameters of the types that the pipeline declares.
+    """Checks parameters, and converts them to the types that the pipeline declares.
 
     Args:
         package: the pipeline.
-        values: as a file gave them.
-        texts: as `--set` gave them; these count where both give one.
+        values: from a file, by name.
+        texts: from `--set`, by name; they override the file.
 
     Returns:
-        What to send.
+        The parameters to send, by name.
 
     Raises:
-        UserError: one is unknown, of another type, out of range, without effect, or missing.
+        UserError: a parameter is unknown, of another type, out of range, without effect, or missing.
     """
     known = package.parameters
     for name in (*values, *texts):
@@ -230,21 +233,19 @@ def check(package: Package, values: Mapping[str, Any], texts: Mapping[str, str])
 
 
 def _check_values(taken: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> None:
-    """Checks what can be known of the parameters of this project's pipeline before it runs."""
-    from pipelines import limits  # noqa: PLC0415 (takes a second, which help need not wait for)
-
+    """Checks the values of the parameters that `components.parameters` defines."""
     ours = {
         name: value
         for name, value in taken.items()
-        if name in limits.DEFAULTS and _KIND_OF[type(limits.DEFAULTS[name])] == known[name]["parameterType"]
+        if name in PIPELINE and _KIND_OF[PIPELINE[name].kind] == known[name]["parameterType"]
     }
-    # A file may well hold all parameters; those that it leaves as they are need no effect.
-    changed = {name for name, value in ours.items() if value != limits.DEFAULTS[name]}
-    limits.check(ours, changed, limits.setting)
+    # A file may list all parameters; those with their default values may be without effect.
+    changed = {name for name, value in ours.items() if value != PIPELINE[name].default}
+    options.check(ours, changed, options.setting)
 
 
 def _read(text: str, kind: str) -> Any:
-    """A value from the command line; the text itself where it is none of this kind."""
+    """A value from the command line; the text itself if it is not of this type."""
     try:
         if kind == "STRING":
             return text
@@ -258,7 +259,7 @@ def _read(text: str, kind: str) -> Any:
 def _check_kind(name: str, value: Any, kind: str) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     fits = {
-        # Kubeflow carries every number as a double.
+        # Kubeflow stores every number as a double.
         "NUMBER_INTEGER": whole and abs(value) <= _LARGEST_WHOLE,
         "NUMBER_DOUBLE": whole or (isinstance(value, float) and math.isfinite(value)),
         "STRING": isinstance(value, str),
@@ -280,7 +281,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _in_floats(value: Any) -> Any:
-    """The value with all whole numbers as floats, as they come back from a server."""
+    """The value with all integers as floats, as a server returns them."""
     if isinstance(value, dict):
         return {key: _in_floats(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""What Kubeflow's API says of a run, in terms of the pipeline's own tasks.
+"""The states of the pipeline's tasks, from what Kubeflow's API returns for a run.
 
-Each node of the Argo workflow is listed, of which a task has six or more: its driver, its graph, its pod (`executor`),
-and each of these once more for every attempt, with a number in parentheses behind the name.
+The API lists every node of the Argo workflow. A task has at least six: its driver, its graph, its pod (`executor`), and
+each of these again per attempt, with a number in parentheses after the name.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kfp_server_api import V2beta1PipelineTaskDetail, V2beta1Run
 
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
-"""States that a run or a task does not leave."""
+"""Final states of a run or a task."""
 
 STARTED, WAITING, UNCLEAR = "started", "waiting to start", "unclear"
 CACHED, NOT_RUN, FAILED = "from the cache", "not run", "failed"
@@ -22,14 +22,14 @@ _POD = "executor"
 
 @dataclass(frozen=True)
 class TaskState:
-    """How far one of the pipeline's tasks is.
+    """The state of one of the pipeline's tasks.
 
     Attributes:
-        identifier: of the task in this run.
-        name: in the graph, for example "train-2".
-        title: for people, for example "Train: Transfer learning".
-        state: `STARTED`; `WAITING`, where its pod is there and does not run yet; `UNCLEAR`, where it is one of these
-            two; "succeeded"; `CACHED`; `FAILED`; `NOT_RUN`, where a task before it failed; or another state of the API.
+        identifier: id of the task in this run.
+        name: name in the graph, for example "train-2".
+        title: display name, for example "Train: Transfer learning".
+        state: `STARTED`; `WAITING` if its pod exists but does not run yet; `UNCLEAR` if it is one of these two;
+            "succeeded"; `CACHED`; `FAILED`; `NOT_RUN` if a task before it failed; or another state of the API.
     """
 
     identifier: str
@@ -39,11 +39,11 @@ class TaskState:
 
 
 def task_states(run: V2beta1Run, titles: Mapping[str, str]) -> list[TaskState]:
-    """The pipeline's own tasks that the API lists, in the order in which they began.
+    """The pipeline's tasks that the API lists, in the order in which they started.
 
     Args:
-        run: as the API gives it.
-        titles: of the tasks, by their names in the graph. All other nodes are left out.
+        run: the API's response.
+        titles: {name in the graph: title} of the tasks. All other nodes are omitted.
     """
     details = _details(run)
     own = [detail for detail in details if detail.display_name in titles]
@@ -54,30 +54,30 @@ def task_states(run: V2beta1Run, titles: Mapping[str, str]) -> list[TaskState]:
 
 
 def was_canceled(run: V2beta1Run) -> bool:
-    """Whether somebody stopped the run, which then ends as failed."""
+    """Whether somebody cancelled the run; its final state is then "FAILED" too."""
     return any(entry.state == "CANCELING" for entry in run.state_history or [])
 
 
 def pod_of(run: V2beta1Run, name: str) -> str | None:
-    """The node of a task's last pod, by which the API knows its log; None where it cannot be told.
+    """The node of a task's last pod, which identifies its log; None where it cannot be determined.
 
     Args:
-        run: as the API gives it.
+        run: the API's response.
         name: of the task in the graph.
     """
     pods: dict[str, list[tuple[int, str]]] = {}
     for node, identifier in _nodes(run).items():
         if found := re.fullmatch(rf"(.+\.{re.escape(name)}\(\d+\))\.{_POD}\((\d+)\)", node):
             pods.setdefault(found[1], []).append((int(found[2]), identifier))
-    # In a loop a task is there several times.
+    # In a loop the graph has the task several times.
     return max(next(iter(pods.values())))[1] if len(pods) == 1 else None
 
 
 def _nodes(run: V2beta1Run) -> dict[str, str]:
-    """The nodes that are children of another, by their whole names, which say where in the graph they are.
+    """The ids of the nodes that are children of another, by their full names, which are paths in the graph.
 
-    The API gives a node's short name and the ids of its children, but not its own id. That is a hash of the whole name,
-    which Argo makes of the parent's and the short one, so it is found by trying.
+    The API gives a node's short name and the ids of its children, but not its own id. The id is a hash of the full
+    name, which consists of the parent's full name and the short name, so all combinations are tried.
     """
     listed = {child.pod_name for detail in _details(run) for child in detail.child_tasks or [] if child.pod_name}
     workflow = min(listed, default="").rpartition("-")[0]
@@ -92,7 +92,7 @@ def _nodes(run: V2beta1Run) -> dict[str, str]:
 
 
 def node_id(workflow: str, name: str) -> str:
-    """Argo's id of a node: the workflow's name and the 32-bit FNV-1a hash of the node's.
+    """Argo's id of a node: the workflow's name and the 32-bit FNV-1a hash of the node's full name.
 
     Fowler, Noll and Vo, `draft-eastlake-fnv <https://datatracker.ietf.org/doc/draft-eastlake-fnv/>`_.
     """
@@ -119,7 +119,7 @@ def _state(detail: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskD
 
 
 def _is_cached(task: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskDetail]) -> bool:
-    """Whether no pod was made for a task that succeeded."""
+    """Whether no pod was created for a task that succeeded."""
     if any(entry.state == "RUNNING" for entry in task.state_history or []):
         return False
     skipped = any(detail.state == "SKIPPED" for detail in _pods_of_that_time(task, details))
@@ -127,10 +127,10 @@ def _is_cached(task: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTas
 
 
 def _pod_state(task: V2beta1PipelineTaskDetail, details: list[V2beta1PipelineTaskDetail]) -> str:
-    """Whether the pod of a task that goes on has started.
+    """Whether the pod of a running task has started.
 
-    Pods are listed without their tasks. A pod is made in the same moment as its task's node, so those of the same time
-    are looked at together.
+    The API does not tell which pod belongs to which task. A pod is created at the same moment as its task's node, so
+    all pods of that moment are considered.
     """
     waits = {detail.state == "PENDING" for detail in _pods_of_that_time(task, details)}
     if len(waits) == 2:

@@ -55,7 +55,10 @@ def test_the_real_steps_are_measured(tmp_path):
     ("words", "message"),
     [
         (["--images", "0"], "--images and --epochs count something: give 1 or more"),
-        (["--images", "9"], "components.ingest failed: 9 images are too few to fill every split"),
+        (
+            ["--images", "9"],
+            "components.ingest failed: python -m components.ingest: error: argument --synthetic-images: '9' is not",
+        ),
     ],
 )
 def test_an_impossible_request_is_one_line(words, message, capsys):

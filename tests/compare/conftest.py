@@ -1,8 +1,10 @@
 """Evaluations as the evaluate step writes them, out of random numbers: no image, no model."""
 
+import shutil
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import matplotlib
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -10,6 +12,13 @@ import pytest
 
 from components.artifacts import dataset_summary, evaluation, files, prepared_dataset
 from components.artifacts.names import FLOOR, REGIMES
+
+HOSTILE = "<script>alert('x')</script>\"><img src=//evil.example/x onerror=alert(1)>|](http://evil.example)"
+
+PLOTS = {
+    *("quality_against_time", "differences", "metrics", "roc_and_pr", "confusion", "calibration", "subgroups"),
+    *("robustness", "learning_curves", "pareto", "cost"),
+}
 
 FINGERPRINT = "ab12" * 16
 STARTED = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
@@ -208,7 +217,7 @@ def write(tmp_path):
 
 @pytest.fixture(scope="session")
 def compared(tmp_path_factory):
-    """One comparison of all regimes and the floor: `folder`, `results`, the single files, matplotlib's settings."""
+    """One comparison of all regimes and the baseline: `folder`, `results`, the single files, matplotlib's settings."""
     from components.compare.compare import compare  # noqa: PLC0415
 
     base = tmp_path_factory.mktemp("compared")
@@ -226,3 +235,51 @@ def compared(tmp_path_factory):
         settings_before=settings_before,
         settings_after=dict(matplotlib.rcParams),
     )
+
+
+def render(write, evaluations, **changes):
+    """The report without plots, and the summary; `changes` are those of `write_summary`."""
+    from components.compare import inputs  # noqa: PLC0415
+    from components.compare.report import page, summary  # noqa: PLC0415
+
+    given = inputs.load(evaluations, write.summary(**changes))
+    record = make_record(given, "run")
+    return page.html(record, given, {}), summary.markdown_summary(record, given)
+
+
+def built(write, evaluations):
+    """The results of some evaluations."""
+    from components.compare import inputs  # noqa: PLC0415
+    from components.compare.compare import build  # noqa: PLC0415
+
+    return build(inputs.load(evaluations, write.summary()), "run")
+
+
+def make_record(given, run_id=""):
+    """The content of `results.json` of loaded evaluations."""
+    from components.compare.compare import build  # noqa: PLC0415
+
+    header = files.header("comparison", STARTED, {"replicates": 2000, "gpu_hour_price": 2.5, "cpu_hour_price": 0.0})
+    return header | build(given, run_id)
+
+
+@pytest.fixture
+def make_run(write, tmp_path):
+    """Makes a run's folder, with evaluations in steps/."""
+
+    def made(name, regimes=("custom_cnn", "full_fine_tuning"), ingest=None, image_size=96, **settings):
+        steps = tmp_path / name / "steps" / "pipeline-1"
+        for regime in regimes:
+            folder = write.evaluation(regime, f"{name}-{regime}", **settings)
+            shutil.copytree(folder, steps / f"evaluate-{regime}" / "evaluation")
+        summary = write.summary()
+        info = files.read_json(summary / "dataset.json", "prepared dataset")
+        info |= {"image_size": image_size} | ({"ingest": ingest} if ingest else {})
+        info["source"] |= {"name": "synthetic"} if ingest else {}
+        shutil.copytree(summary, steps / "preprocess" / "dataset_summary")
+        files.write_json(steps / "preprocess" / "dataset_summary" / "dataset.json", info)
+        (tmp_path / name / "comparison").mkdir()
+        files.write_json(tmp_path / name / "comparison" / "results.json", {})
+        return tmp_path / name
+
+    return made

@@ -12,6 +12,7 @@ from components.artifacts.names import BASELINE
 from components.console import UserError
 from components.evaluate.__main__ import main
 from components.evaluate.baseline import SIDE, evaluate_floor, thumbnails
+from components.parameters import BaselineParameters
 from tests.evaluate.test_evaluate import only
 from tests.train.conftest import write_prepared
 
@@ -20,7 +21,7 @@ from tests.train.conftest import write_prepared
 def baseline(tmp_path_factory):
     folder = tmp_path_factory.mktemp("baseline")
     data = write_prepared(folder / "data")
-    evaluate_floor(data, folder / "evaluation")
+    evaluate_floor(data, folder / "evaluation", BaselineParameters())
     return data, only(folder / "evaluation")
 
 
@@ -47,7 +48,7 @@ def test_it_is_fitted_on_the_training_split_alone(baseline, tmp_path):
         table = pd.read_csv(changed / f"{name}.csv")
         table["label"] = 1 - table["label"]
         table.to_csv(changed / f"{name}.csv", index=False)
-    evaluate_floor(changed, tmp_path / "evaluation")
+    evaluate_floor(changed, tmp_path / "evaluation", BaselineParameters())
     again = only(tmp_path / "evaluation").predictions
     assert again["score"].to_numpy() == pytest.approx(baseline[1].predictions["score"].to_numpy())
 
@@ -73,7 +74,7 @@ def test_the_baseline_needs_no_keras():
 def test_every_image_of_the_external_test_set_is_scored_and_nothing_is_chosen_on_it(baseline, tmp_path):
     counts = (("train", 20), ("validation", 10), ("test", 30))
     other = write_prepared(tmp_path / "other", counts)
-    results = evaluate_floor(baseline[0], tmp_path / "out", external=other)
+    results = evaluate_floor(baseline[0], tmp_path / "out", BaselineParameters(), external=other)
     found = only(tmp_path / "out")
     elsewhere = found.split("external")
     assert len(elsewhere) == results["external"]["images"] == 60
@@ -86,11 +87,11 @@ def test_every_image_of_the_external_test_set_is_scored_and_nothing_is_chosen_on
 
 def test_the_dataset_itself_is_refused_as_external_test_set(baseline, tmp_path):
     with pytest.raises(UserError, match="trained on: give images of another hospital"):
-        evaluate_floor(baseline[0], tmp_path / "out", external=baseline[0])
+        evaluate_floor(baseline[0], tmp_path / "out", BaselineParameters(), external=baseline[0])
 
 
 def test_an_external_test_set_of_another_image_size_is_refused(baseline, tmp_path):
     other = write_prepared(tmp_path / "other", size=64)
     with pytest.raises(UserError, match="images of 64 px, but the dataset has 32 px"):
-        evaluate_floor(baseline[0], tmp_path / "out", external=other)
+        evaluate_floor(baseline[0], tmp_path / "out", BaselineParameters(), external=other)
     assert not (tmp_path / "out").exists()

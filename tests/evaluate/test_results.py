@@ -12,8 +12,9 @@ from components.artifacts.evaluation import Evaluation
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
 from components.evaluate import results
-from components.evaluate.results import check_target, evaluate_model
+from components.evaluate.results import evaluate_model
 from components.evaluate.robustness import changes
+from components.parameters import EvaluateParameters
 from tests.train.conftest import write_prepared
 
 
@@ -96,13 +97,13 @@ def test_a_patient_seen_in_an_earlier_split_is_marked_in_validation_and_test(tmp
 
 @pytest.mark.parametrize("target", [0.0, 0.5, 1.0])
 def test_a_target_sensitivity_from_0_to_1_is_accepted(target):
-    check_target(target)
+    assert EvaluateParameters(target_sensitivity=target).target_sensitivity == target
 
 
 @pytest.mark.parametrize("target", [-0.1, 1.01, math.nan])
 def test_another_target_sensitivity_is_refused(target):
-    with pytest.raises(UserError, match=f"target sensitivity is {target:g}, but must be from 0"):
-        check_target(target)
+    with pytest.raises(UserError, match=f"target_sensitivity is {target:g}, but must be a number from 0 to 1"):
+        EvaluateParameters(target_sensitivity=target)
 
 
 def test_a_target_sensitivity_of_1_finds_every_pneumonia_of_the_validation_split(data, tmp_path):

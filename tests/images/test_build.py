@@ -49,7 +49,7 @@ def tags():
 
 @pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES.keys())
 def test_the_tag_is_made_of_just_what_the_dockerfile_copies(image):
-    text = (PROJECT / image.dockerfile).read_text().replace("${VARIANT}", image.variant)
+    text = (PROJECT / image.dockerfile).read_text().replace("${VARIANT}", image.variant).replace("\\\n", " ")
     copied = [words.split()[:-1] for words in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)]
     assert sorted(name for names in copied for name in names) == sorted(image.content)
 
@@ -62,7 +62,7 @@ def test_docker_is_given_what_is_copied(image):
         assert any(fnmatch(path, pattern) for pattern in allowed), path
 
 
-def test_each_image_has_only_the_rooms_of_its_steps():
+def test_each_image_has_only_the_packages_of_its_steps():
     data, train = build.images(gpu=False)
     assert "components/ingest" in data.content
     assert "components/train" not in data.content
@@ -82,6 +82,9 @@ def test_a_tag_is_the_version_the_variant_and_a_hash():
         ("components/ingest/ingest.py", True, False, False),
         ("components/train/recipe.py", False, True, True),
         ("components/artifacts/files.py", True, True, True),
+        ("components/parameters.py", True, True, True),
+        ("components/imaging/formats.py", True, False, False),
+        ("components/inference/scoring.py", False, True, True),
         ("images/train-gpu.lock", False, False, True),
         ("images/data.Dockerfile", True, False, False),
         ("images/weights/new.h5", False, True, True),
@@ -136,15 +139,45 @@ def test_locks_have_every_package_in_the_tested_version_and_with_hashes(name):
     assert "://" not in text
 
 
-def imported(image):
-    """The packages that an image's code imports, also inside functions."""
+def import_statements(image):
+    """The import statements of an image's code, also those in functions."""
     files = [PROJECT / name for name in image.content if name.endswith(".py") and name.startswith("components")]
     files += [file for name in image.content if (PROJECT / name).is_dir() for file in (PROJECT / name).rglob("*.py")]
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) else []
-            yield from (name.partition(".")[0] for name in names)
+        yield from (
+            node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+        )
+
+
+def imported(image):
+    """The packages that an image's code imports."""
+    for node in import_statements(image):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+        yield from (name.partition(".")[0] for name in names)
+
+
+def imported_modules(image):
+    """The modules of the project that an image's code imports, by their whole names."""
+    for node in import_statements(image):
+        if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "components":
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [name for name in inside if is_module(name)]
+            yield from modules or [node.module]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("components."))
+
+
+def is_module(name):
+    path = PROJECT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+@pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES.keys())
+def test_an_image_has_every_module_of_the_project_that_its_code_imports(image):
+    for name in imported_modules(image):
+        path = name.replace(".", "/")
+        found = [f"{path}.py", f"{path}/__init__.py", *(str(parent) for parent in (Path(path), *Path(path).parents))]
+        assert set(found) & set(image.content), f"{image.dockerfile} does not copy {name}"
 
 
 @pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES.keys())
@@ -209,15 +242,15 @@ def test_weights_of_a_folder_are_carried_and_change_the_tag(copy, tmp_path_facto
     (folder / "net_no_top.h5").write_bytes(b"weights")
     (folder / "note.txt").write_text("not weights")
     before = tags()["images/train.Dockerfilecpu"]
-    build.carry_weights(folder)
-    build.carry_weights(copy / "images" / "weights")  # those that are there already stay
+    build.copy_weights(folder)
+    build.copy_weights(copy / "images" / "weights")  # those that are there already stay
     assert (copy / "images/weights/net_no_top.h5").read_bytes() == b"weights"
     assert not (copy / "images/weights/note.txt").exists()
     assert tags()["images/train.Dockerfilecpu"] != before
 
 
 def test_a_folder_without_weights_is_named(tmp_path):
-    with pytest.raises(UserError, match="holds no weights files"):
-        build.carry_weights(tmp_path)
-    with pytest.raises(UserError, match="none holds no weights files"):
-        build.carry_weights(tmp_path / "none")
+    with pytest.raises(UserError, match="has no weights files"):
+        build.copy_weights(tmp_path)
+    with pytest.raises(UserError, match="none has no weights files"):
+        build.copy_weights(tmp_path / "none")

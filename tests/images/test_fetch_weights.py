@@ -35,7 +35,7 @@ def test_files_that_are_there_are_taken_and_nothing_is_downloaded(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     done = fetch(tmp_path, "MobileNetV2")
     assert done.returncode == 0, done.stderr
-    assert "cannot be reached" not in done.stdout
+    assert "cannot be downloaded" not in done.stdout
     assert f"5 files of pre-trained weights in {tmp_path}" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
@@ -43,7 +43,7 @@ def test_files_that_are_there_are_taken_and_nothing_is_downloaded(tmp_path):
 def test_without_a_network_the_image_is_built_without_them_and_one_line_says_so(tmp_path):
     done = fetch(tmp_path, "MobileNetV2", "ResNet50")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("cannot be reached") == 1
-    assert "The ImageNet weights of MobileNetV2 cannot be reached" in done.stdout
+    assert done.stdout.count("cannot be downloaded") == 1
+    assert "The ImageNet weights of MobileNetV2 cannot be downloaded" in done.stdout
     assert f"0 files of pre-trained weights in {tmp_path}" in done.stdout
     assert not list(tmp_path.iterdir())

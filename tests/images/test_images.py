@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from images import build
+from tests.imaging.jpeg_encoder import jpeg_lossless, jpeg_ls
 
 PROJECT = Path(__file__).parents[2]
 DOCKER = os.environ.get("DOCKER", "docker")
@@ -108,6 +110,14 @@ def test_images_have_what_kubeflow_needs(images):
 def test_only_the_train_image_has_tensorflow(images):
     found = [docker("run", "--rm", image, "python3", "-c", "import tensorflow", check=False) for image in images]
     assert [done.returncode == 0 for done in found] == [False, True]
+
+
+def test_the_data_image_decodes_jpeg_lossless_and_jpeg_ls(images):
+    pixels = np.arange(2000, dtype=np.uint16).reshape(40, 50)
+    for frame in (jpeg_lossless(pixels, 12), jpeg_ls(pixels, 12)):
+        code = f"from components.imaging import jpeg_lossless as decoder; print(*decoder.decode({frame!r}).ravel())"
+        done = docker("run", "--rm", "--read-only", images[0], "python3", "-c", code)
+        assert list(map(int, done.stdout.split())) == list(range(2000))
 
 
 def test_every_step_runs_as_non_root_on_a_read_only_file_system(in_container):

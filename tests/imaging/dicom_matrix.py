@@ -16,6 +16,7 @@ from PIL import Image
 from pydicom import uid
 
 from components.imaging import dicom
+from tests.imaging import jpeg_encoder
 from tests.imaging.dicom_files import make_dicom
 
 SIDE = 24
@@ -28,7 +29,13 @@ SYNTAXES = {
     "JPEG extended": uid.JPEGExtended12Bit,
     "JPEG 2000 lossless": uid.JPEG2000Lossless,
     "JPEG 2000": uid.JPEG2000,
+    "JPEG lossless": uid.JPEGLossless,
+    "JPEG lossless SV1": uid.JPEGLosslessSV1,
+    "JPEG-LS": uid.JPEGLSLossless,
+    "JPEG-LS near": uid.JPEGLSNearLossless,
 }
+NEAR = 1
+"""By how much the stored values of JPEG-LS near may come out different."""
 LAYOUTS = {8: (5, 7, 8), 16: (5, 8, 10, 12, 14, 16), 32: (12, 16, 20, 32)}
 """Bits stored, for each number of bits allocated."""
 DISPLAYS = ("nothing", "window", "exact", "sigmoid", "rescaled", "negative slope", "table", "modality table")
@@ -55,12 +62,13 @@ def kinds() -> Iterator[Kind]:
         for stored in LAYOUTS[allocated]:
             highs = sorted({stored - 1, (stored + allocated) // 2 - 1, allocated - 1})
             for high, signed in itertools.product(highs, (False, True)):
-                jpeg = syntax.startswith("JPEG") and "2000" not in syntax
-                if jpeg and (allocated, stored, signed) != (8, 8, False):
+                if syntax in ("JPEG", "JPEG extended") and (allocated, stored, signed) != (8, 8, False):
                     continue  # Pillow writes JPEGs of 8 bits without a sign
-                if allocated == 32 and (syntax == "run lengths" or "2000" in syntax):
-                    continue  # the standard has no run lengths of 32 bits, and Pillow no JPEG 2000
-                overlays = (False,) if stored == allocated else (False, True)
+                if allocated == 32 and SYNTAXES[syntax].is_compressed:
+                    continue  # the standard has none, and Pillow no JPEG 2000
+                if syntax == "JPEG-LS near" and high + 1 != stored:
+                    continue  # its errors would be in bits that are not stored
+                overlays = (False,) if stored == allocated or syntax == "JPEG-LS near" else (False, True)
                 for rest in itertools.product(("MONOCHROME1", "MONOCHROME2"), DISPLAYS, PADDINGS, overlays):
                     kind = Kind(syntax, allocated, stored, high, signed, *rest)
                     if "table" not in kind.display or stored <= 16:
@@ -91,6 +99,10 @@ def made(kind: Kind) -> tuple[bytes, np.ndarray]:
         Image.fromarray(values.astype(np.uint8)).save(buffer, "JPEG", quality=95)
         values = np.asarray(Image.open(buffer)).astype(np.int64)
         packed = {"PixelData": pydicom.encaps.encapsulate([buffer.getvalue()])}
+    if kind.syntax == "JPEG-LS near":
+        packed = {"PixelData": _jpeg_lossless(kind, values, values)}
+        restored = jpeg_encoder.as_restored(values, kind.stored, NEAR)
+        values = restored - (restored >> (kind.stored - 1) << kind.stored) * kind.signed
     tags, padded = _padding(kind, values, lowest, span)
     more, shown = _display(kind, values, padded, lowest, span)
     shown = np.clip(shown, 0, 1)
@@ -99,6 +111,8 @@ def made(kind: Kind) -> tuple[bytes, np.ndarray]:
     pixels = _laid_out(kind, values)
     if "2000" in kind.syntax:
         packed = {"PixelData": _jpeg_2000(kind, pixels)}
+    if kind.syntax in ("JPEG lossless", "JPEG lossless SV1", "JPEG-LS"):
+        packed = {"PixelData": _jpeg_lossless(kind, values, pixels)}
     if kind.syntax == "run lengths":
         packed = {"PixelData": run_lengths(pixels)}
     bits = {"BitsStored": kind.stored, "HighBit": kind.high, "PhotometricInterpretation": kind.polarity}
@@ -112,8 +126,8 @@ def _padding(kind: Kind, values: np.ndarray, lowest: int, span: int) -> tuple[di
     low, high = lowest + span // 16, lowest + span // 4
     if kind.padding == "value":
         high = low
-    if SYNTAXES[kind.syntax] not in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit):
-        values[:6, :6] = low  # what a JPEG holds is not ours to change
+    if kind.syntax not in ("JPEG", "JPEG extended", "JPEG-LS near"):
+        values[:6, :6] = low  # what those hold is not ours to change
     # The tag has at most 16 bits.
     if low > 65_535 or high > 65_535 or low < -32_768:
         return {}, np.zeros(values.shape, bool)
@@ -173,6 +187,17 @@ def _jpeg_2000(kind: Kind, pixels: np.ndarray) -> bytes:
     picture = Image.fromarray(pixels.view(f"u{kind.allocated // 8}"))
     picture.save(buffer, "JPEG2000", irreversible=False, no_jp2=True)
     return pydicom.encaps.encapsulate([buffer.getvalue()])
+
+
+def _jpeg_lossless(kind: Kind, values: np.ndarray, pixels: np.ndarray) -> bytes:
+    """The values by themselves, or whole pixels of as many bits as are allocated."""
+    alone = kind.polarity == "MONOCHROME1" and not kind.overlay
+    words, precision = (values, kind.stored) if alone or "near" in kind.syntax else (pixels, kind.allocated)
+    if kind.syntax.startswith("JPEG-LS"):
+        frame = jpeg_encoder.jpeg_ls(words, precision, NEAR if "near" in kind.syntax else 0)
+    else:
+        frame = jpeg_encoder.jpeg_lossless(words, precision, 1 if "SV1" in kind.syntax else 1 + kind.high % 7)
+    return pydicom.encaps.encapsulate([frame], fragments_per_frame=1 + kind.signed)
 
 
 def run_lengths(pixels: np.ndarray) -> bytes:

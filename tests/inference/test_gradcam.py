@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from components.evaluate.evaluate import evaluate
 from components.inference import gradcam
+from components.parameters import EvaluateParameters
 from components.train import backbones, folding, networks
 from components.train.recipe import Recipe
 from tests.evaluate.test_evaluate import only, write_model
@@ -131,8 +132,8 @@ def test_a_head_that_is_not_linear_has_no_maps():
 def test_maps_go_into_the_evaluation_unless_there_are_to_be_no_images(tmp_path):
     data, model = write_prepared(tmp_path / "data", size=SIZE), write_model(tmp_path / "model", size=SIZE)
     built("custom_cnn").classifier().save(model / "seed-1" / "model.keras")
-    evaluate(data, model, tmp_path / "with")
-    evaluate(data, model, tmp_path / "without", report_images=False)
+    evaluate(data, model, tmp_path / "with", EvaluateParameters())
+    evaluate(data, model, tmp_path / "without", EvaluateParameters(report_images=False))
     images = np.load(data / "test.npy")
     expected = gradcam.explain(built("custom_cnn").classifier(), images)
     found = only(tmp_path / "with").explanations()
@@ -144,5 +145,5 @@ def test_maps_go_into_the_evaluation_unless_there_are_to_be_no_images(tmp_path):
 
 def test_a_network_that_is_built_otherwise_is_evaluated_without_maps(tmp_path):
     data, model = write_prepared(tmp_path / "data"), write_model(tmp_path / "model")
-    evaluate(data, model, tmp_path / "evaluation")
+    evaluate(data, model, tmp_path / "evaluation", EvaluateParameters())
     assert only(tmp_path / "evaluation").explanations() is None

@@ -17,6 +17,7 @@ from components.ingest import archives
 from components.ingest.archives import kind_of, unpack
 from components.ingest.ingest import ingest
 from components.ingest.paths import UnsafeNameError, safe_path
+from components.parameters import IngestParameters
 
 GOOD = {"chest/NORMAL/a.png": b"first", "chest/PNEUMONIA/b.png": b"second" * 100}
 
@@ -318,7 +319,9 @@ def test_a_name_that_is_not_utf8_and_an_archive_in_the_archive_are_only_bad_file
             info = tarfile.TarInfo(name.replace("n.png", "\xe9.png"))
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "a.tar"), max_bad_fraction=0.5)
+    report = ingest(
+        tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "a.tar"), max_bad_fraction=0.5)
+    )
     assert report["images"] == 8
     assert {item["image"] for item in report["refused"]} == {"train/NORMAL/inner.zip", "train/NORMAL/\\udce9.png"}
     assert any("not valid UTF-8" in item["reason"] for item in report["refused"])

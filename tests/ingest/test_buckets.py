@@ -26,6 +26,7 @@ from components.console import UserError
 from components.ingest.ingest import ingest
 from components.ingest.sources import buckets, gcs, open_source, s3
 from components.ingest.sources.buckets import Object, _places
+from components.parameters import IngestParameters, PreprocessParameters
 from components.preprocess.preprocess import preprocess
 
 from .file_server import send
@@ -144,12 +145,14 @@ def write_zip(folder: Path, archive: Path) -> Path:
 
 def fetched(source: str, workspace: Path) -> dict[str, bytes]:
     workspace.mkdir()
-    return files_of(open_source(source).fetch(workspace))
+    return files_of(open_source(IngestParameters(source=source)).fetch(workspace))
 
 
 def fingerprint(tmp_path: Path, source: str, path: str = "") -> str:
-    ingest(tmp_path / "raw", source, path)
-    return preprocess(tmp_path / "raw", tmp_path / "prepared", tmp_path / "summary", 32)["fingerprint"]
+    ingest(tmp_path / "raw", IngestParameters(source=source, path=path))
+    return preprocess(
+        tmp_path / "raw", tmp_path / "prepared", tmp_path / "summary", PreprocessParameters(image_size=32)
+    )["fingerprint"]
 
 
 def test_a_folder_a_zip_and_a_bucket_give_the_same_dataset(tmp_path, store, write_kaggle):
@@ -213,7 +216,7 @@ def test_an_archive_goes_on_where_it_stopped(tmp_path, store, monkeypatch, cache
     (tmp_path / "data" / "x").write_bytes(bytes(number % 251 for number in range(5000)))
     content = write_zip(tmp_path / "data", tmp_path / "data.zip").read_bytes()
     store.put(store.bucket, {"data.zip": content})
-    source = open_source(f"{store.place}/data.zip")
+    source = open_source(IngestParameters(source=f"{store.place}/data.zip"))
     kind = gcs.Gcs if store.scheme == "gs" else s3.S3
     starts, read = [], kind.read
 
@@ -247,19 +250,19 @@ def test_an_archive_that_changes_while_it_is_loaded_is_not_put_together_of_two(t
 
     monkeypatch.setattr(s3.S3, "read", change)
     with pytest.raises(UserError, match="changed during its download: run again"):
-        open_source(f"s3://{s3_store.bucket}/data.zip").fetch(tmp_path)
+        open_source(IngestParameters(source=f"s3://{s3_store.bucket}/data.zip")).fetch(tmp_path)
 
 
 @pytest.mark.parametrize("prefix", ["", "/nothing", "/nothing.zip"])
 def test_an_empty_place_is_named(tmp_path, store, prefix):
     store.put(store.bucket, {})
     with pytest.raises(UserError, match=f"{store.place}/?{prefix.strip('/')} contains no objects: check the bucket"):
-        open_source(f"{store.place}{prefix}").fetch(tmp_path)
+        open_source(IngestParameters(source=f"{store.place}{prefix}")).fetch(tmp_path)
 
 
 def test_a_bucket_that_is_not_there_is_named(tmp_path, store):
     with pytest.raises(UserError, match=rf"{store.scheme}://not-there-at-all.*\(it answers 404\): check the name"):
-        open_source(f"{store.scheme}://not-there-at-all/x").fetch(tmp_path)
+        open_source(IngestParameters(source=f"{store.scheme}://not-there-at-all/x")).fetch(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,7 @@ def test_hostile_names_are_refused_before_anything_is_loaded(names, message):
 def test_hostile_names_are_refused_in_a_real_listing(tmp_path, s3_store, cache):
     s3_store.put(s3_store.bucket, {"a/good.png": b"1", "a/../../evil.png": b"2"})
     with pytest.raises(UserError, match="leads out of its folder"):
-        open_source(f"s3://{s3_store.bucket}/a").fetch(tmp_path)
+        open_source(IngestParameters(source=f"s3://{s3_store.bucket}/a")).fetch(tmp_path)
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
@@ -359,10 +362,10 @@ def test_readers_of_google_are_told_to_name_who_pays(tmp_path, server, monkeypat
 
     server.plan = [answer] * 10
     with pytest.raises(UserError, match="is a requester-pays bucket: set PNEUMONIA_BENCHMARK_REQUESTER_PAYS to the"):
-        open_source("gs://bucket/x").fetch(tmp_path)
+        open_source(IngestParameters(source="gs://bucket/x")).fetch(tmp_path)
     monkeypatch.setenv("PNEUMONIA_BENCHMARK_REQUESTER_PAYS", "billed")
     with pytest.raises(UserError, match="contains no objects"):
-        open_source("gs://bucket/x").fetch(tmp_path)
+        open_source(IngestParameters(source="gs://bucket/x")).fetch(tmp_path)
 
 
 def test_what_google_refuses_is_said_in_its_own_words(tmp_path, server, monkeypatch):
@@ -370,7 +373,7 @@ def test_what_google_refuses_is_said_in_its_own_words(tmp_path, server, monkeypa
     refusal = b'{"error": {"message": "odd name"}}'
     server.plan = [lambda request: send(request, 400, refusal, Content_Type="application/json")] * 5
     with pytest.raises(UserError, match=r"gs://bucket refuses this \(.*odd name.*\): check the name"):
-        open_source("gs://bucket/x").fetch(tmp_path)
+        open_source(IngestParameters(source="gs://bucket/x")).fetch(tmp_path)
 
 
 def test_a_folders_mark_is_left_out_and_a_limit_is_kept(monkeypatch):
@@ -401,14 +404,14 @@ def test_without_credentials_a_bucket_is_read_anonymously_or_the_missing_ones_ar
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     s3_store.faults += [(s3_store.bucket, "403 Forbidden")]
     with pytest.raises(UserError, match="no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
-        open_source(f"s3://{s3_store.bucket}/a").fetch(tmp_path)
+        open_source(IngestParameters(source=f"s3://{s3_store.bucket}/a")).fetch(tmp_path)
 
 
 def test_an_endpoint_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(time, "sleep", lambda _: None)
     with pytest.raises(UserError, match=r"s3://bucket does not answer \(.*127.0.0.1:9.*\): check AWS_ENDPOINT_URL"):
-        open_source("s3://bucket/x").fetch(tmp_path)
+        open_source(IngestParameters(source="s3://bucket/x")).fetch(tmp_path)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -416,7 +419,7 @@ def test_google_names_the_missing_credentials_and_is_not_asked_again(tmp_path, s
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
     server.plan = [status] * 5
     with pytest.raises(UserError, match=r"no Google credentials: set GOOGLE_APPLICATION_CREDENTIALS to a key file"):
-        open_source("gs://bucket/x").fetch(tmp_path)
+        open_source(IngestParameters(source="gs://bucket/x")).fetch(tmp_path)
     paths = [path for _, path, _ in server.asked]
     assert len(paths) == len(set(paths)), "no request is repeated"
 
@@ -432,7 +435,7 @@ def test_google_is_asked_again_after_an_error_that_passes(tmp_path, server, monk
 
     server.plan = [answer] * 10
     with pytest.raises(UserError, match="contains no objects"):
-        open_source("gs://bucket/x").fetch(tmp_path)
+        open_source(IngestParameters(source="gs://bucket/x")).fetch(tmp_path)
     assert not faults
 
 
@@ -441,7 +444,7 @@ def test_a_key_file_of_google_that_does_not_work_is_named(tmp_path, monkeypatch,
     (tmp_path / "key.json").write_bytes(content)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     with pytest.raises(UserError, match="the key in GOOGLE_APPLICATION_CREDENTIALS does not work"):
-        open_source("gs://bucket/x").fetch(tmp_path)
+        open_source(IngestParameters(source="gs://bucket/x")).fetch(tmp_path)
 
 
 def test_google_names_the_role_that_an_account_lacks():

@@ -317,3 +317,17 @@ def test_two_runs_at_once_load_a_file_once(tmp_path, server, url, content):
     first, second = (headers.get("If-None-Match") for *_, headers in server.asked)
     assert first is None
     assert second, "the second run only asks whether what the first has loaded is still the server's"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://example.org/a/data.tar.gz?x=1", "file-data.tar.gz"),
+        ("https://example.org/", "file-"),
+        ("https://example.org/..%2f..%2fetc%2fpasswd", "file-passwd"),
+        ("https://example.org/.%68idden $x;", "file-hidden__x_"),
+        (f"https://example.org/{'a' * 300}", f"file-{'a' * 80}"),
+    ],
+)
+def test_the_file_name_of_a_url_is_safe(url, name):
+    assert downloads._file_name(url) == name

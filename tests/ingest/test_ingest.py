@@ -17,6 +17,7 @@ from components.artifacts.raw_dataset import RawDataset
 from components.console import UserError
 from components.ingest.__main__ import main
 from components.ingest.ingest import ingest
+from components.parameters import IngestParameters
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def png_header(width: int, height: int) -> bytes:
 
 def test_images_come_as_they_are_with_what_is_known_of_them(tmp_path, source, write_image):
     write_image(source / "train" / "NORMAL" / "scan.png", width=7, height=5)
-    report = ingest(tmp_path / "raw", "directory", str(source))
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source)))
     raw = RawDataset.load(tmp_path / "raw")
     assert raw.quality == report
     assert sorted(path.name for path in raw.folder.iterdir()) == ["images.zip", "manifest.csv", "quality.json"]
@@ -58,7 +59,7 @@ def test_the_report_says_what_was_read_and_how(tmp_path, source, write_image, ca
     write_image(source / "train" / "NORMAL" / "scan.png")
     copy = source / "test" / "NORMAL" / "IM-0001-0009.jpeg"
     copy.write_bytes((source / "train" / "NORMAL" / "IM-0001-0001.jpeg").read_bytes())
-    report = ingest(tmp_path / "raw", "directory", str(source), seed=5)
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source), seed=5))
     assert (report["kind"], report["schema_version"]) == ("raw dataset", 1)
     assert report["made_by"]["arguments"] == {
         **{"source": "directory", "path": str(source), "seed": 5},
@@ -102,7 +103,7 @@ def write_gif(path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_an_unusable_file_is_set_aside_with_its_reason(tmp_path, source, write, reason):
     write(source / "train" / "PNEUMONIA" / "bad.jpeg")
-    report = ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.1)
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source), max_bad_fraction=0.1))
     assert report["refused"] == [{"image": "train/PNEUMONIA/bad.jpeg", "reason": reason}]
     assert report["images"] == 12
     raw = RawDataset.load(tmp_path / "raw")
@@ -125,7 +126,7 @@ def test_a_file_with_an_impossible_name_is_set_aside(tmp_path, source, name, sho
         (good.parent / os.fsdecode(name)).write_bytes(good.read_bytes())
     except OSError:
         pytest.skip("the file system has no such names")
-    report = ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.1)
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source), max_bad_fraction=0.1))
     assert report["refused"] == [{"image": f"train/NORMAL/{shown}", "reason": reason}]
     assert json.loads((tmp_path / "raw" / "quality.json").read_text())["refused"] == report["refused"]
 
@@ -133,7 +134,7 @@ def test_a_file_with_an_impossible_name_is_set_aside(tmp_path, source, name, sho
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_the_largest_image_is_taken_and_only_its_header_read(tmp_path, source):
     (source / "train" / "NORMAL" / "large.png").write_bytes(png_header(10_000, 10_000))
-    assert ingest(tmp_path / "raw", "directory", str(source))["images"] == 13
+    assert ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source)))["images"] == 13
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_split_without_a_class_ends_the_run_and_leaves_nothing(tmp_path, sourc
     for path in (source / spoilt).iterdir():
         path.write_bytes(b"")
     with pytest.raises(UserError, match=message):
-        ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=1)
+        ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source), max_bad_fraction=1))
     assert [path.name for path in tmp_path.iterdir()] == ["chest_xray"]
 
 
@@ -159,7 +160,7 @@ def test_a_dataset_without_a_class_ends_the_run(tmp_path, write_image):
     (tmp_path / "data" / "PNEUMONIA").mkdir()
     (tmp_path / "data" / "PNEUMONIA" / "b.png").touch()
     with pytest.raises(UserError, match=r"the dataset has no usable images of the class PNEUMONIA \(1 files were refu"):
-        ingest(tmp_path / "raw", "directory", str(tmp_path / "data"), max_bad_fraction=1)
+        ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "data"), max_bad_fraction=1))
 
 
 def test_without_any_usable_image_the_run_ends(tmp_path):
@@ -167,19 +168,22 @@ def test_without_any_usable_image_the_run_ends(tmp_path):
         (tmp_path / "data" / label).mkdir(parents=True)
         (tmp_path / "data" / label / "a.png").touch()
     with pytest.raises(UserError, match=r"no usable images of the class NORMAL \(2 files were refused\): add some"):
-        ingest(tmp_path / "raw", "directory", str(tmp_path / "data"), max_bad_fraction=1)
+        ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "data"), max_bad_fraction=1))
 
 
 def test_a_validation_split_may_lack_a_class(tmp_path, source):
     for path in (source / "val" / "NORMAL").iterdir():
         path.unlink()
-    assert ingest(tmp_path / "raw", "directory", str(source))["counts"]["validation"] == {"NORMAL": 0, "PNEUMONIA": 2}
+    assert ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source)))["counts"]["validation"] == {
+        "NORMAL": 0,
+        "PNEUMONIA": 2,
+    }
 
 
 def test_the_source_itself_is_never_the_output(source):
     before = sorted(source.rglob("*"))
     with pytest.raises(UserError, match="chest_xray contains other files than an artifact's"):
-        ingest(source, "directory", str(source))
+        ingest(source, IngestParameters(source="directory", path=str(source)))
     assert sorted(source.rglob("*")) == before
 
 
@@ -215,7 +219,9 @@ def write_hospital(folder: Path, write_dicom, count: int = 3) -> dict[str, bytes
 def test_of_a_dicom_file_nothing_but_pixels_and_a_hashed_patient_is_carried_on(tmp_path, write_dicom):
     contents = write_hospital(tmp_path / "hospital", write_dicom)
     (tmp_path / "hospital" / "NORMAL" / "Doe" / "Roe^Jim").write_bytes(next(iter(contents.values()))[:-900])
-    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "hospital"), max_bad_fraction=0.1)
+    report = ingest(
+        tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "hospital"), max_bad_fraction=0.1)
+    )
     raw = RawDataset.load(tmp_path / "raw")
     for path in raw.folder.iterdir():
         assert not re.search(rb"Doe|Roe|DICM|\b47\d\d\b", path.read_bytes().replace(b'"hospital"', b""))
@@ -239,7 +245,7 @@ def test_hashed_patients_are_equal_for_equal_data_or_keys_and_for_nothing_else(t
     write_hospital(tmp_path / "other", write_dicom, count=4)
 
     def patients(name: str) -> set[str]:
-        ingest(tmp_path / "raw", "directory", str(tmp_path / name))
+        ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / name)))
         return set(RawDataset.load(tmp_path / "raw").manifest["patient"])
 
     assert patients("one") == patients("one")
@@ -252,7 +258,7 @@ def test_equal_dicom_files_both_stay_under_names_of_their_own(tmp_path, write_di
     contents = write_hospital(tmp_path / "hospital", write_dicom)
     path, content = next(iter(contents.items()))
     Path(path).with_name("copy.dcm").write_bytes(content)
-    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "hospital"))
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "hospital")))
     manifest = RawDataset.load(tmp_path / "raw").manifest
     assert report["duplicates"]["groups"] == 1
     assert manifest["image"].is_unique
@@ -264,14 +270,14 @@ def test_what_a_file_is_called_does_not_matter_only_what_is_in_it(tmp_path, sour
     image.rename(image.with_suffix(".dcm.txt"))
     dicom = write_dicom(np.arange(256, dtype=np.uint8).reshape(16, 16))
     (source / "train" / "NORMAL" / "scan.jpeg").write_bytes(dicom)
-    assert ingest(tmp_path / "raw", "directory", str(source))["images"] == 13
+    assert ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source)))["images"] == 13
 
 
 def test_more_bad_files_than_allowed_fail_the_run_with_the_first_ten_named(tmp_path, source):
     for number in range(12):
         (source / "train" / "NORMAL" / f"bad{number:02}.jpeg").touch()
     with pytest.raises(UserError) as raised:
-        ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.49)
+        ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source), max_bad_fraction=0.49))
     message = str(raised.value)
     assert message.startswith(
         "12 of 24 files cannot be used, more than 49%: train/NORMAL/bad00.jpeg (the file is empty); "
@@ -280,26 +286,33 @@ def test_more_bad_files_than_allowed_fail_the_run_with_the_first_ten_named(tmp_p
     assert "bad10" not in message
     assert message.endswith("; and 2 more: mend or remove them, or allow more with --max-bad-fraction")
     assert not (tmp_path / "raw").exists()
-    assert len(ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.5)["refused"]) == 12
+    assert (
+        len(
+            ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source), max_bad_fraction=0.5))[
+                "refused"
+            ]
+        )
+        == 12
+    )
 
 
 @pytest.mark.parametrize("fraction", [-0.01, 1.01, float("nan")])
-def test_a_fraction_of_bad_files_is_from_none_to_all(tmp_path, source, fraction):
-    with pytest.raises(UserError, match=r"--max-bad-fraction is .*, but must be from 0 \(none\) to 1 \(all\)"):
-        ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=fraction)
+def test_a_fraction_of_bad_files_is_from_none_to_all(fraction):
+    with pytest.raises(UserError, match=r"max_bad_fraction is .*, but must be a number from 0 to 1"):
+        IngestParameters(max_bad_fraction=fraction)
 
 
 def test_a_huge_file_is_refused_unread(tmp_path, source):
     with (source / "train" / "NORMAL" / "huge.jpeg").open("wb") as file:
         file.truncate(500_000_001)  # sparse: takes no room on the disk
-    report = ingest(tmp_path / "raw", "directory", str(source), max_bad_fraction=0.1)
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source), max_bad_fraction=0.1))
     assert report["refused"] == [{"image": "train/NORMAL/huge.jpeg", "reason": "the file has more than 500 MB"}]
 
 
 def test_folders_that_are_no_class_are_listed(tmp_path, source, write_image, capsys):
     write_image(source / "train" / "COVID" / "a.jpeg")
     write_image(source / "extra" / "NORMAL" / "b.jpeg")
-    report = ingest(tmp_path / "raw", "directory", str(source))
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(source)))
     assert (report["images"], report["ignored_folders"]) == (12, ["extra", "train/COVID"])
     assert "ingest: ignored folders that are not a class: extra, train/COVID\n" in capsys.readouterr().out
 
@@ -308,7 +321,7 @@ def test_a_folder_whose_name_is_not_utf_8_is_refused_before_its_images_are_read(
     folder = tmp_path / "R\udcf6ntgen"
     folder.mkdir()
     with pytest.raises(UserError, match=r"Röntgen is not UTF-8: rename it".replace("ö", r"\\udcf6")):
-        ingest(tmp_path / "raw", "directory", str(folder))
+        ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(folder)))
 
 
 def test_messages_name_the_users_archive_and_not_where_it_was_unpacked(tmp_path):
@@ -327,14 +340,14 @@ def test_messages_name_the_users_archive_and_not_where_it_was_unpacked(tmp_path)
         ),
     ):
         with pytest.raises(UserError, match=message):
-            ingest(tmp_path / "raw", "directory", path)
+            ingest(tmp_path / "raw", IngestParameters(source="directory", path=path))
 
 
 def test_files_of_operating_systems_cost_nothing_and_are_counted(tmp_path, write_image, capsys):
     for label in ("NORMAL", "PNEUMONIA"):
         write_image(tmp_path / "data" / label / "a.png")
         (tmp_path / "data" / label / "Thumbs.db").write_bytes(b"\xd0\xcf")
-    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "data"))
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "data")))
     assert (report["images"], report["ignored_files"], report["refused"]) == (2, 2, [])
     assert "ignored 2 hidden files and files of operating systems" in capsys.readouterr().out
 
@@ -350,4 +363,4 @@ def test_an_option_of_another_source_is_refused_with_the_source_that_it_needs(
     with pytest.raises(SystemExit):
         main()
     needed = option.strip("-").partition("-")[0]
-    assert f"{option} has no effect without --source {needed}" in capsys.readouterr().err
+    assert f"{option} has no effect with the source {source!r}: it needs --source {needed}" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from components.console import UserError
 from components.ingest import retries
 from components.ingest.ingest import ingest
 from components.ingest.sources import open_source
+from components.parameters import IngestParameters
 
 from .file_server import send
 
@@ -53,7 +54,7 @@ def calls(api):
 
 
 def test_the_newest_version_is_loaded_and_ingested(tmp_path, api, capsys):
-    report = ingest(tmp_path / "raw", "kaggle")
+    report = ingest(tmp_path / "raw", IngestParameters(source="kaggle"))
     assert report["images"] == 12
     assert report["source"]["description"] == "the dataset paultimothymooney/chest-xray-pneumonia of Kaggle"
     assert calls(api) == ["GetDataset", "DownloadDataset"]
@@ -64,15 +65,15 @@ def test_the_newest_version_is_loaded_and_ingested(tmp_path, api, capsys):
 
 
 def test_another_dataset_and_version_can_be_named(tmp_path, api):
-    assert ingest(tmp_path / "raw", "kaggle", "me/mine/versions/7")["images"] == 12
+    assert ingest(tmp_path / "raw", IngestParameters(source="kaggle", path="me/mine/versions/7"))["images"] == 12
     assert calls(api) == ["DownloadDataset"]
     assert api.asked[0][2]["body"]["datasetVersionNumber"] == 7
 
 
 @pytest.mark.usefixtures("api")
 def test_a_second_run_takes_the_archive_from_the_cache_though_its_url_is_new(tmp_path, capsys):
-    ingest(tmp_path / "raw", "kaggle")
-    ingest(tmp_path / "raw", "kaggle")
+    ingest(tmp_path / "raw", IngestParameters(source="kaggle"))
+    ingest(tmp_path / "raw", IngestParameters(source="kaggle"))
     assert "has been downloaded before and has not changed" in capsys.readouterr().out
 
 
@@ -88,7 +89,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path, api, content
 
     api.answer = answer
     with pytest.raises(UserError, match="neither a zip nor a tar"):
-        open_source("kaggle").fetch(tmp_path)
+        open_source(IngestParameters(source="kaggle")).fetch(tmp_path)
     (start,) = [headers["Range"] for *_, headers in api.asked if "Range" in headers]
     assert 1_000_000 <= int(start.removeprefix("bytes=").rstrip("-")) <= 2_000_000
 
@@ -100,7 +101,7 @@ def test_credentials_are_those_of_the_environment(tmp_path, api, monkeypatch, na
     if named == "key":
         monkeypatch.setenv("KAGGLE_USERNAME", "me")
         monkeypatch.setenv("KAGGLE_KEY", "secret")
-    ingest(tmp_path / "raw", "kaggle")
+    ingest(tmp_path / "raw", IngestParameters(source="kaggle"))
     expected = {"token": "Bearer sesame", "key": f"Basic {base64.b64encode(b'me:secret').decode()}", "nothing": None}
     assert api.asked[0][2].get("Authorization") == expected[named]
     loads = [headers for _, path, headers in api.asked if path.startswith("/signed/")]
@@ -124,27 +125,27 @@ def test_credentials_are_those_of_the_environment(tmp_path, api, monkeypatch, na
 def test_a_refusal_names_the_missing_credentials_and_is_not_repeated(tmp_path, api, status, message):
     api.denied = status
     with pytest.raises(UserError, match=message):
-        open_source("kaggle", "me/mine").fetch(tmp_path)
+        open_source(IngestParameters(source="kaggle", path="me/mine")).fetch(tmp_path)
     assert len(api.asked) == 1
 
 
 def test_an_error_that_passes_is_waited_for(tmp_path, api, capsys):
     api.plan = [500, 503]
-    assert ingest(tmp_path / "raw", "kaggle")["images"] == 12
+    assert ingest(tmp_path / "raw", IngestParameters(source="kaggle"))["images"] == 12
     assert "at the moment (it answers 500): try again later; attempt 2 of 3 in 0 s" in capsys.readouterr().out
 
 
 def test_an_error_that_does_not_pass_ends_the_run(tmp_path, api):
     api.plan = [500] * 10
     with pytest.raises(UserError, match=r"Kaggle does not provide .* at the moment \(it answers 500\): try again"):
-        open_source("kaggle").fetch(tmp_path)
+        open_source(IngestParameters(source="kaggle")).fetch(tmp_path)
     assert len(api.asked) == retries.ATTEMPTS
 
 
 def test_where_kaggle_cannot_be_reached_it_says_so(tmp_path, api):
     api.close()
     with pytest.raises(UserError, match=r"Kaggle cannot be reached .*: check the network"):
-        open_source("kaggle").fetch(tmp_path)
+        open_source(IngestParameters(source="kaggle")).fetch(tmp_path)
 
 
 def test_a_hostile_archive_of_kaggle_is_refused(tmp_path, api):
@@ -152,4 +153,4 @@ def test_a_hostile_archive_of_kaggle_is_refused(tmp_path, api):
         archive.writestr("../../evil", b"")
     api.files["/signed/archive.zip"] = (tmp_path / "evil.zip").read_bytes()
     with pytest.raises(UserError, match=r"versions/2 contains '\.\./\.\./evil', which leads out"):
-        open_source("kaggle").fetch(tmp_path)
+        open_source(IngestParameters(source="kaggle")).fetch(tmp_path)

@@ -7,6 +7,7 @@ from components.console import UserError
 from components.ingest.ingest import ingest
 from components.ingest.labels import read_labels, table_of
 from components.ingest.layout import Found
+from components.parameters import IngestParameters
 
 
 def write(folder, *lines, name="labels.csv", encoding="utf-8"):
@@ -145,7 +146,9 @@ def test_images_labelled_by_a_table_are_ingested_with_its_patients(tmp_path, wri
         write_image(tmp_path / "data" / "images" / f"{name}.png")
     rows = ("images/a.png,0,x", "images/b.png,1,y", "images/c.png,1,", "images/missing.png,1,z")
     write(tmp_path / "data", "image,label,patient", *rows)
-    report = ingest(tmp_path / "raw", "directory", str(tmp_path / "data"), max_bad_fraction=0.5)
+    report = ingest(
+        tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "data"), max_bad_fraction=0.5)
+    )
     assert report["counts"] == {"unsplit": {"NORMAL": 1, "PNEUMONIA": 2}}
     assert (report["patients"], report["patient_unknown"]) == (3, 1)
     assert report["refused"] == [{"image": "images/missing.png", "reason": "cannot be read: No such file or directory"}]

@@ -12,6 +12,7 @@ from PIL import Image
 from components.console import UserError
 from components.ingest.ingest import ingest
 from components.ingest.medmnist import write_images
+from components.parameters import IngestParameters
 
 
 def arrays(size=28, **counts):
@@ -56,7 +57,9 @@ def test_every_image_becomes_a_png_in_its_split_and_class(tmp_path, size):
 
 
 def test_the_dataset_is_split_as_published_and_its_patients_are_unknown(tmp_path):
-    report = ingest(tmp_path / "raw", "pneumoniamnist", str(write(tmp_path / "mnist.npz")))
+    report = ingest(
+        tmp_path / "raw", IngestParameters(source="pneumoniamnist", path=str(write(tmp_path / "mnist.npz")))
+    )
     assert report["counts"] == {
         "train": {"NORMAL": 3, "PNEUMONIA": 3},
         "validation": {"NORMAL": 2, "PNEUMONIA": 2},
@@ -134,7 +137,7 @@ def test_the_real_file_is_read(tmp_path):
     if not shared:
         pytest.skip("PNEUMONIA_BENCHMARK_DATA names no folder with data/pneumoniamnist_dev.npz")
     path = Path(shared) / "data" / "pneumoniamnist_dev.npz"
-    report = ingest(tmp_path / "raw", "directory", str(path))
+    report = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(path)))
     with np.load(path) as arrays_of:
         for split, name in (("train", "train"), ("validation", "val"), ("test", "test")):
             counts = np.bincount(arrays_of[f"{name}_labels"].ravel())

@@ -11,8 +11,9 @@ from components.console import UserError
 from components.ingest import synthetic
 from components.ingest.ingest import ingest
 from components.ingest.sources import buckets, directory, open_source, pneumoniamnist, simulated
-from components.ingest.urls import check_url
+from components.parameters import IngestParameters, PreprocessParameters
 from components.preprocess.preprocess import preprocess
+from components.source_checks import check_url
 
 from .test_medmnist import write as write_npz
 
@@ -41,7 +42,7 @@ def test_radiographs_are_drawn_as_asked_and_said_to_be_of_nobody(tmp_path, monke
 
     monkeypatch.setattr(simulated.synthetic, "write_radiographs", draw)
     monkeypatch.setattr(simulated.console.time, "monotonic", iter([0, 100, 100]).__next__)
-    source = open_source("synthetic", **SIMULATION)
+    source = open_source(IngestParameters(synthetic_images=50, synthetic_size=64, seed=3, synthetic_difficulty=0.25))
     assert source.name == "synthetic"
     assert source.description() == "50 simulated radiographs of about 64 px (seed 3, difficulty 0.25): no real patients"
     assert source.fetch(tmp_path) == tmp_path
@@ -51,7 +52,7 @@ def test_radiographs_are_drawn_as_asked_and_said_to_be_of_nobody(tmp_path, monke
 
 def test_a_directory_is_used_where_it_is(tmp_path):
     (tmp_path / "data").mkdir()
-    source = open_source("directory", str(tmp_path / "data"))
+    source = open_source(IngestParameters(source="directory", path=str(tmp_path / "data")))
     assert source.name == "directory"
     assert source.description() == "the folder data"
     assert source.fetch(tmp_path / "workspace") == tmp_path / "data"
@@ -59,13 +60,13 @@ def test_a_directory_is_used_where_it_is(tmp_path):
 
 def test_the_present_directory_has_a_name_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert open_source("directory", ".").description() == f"the folder {tmp_path.name}"
+    assert open_source(IngestParameters(source="directory", path=".")).description() == f"the folder {tmp_path.name}"
 
 
 @pytest.mark.parametrize("source", ["directory", "pneumoniamnist"])
 def test_a_path_that_is_not_there_is_refused(tmp_path, source):
     with pytest.raises(UserError, match=f"there is no (folder|file) {tmp_path}/missing: give .* with --path"):
-        open_source(source, str(tmp_path / "missing")).fetch(tmp_path)
+        open_source(IngestParameters(source=source, path=str(tmp_path / "missing"))).fetch(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -79,29 +80,42 @@ def test_a_path_that_is_not_there_is_refused(tmp_path, source):
         ),
         ("ftp://example.org/x", {}, "there is no source 'ftp://example.org/x'"),
         ("http://example.org/x.zip", {}, "is not encrypted"),
-        ("gs://", {}, "gs:// does not name a bucket: write gs://bucket/prefix"),
-        ("s3://Bad_Bucket/x", {}, "does not name a bucket"),
-        ("kaggle", {"path": "../evil"}, "'../evil' is not the id of a Kaggle dataset: give owner/name"),
-        ("kaggle", {"path": "owner/name/versions/x"}, "is not the id of a Kaggle dataset"),
-        ("pneumoniamnist", {"pneumoniamnist_size": 30}, "no PneumoniaMNIST at 30 px: choose one of 28, 64, 128, 224"),
+        ("gs://", {}, "gs:// names no bucket: write gs://bucket/prefix"),
+        ("s3://Bad_Bucket/x", {}, "names no bucket"),
+        ("kaggle", {"path": "../evil"}, "'../evil' is not a dataset of Kaggle: give owner/name"),
+        ("kaggle", {"path": "owner/name/versions/x"}, "is not a dataset of Kaggle"),
+        (
+            "pneumoniamnist",
+            {"pneumoniamnist_size": 30},
+            "pneumoniamnist_size is 30, but must be one of 28, 64, 128",
+        ),
         ("https://example.org/x.zip", {"sha256": "abc"}, "'abc' is not a SHA-256: give its 64 hexadecimal digits"),
         ("directory", {"path": "x", "sha256": "0" * 64}, "--sha256 is of the archive behind an https:// source"),
     ],
 )
 def test_a_source_that_cannot_be_had_is_refused(source, given, message):
     with pytest.raises(UserError, match=message):
-        open_source(source, **given)
+        open_source(IngestParameters(source=source, **given))
 
 
 def test_every_source_can_be_opened_and_says_what_it_is():
     places = {"directory": "somewhere", "kaggle": "", "pneumoniamnist": "", "synthetic": ""}
-    assert [open_source(name, places[name]).name for name in SOURCES] == list(SOURCES)
-    assert open_source("kaggle").description() == "the dataset paultimothymooney/chest-xray-pneumonia of Kaggle"
-    assert open_source("kaggle", "me/mine/versions/3").description() == "the dataset me/mine of Kaggle, version 3"
-    assert open_source("pneumoniamnist").description() == "PneumoniaMNIST at 128 px"
-    assert open_source("gs://bucket/a/b").description() == "gs://bucket/a/b"
-    assert open_source("s3://bucket").description() == "s3://bucket/"
-    assert open_source("https://a.org/x.zip?key=secret").description() == "the archive https://a.org/x.zip"
+    assert [open_source(IngestParameters(source=name, path=places[name])).name for name in SOURCES] == list(SOURCES)
+    assert (
+        open_source(IngestParameters(source="kaggle")).description()
+        == "the dataset paultimothymooney/chest-xray-pneumonia of Kaggle"
+    )
+    assert (
+        open_source(IngestParameters(source="kaggle", path="me/mine/versions/3")).description()
+        == "the dataset me/mine of Kaggle, version 3"
+    )
+    assert open_source(IngestParameters(source="pneumoniamnist")).description() == "PneumoniaMNIST at 128 px"
+    assert open_source(IngestParameters(source="gs://bucket/a/b")).description() == "gs://bucket/a/b"
+    assert open_source(IngestParameters(source="s3://bucket")).description() == "s3://bucket/"
+    assert (
+        open_source(IngestParameters(source="https://a.org/x.zip?key=secret")).description()
+        == "the archive https://a.org/x.zip"
+    )
 
 
 @pytest.mark.parametrize("write", [write_zip, write_tar])
@@ -109,9 +123,13 @@ def test_an_archive_gives_the_dataset_of_the_folder_in_it(tmp_path, write_kaggle
     write_kaggle(tmp_path / "chest_xray", train=8, val=1, test=2)
     fingerprints = set()
     for place in (tmp_path / "chest_xray", write(tmp_path / "chest_xray", tmp_path / "data.archive")):
-        raw = ingest(tmp_path / "raw", "directory", str(place))
+        raw = ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(place)))
         assert raw["refused"] == []
-        fingerprints.add(preprocess(tmp_path / "raw", tmp_path / "out", tmp_path / "summary.json", 32)["fingerprint"])
+        fingerprints.add(
+            preprocess(
+                tmp_path / "raw", tmp_path / "out", tmp_path / "summary.json", PreprocessParameters(image_size=32)
+            )["fingerprint"]
+        )
     assert len(fingerprints) == 1
 
 
@@ -121,7 +139,7 @@ def test_an_archive_behind_a_url_is_loaded_checked_and_ingested(tmp_path, server
     server.files["/data.zip"] = content
     server.plan = [500, ("cut", 1000)]
     digest = hashlib.sha256(content).hexdigest().upper()
-    report = ingest(tmp_path / "raw", f"{server.url}/data.zip?key=secret", sha256=digest)
+    report = ingest(tmp_path / "raw", IngestParameters(source=f"{server.url}/data.zip?key=secret", sha256=digest))
     assert report["images"] == 16
     assert report["source"] == {"name": "https", "description": f"the archive {server.url}/data.zip"}
     assert "secret" not in (tmp_path / "raw" / "quality.json").read_text() + capsys.readouterr().out
@@ -133,7 +151,7 @@ def test_a_hostile_archive_behind_a_url_is_named_by_its_url(tmp_path, server):
         archive.writestr("../evil", b"")
     server.files["/a.zip"] = (tmp_path / "a.zip").read_bytes()
     with pytest.raises(UserError, match=rf"^{server.url}/a.zip contains '../evil', which leads out"):
-        ingest(tmp_path / "raw", f"{server.url}/a.zip")
+        ingest(tmp_path / "raw", IngestParameters(source=f"{server.url}/a.zip"))
 
 
 def test_a_token_from_the_environment_is_sent_and_missed_where_there_is_none(tmp_path, server, monkeypatch):
@@ -142,11 +160,11 @@ def test_a_token_from_the_environment_is_sent_and_missed_where_there_is_none(tmp
         UserError,
         match=r"answers 403.: if it requires a bearer token, set .* PNEUMONIA_BENCHMARK_TOKEN",
     ):
-        open_source(f"{server.url}/a.zip").fetch(tmp_path)
+        open_source(IngestParameters(source=f"{server.url}/a.zip")).fetch(tmp_path)
     monkeypatch.setenv("PNEUMONIA_BENCHMARK_TOKEN", "sesame")
     server.plan = [401]
     with pytest.raises(UserError, match="it refused the token in the environment variable PNEUMONIA_BENCHMARK_TOKEN"):
-        open_source(f"{server.url}/a.zip").fetch(tmp_path)
+        open_source(IngestParameters(source=f"{server.url}/a.zip")).fetch(tmp_path)
     assert [headers.get("Authorization") for *_, headers in server.asked] == [None, "Bearer sesame"]
 
 
@@ -157,7 +175,7 @@ def test_pneumoniamnist_comes_from_zenodo_with_its_checksum(tmp_path, server, mo
     monkeypatch.setattr(pneumoniamnist, "BASE_URL", f"{server.url}/records/")
     monkeypatch.setitem(pneumoniamnist.CHECKSUMS, size, f"md5:{hashlib.md5(content).hexdigest()}")  # noqa: S324
     server.plan = [("cut", len(content) // 2)]
-    report = ingest(tmp_path / "raw", "pneumoniamnist", pneumoniamnist_size=size)
+    report = ingest(tmp_path / "raw", IngestParameters(source="pneumoniamnist", pneumoniamnist_size=size))
     assert report["images"] == 14
     assert report["source"]["description"] == f"PneumoniaMNIST at {size} px"
     assert server.asked[1][2]["Range"]
@@ -167,7 +185,7 @@ def test_pneumoniamnist_with_another_checksum_is_refused(tmp_path, server, monke
     server.files["/pneumoniamnist.npz"] = write_npz(tmp_path / "a.npz").read_bytes()
     monkeypatch.setattr(pneumoniamnist, "BASE_URL", f"{server.url}/")
     with pytest.raises(UserError, match="and not md5:28209eda62fecd6e6a2d98b1501bb15f, so it is not used"):
-        open_source("pneumoniamnist", pneumoniamnist_size=28).fetch(tmp_path)
+        open_source(IngestParameters(source="pneumoniamnist", pneumoniamnist_size=28)).fetch(tmp_path)
 
 
 def test_the_checksums_are_those_of_four_different_files_at_zenodo():
@@ -185,4 +203,4 @@ def test_modules_of_sources_are_found_by_their_scheme():
 @pytest.mark.parametrize("source", ["synthetic", "https://example.org/x.zip", "gs://bucket/x", "s3://bucket/x"])
 def test_a_path_without_effect_is_refused(source):
     with pytest.raises(UserError, match="takes no path: give --source directory with --path, or leave that out"):
-        open_source(source, "/data")
+        open_source(IngestParameters(source=source, path="/data"))

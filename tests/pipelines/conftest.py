@@ -11,7 +11,8 @@ from kfp.dsl import pipeline_task
 
 from compile import main
 from pipelines.submit import command as submit
-from pipelines.submit import kubeflow
+from pipelines.submit import rest, schedules
+from tests.pipelines.compiled import read
 from tests.pipelines.kubeflow_server import KubeflowServer
 
 
@@ -25,6 +26,24 @@ def _kfp_reads_no_source():
         stack = SimpleNamespace(stack=lambda: [None, (None, None, None, sys._getframe(2).f_code.co_name)])
         patch.setattr(pipeline_task, "inspect", stack)
         yield
+
+
+@pytest.fixture(scope="session")
+def build_folder(tmp_path_factory):
+    target = tmp_path_factory.mktemp("build")
+    main(["--data-image", "r/data:1", "--train-image", "r/train:1", "--output", str(target)])
+    return target
+
+
+@pytest.fixture(scope="session")
+def pipeline(build_folder):
+    return read(build_folder / "pneumonia_benchmark.yaml")
+
+
+@pytest.fixture(scope="session")
+def tasks(pipeline):
+    """The graph."""
+    return pipeline["root"]["dag"]["tasks"]
 
 
 @dataclass
@@ -64,8 +83,8 @@ def own_environment(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(kfp.Client, "_LOCAL_KFP_CONTEXT", str(tmp_path / "none" / "context.json"))
-    monkeypatch.setattr(kubeflow, "BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr(submit, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(rest, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(schedules, "SETTLE_SECONDS", 0.0)
 
 
 @pytest.fixture

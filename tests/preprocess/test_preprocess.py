@@ -16,6 +16,7 @@ from components.artifacts.raw_dataset import ImageWriter, RawDataset
 from components.console import UserError
 from components.imaging.decoding import decode
 from components.ingest.ingest import ingest
+from components.parameters import IngestParameters, PreprocessParameters
 from components.preprocess import preprocess as module
 from components.preprocess.__main__ import main
 from components.preprocess.preprocess import preprocess
@@ -29,7 +30,7 @@ def write_raw(base, write_kaggle, **settings) -> SimpleNamespace:
     content = (base / "source" / TRUNCATED).read_bytes()
     (base / "source" / TRUNCATED).write_bytes(content[:-40])
     (base / "source" / "train" / "NORMAL" / "empty.jpeg").touch()
-    ingest(base / "raw", "directory", str(base / "source"), max_bad_fraction=0.1)
+    ingest(base / "raw", IngestParameters(source="directory", path=str(base / "source"), max_bad_fraction=0.1))
     return SimpleNamespace(raw=base / "raw", names=names, output=base / "prepared", summary=base / "summary")
 
 
@@ -37,7 +38,9 @@ def write_raw(base, write_kaggle, **settings) -> SimpleNamespace:
 def made(tmp_path_factory, write_kaggle):
     """One prepared dataset: its folders, and what `preprocess` gave."""
     made = write_raw(tmp_path_factory.mktemp("made"), write_kaggle)
-    made.info = preprocess(made.raw, made.output, made.summary, image_size=32, seed=3, max_bad_fraction=0.1)
+    made.info = preprocess(
+        made.raw, made.output, made.summary, PreprocessParameters(image_size=32, seed=3, max_bad_fraction=0.1)
+    )
     made.data = PreparedDataset.load(made.output)
     return made
 
@@ -91,16 +94,16 @@ def test_an_image_without_contrast_is_set_aside_and_counted(tmp_path, write_kagg
     made = write_raw(tmp_path, write_kaggle)
     blank = tmp_path / "source" / "train" / "PNEUMONIA" / "person900_virus_1.png"
     Image.new("L", (60, 60), grey).save(blank, kind)
-    ingest(made.raw, "directory", str(tmp_path / "source"), max_bad_fraction=0.1)
+    ingest(made.raw, IngestParameters(source="directory", path=str(tmp_path / "source"), max_bad_fraction=0.1))
     capsys.readouterr()
-    info = preprocess(made.raw, made.output, made.summary, image_size=32, max_bad_fraction=0.1)
+    info = preprocess(made.raw, made.output, made.summary, PreprocessParameters(image_size=32, max_bad_fraction=0.1))
     name = "train/PNEUMONIA/person900_virus_1.png"
     reason = "the image shows nothing: all of it has one grey value"
     assert {"image": name, "reason": reason} in info["quality"]["refused"]
     assert name not in PreparedDataset.load(made.output).splits["train"].index["image"].tolist()
     assert "1 could not be decoded, 1 show nothing" in capsys.readouterr().out
     with pytest.raises(UserError, match="3 of 42"):
-        preprocess(made.raw, made.output, made.summary, image_size=32, max_bad_fraction=0.05)
+        preprocess(made.raw, made.output, made.summary, PreprocessParameters(image_size=32, max_bad_fraction=0.05))
 
 
 def test_an_image_is_set_aside_whose_middle_square_shows_nothing(tmp_path, write_kaggle):
@@ -108,8 +111,8 @@ def test_an_image_is_set_aside_whose_middle_square_shows_nothing(tmp_path, write
     wide = np.zeros((40, 200), np.uint8)
     wide[:, :30] = 200
     Image.fromarray(wide).save(tmp_path / "source" / "train" / "NORMAL" / "IM-0900-0001.png")
-    ingest(made.raw, "directory", str(tmp_path / "source"), max_bad_fraction=0.1)
-    info = preprocess(made.raw, made.output, made.summary, image_size=32, max_bad_fraction=0.1)
+    ingest(made.raw, IngestParameters(source="directory", path=str(tmp_path / "source"), max_bad_fraction=0.1))
+    info = preprocess(made.raw, made.output, made.summary, PreprocessParameters(image_size=32, max_bad_fraction=0.1))
     assert "train/NORMAL/IM-0900-0001.png" in [item["image"] for item in info["quality"]["refused"]]
 
 
@@ -164,7 +167,9 @@ def test_the_summary_has_the_description_and_a_row_of_examples_a_class(made):
 def test_the_fingerprint_does_not_depend_on_what_was_created_first(made, tmp_path, write_kaggle):
     other = write_raw(tmp_path, write_kaggle, backwards=True)
     assert (
-        preprocess(other.raw, other.output, other.summary, 32, seed=3, max_bad_fraction=1)["fingerprint"]
+        preprocess(
+            other.raw, other.output, other.summary, PreprocessParameters(image_size=32, seed=3, max_bad_fraction=1)
+        )["fingerprint"]
         == made.info["fingerprint"]
     )
 
@@ -172,7 +177,12 @@ def test_the_fingerprint_does_not_depend_on_what_was_created_first(made, tmp_pat
 def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(module, "PORTION", 5)
     monkeypatch.setattr(module.console.time, "monotonic", itertools.count(0, 100).__next__)
-    info = preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", 32, seed=3, max_bad_fraction=1)
+    info = preprocess(
+        made.raw,
+        tmp_path / "prepared",
+        tmp_path / "summary",
+        PreprocessParameters(image_size=32, seed=3, max_bad_fraction=1),
+    )
     assert info["fingerprint"] == made.info["fingerprint"]
     lines = [line.removeprefix("pneumonia-benchmark: preprocess: ") for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "1 of 40 images decoded"
@@ -181,10 +191,15 @@ def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_
     assert lines[-1] == f"{counts} images of 32 px, 1 could not be decoded"
 
 
-@pytest.mark.parametrize(("size", "seed"), [(1024, 0), (32, 2**32 - 1)])
+@pytest.mark.parametrize(("size", "seed"), [(1024, 0), (32, 999_999_999)])
 def test_size_and_seed_may_be_at_their_limits(made, tmp_path, size, seed):
     shown = min(size, 192)  # the examples stay small, whatever the images
-    preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", size, seed, max_bad_fraction=1)
+    preprocess(
+        made.raw,
+        tmp_path / "prepared",
+        tmp_path / "summary",
+        PreprocessParameters(image_size=size, seed=seed, max_bad_fraction=1),
+    )
     splits = PreparedDataset.load(tmp_path / "prepared").splits
     with Image.open(tmp_path / "summary" / "examples.png") as picture:
         assert picture.size == (8 * shown, 2 * shown)
@@ -195,10 +210,6 @@ def test_size_and_seed_may_be_at_their_limits(made, tmp_path, size, seed):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"image_size": 31}, "image size is 31, but must be from 32 to 1024 px"),
-        ({"image_size": 1025}, "image size is 1025, but must be from 32 to 1024 px"),
-        ({"seed": -1}, "seed is -1, but must be from 0 to 4294967295"),
-        ({"seed": 2**32}, "seed is 4294967296, but must be from 0"),
         ({"output": "raw"}, "raw lies in .*raw, .*choose separate folders"),
         ({"summary": "prepared"}, "prepared lies in .*prepared, .*choose separate folders"),
         ({"summary": "prepared/summary"}, "prepared/summary lies in .*prepared, .*choose separate folders"),
@@ -212,7 +223,7 @@ def test_an_impossible_request_is_refused_before_any_work(tmp_path, settings, me
         name: tmp_path / value if isinstance(value, str) else value for name, value in settings.items()
     }
     with pytest.raises(UserError, match=message):
-        preprocess(**settings)
+        preprocess(**settings, parameters=PreprocessParameters())
     assert not list(tmp_path.iterdir())
 
 
@@ -226,14 +237,14 @@ def test_an_impossible_request_is_refused_before_any_work(tmp_path, settings, me
 def test_a_split_that_loses_a_class_ends_the_run_and_leaves_nothing(fresh, beginning, message):
     spoil(fresh.raw, beginning)
     with pytest.raises(UserError, match=message):
-        preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=1)
+        preprocess(fresh.raw, fresh.output, fresh.summary, PreprocessParameters(image_size=32, max_bad_fraction=1))
     assert sorted(path.name for path in fresh.raw.parent.iterdir()) == ["raw", "source"]
 
 
 def test_a_raw_dataset_without_its_zip_is_refused(fresh):
     (fresh.raw / "images.zip").unlink()
     with pytest.raises(UserError, match="is in no zip of the raw dataset, so a zip is missing or damaged: run ingest"):
-        preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=1)
+        preprocess(fresh.raw, fresh.output, fresh.summary, PreprocessParameters(image_size=32, max_bad_fraction=1))
 
 
 @pytest.mark.parametrize(("room", "file"), [(0, "decoded.npy"), (32 * 32 * 10, "decoded.npy")])
@@ -242,7 +253,7 @@ def test_a_disk_without_room_is_found_before_it_is_full(fresh, monkeypatch, room
         files.write_json(older / "dataset.json", {"schema_version": 1})
     monkeypatch.setattr("components.artifacts.files.shutil.disk_usage", lambda _: SimpleNamespace(free=room))
     with pytest.raises(OSError, match=file) as raised:
-        preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=1)
+        preprocess(fresh.raw, fresh.output, fresh.summary, PreprocessParameters(image_size=32, max_bad_fraction=1))
     assert raised.value.errno == errno.ENOSPC
     assert not fresh.output.exists()
     assert [path.name for path in fresh.summary.iterdir()] == ["dataset.json"]
@@ -260,8 +271,7 @@ def test_the_command_line_prepares_a_dataset(fresh, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [*words, "--image-size", "5"])
     with pytest.raises(SystemExit, match="2"):
         main()
-    error = "pneumonia-benchmark: error: image size is 5, but must be from 32 to 1024 px\n"
-    assert capsys.readouterr().err == error
+    assert "argument --image-size: '5' is not a whole number from 32 to 1024" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -271,7 +281,7 @@ def test_more_images_take_no_more_memory(tmp_path, write_image):
         for number in range(written, images):
             write_image(tmp_path / "source" / ("NORMAL", "PNEUMONIA")[number % 2] / f"{number}.png")
         written = images
-        ingest(tmp_path / "raw", "directory", str(tmp_path / "source"))
+        ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "source")))
         words = ["-m", "components.preprocess", tmp_path / "raw", "--image-size", 256]
         words += ["--output", tmp_path / "prepared", "--summary", tmp_path / "summary"]
         peaks.append(measure.run(words).peak_memory_mb)
@@ -301,7 +311,7 @@ def copied(tmp_path_factory):
     structure(2).resize((120, 120)).save(train / "PNEUMONIA" / "person902_virus_1.jpeg")
     structure(25).save(train / "NORMAL" / "IM-0900-0001.jpeg", quality=40)
     (test / "NORMAL" / "IM-0900-0002.png").write_bytes((test / "NORMAL" / "IM-0026-0001.png").read_bytes())
-    ingest(base / "raw", "directory", str(base / "source"))
+    ingest(base / "raw", IngestParameters(source="directory", path=str(base / "source")))
     return base / "raw"
 
 
@@ -310,7 +320,7 @@ def indices(folder) -> dict[str, set[str]]:
 
 
 def test_copies_are_counted_and_left_where_they_are(tmp_path, copied, capsys):
-    info = preprocess(copied, tmp_path / "prepared", tmp_path / "summary", 64)
+    info = preprocess(copied, tmp_path / "prepared", tmp_path / "summary", PreprocessParameters(image_size=64))
     found = info["quality"]["copies"]
     assert (found["groups"], found["images"], found["re_encoded"], found["dropped"]) == (4, 8, 3, 0)
     assert (found["across_classes"], found["across_patients"]) == (1, 3)
@@ -322,7 +332,9 @@ def test_copies_are_counted_and_left_where_they_are(tmp_path, copied, capsys):
 
 
 def test_deduplicate_keeps_one_of_each_and_the_test_split_whole(tmp_path, copied):
-    info = preprocess(copied, tmp_path / "prepared", tmp_path / "summary", 64, deduplicate=True)
+    info = preprocess(
+        copied, tmp_path / "prepared", tmp_path / "summary", PreprocessParameters(image_size=64, deduplicate=True)
+    )
     kept = indices(tmp_path / "prepared")
     everything = set(RawDataset.load(copied).manifest["image"])
     assert everything - set.union(*kept.values()) == {
@@ -335,13 +347,18 @@ def test_deduplicate_keeps_one_of_each_and_the_test_split_whole(tmp_path, copied
     assert info["quality"]["copies"]["dropped"] == 5
     assert info["quality"]["copies"]["across_splits"] == 0
     assert (info["deduplicated"], info["resplit"]) == (True, False)
-    plain = preprocess(copied, tmp_path / "plain", tmp_path / "summary", 64)
+    plain = preprocess(copied, tmp_path / "plain", tmp_path / "summary", PreprocessParameters(image_size=64))
     assert info["fingerprint"] != plain["fingerprint"]
 
 
 def test_resplit_makes_new_splits_in_which_no_picture_is_on_both_sides(tmp_path, copied):
     for seed in range(3):
-        info = preprocess(copied, tmp_path / "prepared", tmp_path / "summary", 64, seed, resplit=True)
+        info = preprocess(
+            copied,
+            tmp_path / "prepared",
+            tmp_path / "summary",
+            PreprocessParameters(image_size=64, seed=seed, resplit=True),
+        )
         kept = indices(tmp_path / "prepared")
         assert any(image.startswith("train") for image in kept["test"])
         assert any(image.startswith("test") for image in kept["train"])
@@ -355,7 +372,9 @@ def test_resplit_makes_new_splits_in_which_no_picture_is_on_both_sides(tmp_path,
 
 
 def test_the_summary_has_no_images_where_the_report_is_to_have_none(tmp_path, copied):
-    preprocess(copied, tmp_path / "prepared", tmp_path / "summary", 64, report_images=False)
+    preprocess(
+        copied, tmp_path / "prepared", tmp_path / "summary", PreprocessParameters(image_size=64, report_images=False)
+    )
     assert [path.name for path in (tmp_path / "summary").iterdir()] == ["dataset.json"]
     assert not DatasetSummary.load(tmp_path / "summary").examples.exists()
 
@@ -365,9 +384,16 @@ def test_files_that_ingest_refused_count_as_bad_too(fresh):
     with pytest.raises(
         UserError, match=r"2 of 41 files cannot be used, more than 4%: train/NORMAL/empty.jpeg \(the fi"
     ):
-        preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=0.04)
+        preprocess(fresh.raw, fresh.output, fresh.summary, PreprocessParameters(image_size=32, max_bad_fraction=0.04))
     assert not fresh.output.exists()
-    assert len(preprocess(fresh.raw, fresh.output, fresh.summary, 32, max_bad_fraction=0.05)["quality"]["refused"]) == 2
+    assert (
+        len(
+            preprocess(
+                fresh.raw, fresh.output, fresh.summary, PreprocessParameters(image_size=32, max_bad_fraction=0.05)
+            )["quality"]["refused"]
+        )
+        == 2
+    )
 
 
 def test_the_command_line_takes_its_switches(tmp_path, copied, monkeypatch):

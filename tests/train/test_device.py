@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from components.console import UserError
+from components.parameters import TrainParameters
 from components.train import batches, device, fitting, networks
 from components.train import train as train_module
 from components.train.recipe import Recipe
@@ -21,6 +22,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from components.train import device
+from components.parameters import TrainParameters
 device.use_together(["CPU:0", "CPU:1"])
 assert device.replicas() == 2
 from tests.train.test_device import TRAIN
@@ -49,9 +51,13 @@ def train_linear(output: str) -> None:
 
 
 def train_regime(regime: str, prepared: str, output: str) -> None:
-    train_module.train(prepared, output, regime, weights="none", epochs=2, batch_size=8, patience=0, seeds=2)
+    train_module.train(
+        prepared, output, regime, TrainParameters(weights="none", epochs=2, batch_size=8, patience=0, seeds=2)
+    )
     with pytest.raises(UserError, match="batch size 9 cannot be shared by 2"):
-        train_module.train(prepared, output, regime, weights="none", epochs=2, batch_size=9, patience=0)
+        train_module.train(
+            prepared, output, regime, TrainParameters(weights="none", epochs=2, batch_size=9, patience=0)
+        )
 
 
 TRAIN = {"linear": train_linear, "regime": train_regime}
@@ -107,7 +113,9 @@ def test_what_was_trained_in_bfloat16_is_saved_in_float32():
 @pytest.mark.parametrize("regime", ["custom_cnn", "partial_fine_tuning"])
 def test_every_phase_works_in_bfloat16(regime, prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "_has_bfloat16", lambda: True)
-    train_module.train(prepared, tmp_path / "model", regime, weights="none", epochs=1, patience=0, seeds=1)
+    train_module.train(
+        prepared, tmp_path / "model", regime, TrainParameters(weights="none", epochs=1, patience=0, seeds=1)
+    )
     keras.config.set_dtype_policy("float32")
     model = keras.models.load_model(tmp_path / "model" / "seed-1" / "model.keras")
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

@@ -1,4 +1,4 @@
-"""Writes the comparison for people: one self-contained HTML file, and its first screen as Markdown."""
+"""Writes the report as one self-contained HTML file."""
 
 import base64
 from pathlib import Path
@@ -6,82 +6,90 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from components.artifacts.comparison import ComparisonRecord, ExternalResult, Findings
 from components.artifacts.names import REGIME_TITLES
-from components.compare import recommendation
+from components.artifacts.raw_dataset import Source
 from components.compare.inputs import Inputs
-from components.compare.report import explanations, report_tables, reproduce, tables
+from components.compare.report import explanations, formats, recommendation, reproduce
+from components.compare.report import table as tables
 from components.compare.report.notes import notes, several_machines
-from components.compare.report.plots import Picture
-from components.compare.report.tables import Cell
-from components.compare.stats import resampling
+from components.compare.report.plots.picture import Picture
+from components.compare.report.table import Table
+from components.compare.report.tables import cost, main, provenance, quality
+from components.compare.report.titles import backbone_title
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 LISTED_FILES = 20
-"""At most this many refused files are named; the data set's quality.json names them all."""
+"""At most this many refused files are listed; the dataset's quality.json lists them all."""
 
 KERMANY_DATASET = "paultimothymooney/chest-xray-pneumonia"
 """Kaggle's "Chest X-Ray Images (Pneumonia)", of Kermany et al. 2018 (doi:10.1016/j.cell.2018.02.010)."""
 
 
-def html(results: dict[str, Any], inputs: Inputs, pictures: dict[str, Picture]) -> str:
-    """The report as one HTML file that needs nothing else.
+def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture]) -> str:
+    """The report as one HTML file without external resources.
 
     Args:
-        results: content of `results.json`.
+        record: content of `results.json`.
         inputs: the evaluations and the dataset summary.
         pictures: the plots, already on disk.
     """
     info = inputs.dataset.info
+    external = record.get("external")
     return rendered(
         "report.html.j2",
-        results=results,
+        results=record,
         info=info,
         quality=info["quality"],
-        subject=subject(results),
-        sentences=recommendation.sentences(results),
-        picks=recommendation.picks(results),
-        notes=notes(results, inputs),
+        subject=subject(record),
+        sentences=recommendation.of_results(record),
+        caution=recommendation.CAUTION,
+        picks=recommendation.picks(record),
+        notes=notes(record, inputs),
         machines=several_machines(inputs),
-        replicates=resampling.REPLICATES,
+        replicates=record["made_by"]["arguments"]["replicates"],
         subgroups=list(inputs.subgroups),
-        external=external_subject(results) if "external" in results else "",
-        several_seeds=any("per_seed" in regime for regime in results["regimes"].values()),
-        margin=recommendation.MARGIN,
+        external=external_subject(external) if external else "",
+        several_seeds=any("per_seed" in regime for regime in record["regimes"].values()),
+        margin=record["recommendation"]["margin"],
         listed_files=LISTED_FILES,
         images={name: embedded(picture.file) for name, picture in pictures.items()},
         pictures=pictures,
         examples=embedded(inputs.dataset.examples) if inputs.dataset.examples.exists() else None,
         mistakes=explanations.cases(inputs),
         side=explanations.SIDE,
-        regimes=[REGIME_TITLES[name] for name in results["regimes"]],
-        command=reproduce.command(inputs, results),
+        regimes=[REGIME_TITLES[name] for name in record["regimes"]],
+        command=reproduce.command(inputs, record),
         origin=_origin(info["source"]),
-        tables={
-            "main": tables.main_table(results),
-            "differences": report_tables.differences_table(results, report_tables.FIRST_METRICS),
-            "further_differences": report_tables.further_differences_table(results),
-            "metrics": report_tables.metrics_table(results),
-            "seeds": report_tables.seeds_table(results),
-            "floor": report_tables.differences_table(
-                results.get("floor", {"comparisons": []}), report_tables.FIRST_METRICS
-            ),
-            "external": report_tables.external_table(results),
-            "external_differences": report_tables.differences_table(
-                results.get("external", {"comparisons": []}), report_tables.FIRST_METRICS
-            ),
-            "points": report_tables.points_table(results),
-            "calibration": report_tables.calibration_table(results),
-            "subgroups": report_tables.subgroups_table(results, inputs),
-            "pareto": report_tables.pareto_table(results),
-            "splits": report_tables.splits_table(info["splits"]),
-            "recipe": report_tables.recipe_table(inputs),
-            "cost": report_tables.cost_table(results),
-            "runs": report_tables.runs_table(inputs),
-            "versions": report_tables.versions_table(results),
-            "settings": report_tables.settings_table(results, inputs),
-        },
+        tables=_tables(record, inputs),
     )
+
+
+def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
+    """Every table of the report by its name in the template."""
+    found = {
+        "main": main.main_table(record),
+        "differences": quality.differences_table(record["comparisons"]),
+        "further_differences": quality.further_differences_table(record),
+        "metrics": quality.metrics_table(record),
+        "seeds": quality.seeds_table(record),
+        "points": quality.points_table(record),
+        "calibration": quality.calibration_table(record),
+        "subgroups": quality.subgroups_table(record),
+        "pareto": cost.pareto_table(record),
+        "cost": cost.cost_table(record),
+        "splits": provenance.splits_table(inputs.dataset.info["splits"]),
+        "recipe": provenance.recipe_table(inputs),
+        "runs": provenance.runs_table(inputs),
+        "versions": provenance.versions_table(record),
+        "settings": provenance.settings_table(record, inputs),
+        "baseline": quality.differences_table(record["floor"]["comparisons"] if "floor" in record else []),
+    }
+    if "external" in record:
+        found["external"] = quality.external_table(record, record["external"])
+        found["external_differences"] = quality.differences_table(record["external"]["comparisons"])
+    return found
 
 
 def rendered(template: str, **shown: Any) -> str:
@@ -89,7 +97,7 @@ def rendered(template: str, **shown: Any) -> str:
 
     Args:
         template: its file name.
-        shown: what it shows; texts are escaped, wherever they come from.
+        shown: the variables of the template; texts are escaped, wherever they come from.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -98,9 +106,8 @@ def rendered(template: str, **shown: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        name: getattr(tables, name) for name in ("count", "counted", "grouped", "percent", "typeset")
-    }
+    environment.filters |= {name: getattr(formats, name) for name in ("count", "counted", "percent", "typeset")}
+    environment.filters["groups"] = tables.groups
     return environment.get_template(template).render(shown)
 
 
@@ -109,62 +116,29 @@ def embedded(file: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
 
 
-def _origin(source: dict[str, str]) -> str:
-    """Which words on where the images come from apply: `synthetic`, `kermany` or `unknown`."""
+def _origin(source: Source) -> str:
+    """The kind of statement on the origin of the images that applies: `synthetic`, `kermany` or `unknown`."""
     if source["name"] == "synthetic":
         return "synthetic"
     of_kaggle = source["name"] == "kaggle" and f" {KERMANY_DATASET} " in f" {source['description']} "
-    # PneumoniaMNIST's images are the same, made small (Yang et al. 2023, doi:10.1038/s41597-022-01721-8).
+    # PneumoniaMNIST has the same images at a lower resolution (Yang et al. 2023, doi:10.1038/s41597-022-01721-8).
     return "kermany" if of_kaggle or source["name"] == "pneumoniamnist" else "unknown"
 
 
-def subject(results: dict[str, Any]) -> str:
-    """What was compared on what, in a line: data, image size, backbone and where its weights come from."""
-    dataset, backbone = results["dataset"], results["backbone"]
+def subject(findings: Findings) -> str:
+    """What was compared, in one line: data, image size, backbone and the source of its weights."""
+    dataset, backbone = findings["dataset"], findings["backbone"]
     parts = [f"Data: {dataset['source']['description']}", f"{dataset['image_size']} px"]
     if backbone["name"]:
-        parts.append(tables.backbone(backbone))
+        parts.append(backbone_title(backbone))
     return " · ".join(parts)
 
 
-def markdown(results: dict[str, Any], inputs: Inputs) -> str:
-    """The report's first screen as Markdown: the answer, the table, and what to beware of."""
-    test = results["dataset"]["splits"]["test"]
-    title = f"Which training is worth its cost{' – ' + results['run']['id'] if results['run']['id'] else ''}"
-    return "\n\n".join(
-        [
-            f"# {tables.markdown_text(title)}",
-            tables.markdown_text(subject(results)),
-            f"**{recommendation.sentences(results)[0]}**",
-            *recommendation.sentences(results)[1:],
-            " · ".join(f"{rule}: **{regime}**" for rule, regime in recommendation.picks(results)),
-            tables.markdown_table(*tables.main_table(results)),
-            f"Test split: {test['images']:,} images of {test['patients']:,} patients. In brackets: 95% intervals"
-            f"{', which know how patients and how trainings vary' if len(results['run']['seeds']) > 1 else ''}.",
-            *_external_markdown(results),
-            "\n".join(f"- {note}" for note in notes(results, inputs)),
-            "Not for clinical use.\n",
-        ]
-    )
-
-
-def _external_markdown(results: dict[str, Any]) -> list[str]:
-    if "external" not in results:
-        return []
-    headers, rows = report_tables.external_table(results)
-    text = tables.markdown_text(external_subject(results))
-    return [f"Elsewhere: {text}", tables.markdown_table(headers, [[*map(_as_cell, row)] for row in rows])]
-
-
-def _as_cell(content: str | Cell) -> Cell:
-    return content if isinstance(content, Cell) else Cell(content)
-
-
-def external_subject(results: dict[str, Any]) -> str:
-    """What the second data set is, in a line."""
-    found = results["external"]["dataset"]
+def external_subject(external: ExternalResult) -> str:
+    """What the external test set is, in a few sentences."""
+    found = external["dataset"]
     return (
-        f"{found['source']['description']}: {tables.count(found['images'])} images of "
-        f"{tables.count(found['patients'])} patients, {tables.percent(found['pneumonia'], found['images'])} pneumonia. "
-        "Nothing was trained or chosen on them; thresholds are those of the first data set."
+        f"{found['source']['description']}: {formats.count(found['images'])} images of "
+        f"{formats.count(found['patients'])} patients, {formats.percent(found['pneumonia'], found['images'])} "
+        "pneumonia. Nothing was trained or chosen on them; the thresholds are those chosen on the validation images."
     )

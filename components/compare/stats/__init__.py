@@ -1,1 +1,1 @@
-"""Statistics from predictions. Knows neither wording nor plots."""
+"""Statistics from predictions: numbers only, neither wording nor plots."""

@@ -1,29 +1,52 @@
-"""Reliability diagrams: in images of a like score, how many are pneumonia."""
+"""Reliability diagrams: the share of pneumonia among images of similar scores."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 
 from components.artifacts.evaluation import CALIBRATION_BINS
+from components.artifacts.regime_result import ReliabilityBin
 
 
-def reliability(labels: np.ndarray, scores: Sequence[np.ndarray]) -> list[dict[str, float]]:
+def reliability(labels: np.ndarray, scores: Sequence[np.ndarray]) -> list[ReliabilityBin]:
     """The points of the diagram, over equal-width bins of the score; empty bins are left out.
 
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
-        scores: (N,) of each seed; their images are thrown together.
+        scores: float64 (N,) of each seed; the seeds are pooled, but intervals count each image once.
 
     Returns:
-        A dictionary a bin, in order: "score" (mean), "pneumonia" (share), "images".
+        The bins in the order of the score.
     """
-    together, truth = np.concatenate(scores), np.tile(labels, len(scores))
-    bins = np.minimum((together * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    return [
-        {
-            "score": float(together[bins == number].mean()),
-            "pneumonia": float(truth[bins == number].mean()),
-            "images": int((bins == number).sum()),
-        }
-        for number in np.unique(bins)
-    ]
+    pooled, truth = np.concatenate(scores), np.tile(labels, len(scores))
+    bins = np.minimum((pooled * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    found: list[ReliabilityBin] = []
+    for number in np.unique(bins):
+        inside = bins == number
+        share, images = float(truth[inside].mean()), int(inside.sum())
+        found.append(
+            {
+                "score": float(pooled[inside].mean()),
+                "pneumonia": share,
+                "images": images,
+                "pneumonia_ci95": wilson(share, images / len(scores)),
+            }
+        )
+    return found
+
+
+def wilson(share: float, number: float) -> list[float]:
+    """The 95% interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+
+    It is that of scipy's `binomtest(...).proportion_ci(method="wilson")`, which takes whole numbers only: the images of
+    a bin, divided by the number of seeds, are not whole.
+
+    Args:
+        share: from 0 to 1.
+        number: of independent images.
+    """
+    z = float(stats.norm.ppf(0.975))
+    centre = (share + z**2 / (2 * number)) / (1 + z**2 / number)
+    reach = z * np.sqrt(share * (1 - share) / number + z**2 / (4 * number**2)) / (1 + z**2 / number)
+    return [max(0.0, float(centre - reach)), min(1.0, float(centre + reach))]

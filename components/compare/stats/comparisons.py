@@ -1,78 +1,136 @@
-"""Every two regimes on the same test patients: differences, their intervals, tests, and Holm's correction."""
+"""Differences of pairs of regimes on the same test patients: intervals, tests, and Holm's correction."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from components.artifacts.comparison import FIRST_METRICS, Difference
 from components.artifacts.evaluation import METRICS
 from components.compare.stats import mcnemar, resampling, uncertainty
-from components.compare.stats.evidence import BOUNDS, Scored
-from components.compare.stats.uncertainty import Figure
+from components.compare.stats.evidence import Scored, bounds
+from components.compare.stats.uncertainty import Estimate, UncertainValue
 
-COMPARED_METRICS = ("roc_auc", "accuracy", *(metric for metric in METRICS if metric not in ("roc_auc", "accuracy")))
-"""Every metric, those first that the report shows first: one of ranking, one of decisions."""
+COMPARED_METRICS = (*FIRST_METRICS, *(metric for metric in METRICS if metric not in FIRST_METRICS))
+"""Every metric, in the order of `results.json`."""
 
 DELONG = "DeLong over patients"
 MCNEMAR = "McNemar, exact"
 MCNEMAR_CLUSTERED = "McNemar, exact, over patients"
 BOOTSTRAP = "bootstrap over patients"
 SEEDS = "t over seeds and patients"
+UNPAIRED = "t, unpaired (Welch)"
 
 
 def compare_all(
     pairs: Sequence[tuple[str, str]],
-    figures: dict[str, Figure],
-    seeds: dict[str, list[int]],
+    estimates: Mapping[str, Estimate],
+    rows: Mapping[str, Sequence[int]],
     models: Sequence[Scored],
     labels: np.ndarray,
     patients: np.ndarray,
     metrics: Sequence[str] = COMPARED_METRICS,
-) -> list[dict[str, Any]]:
+) -> list[Difference]:
     """Compares each pair in each metric.
 
-    With one seed a regime: ROC AUC by DeLong's test, accuracy by McNemar's exact test, the rest by the standard error
-    of the bootstrap. With several: all by the t test that knows both sources of variation (`uncertainty`). Intervals
-    are always those of `uncertainty`.
+    With one seed per regime: ROC AUC by DeLong's test, accuracy by McNemar's exact test, the others by the standard
+    error of the bootstrap. With several seeds: all by the t test whose variance includes both patients and seeds
+    (`uncertainty`). Intervals are always those of `uncertainty`.
 
     Args:
         pairs: names of the regimes to compare; Holm's correction is for their number, metric by metric.
-        figures: of all models, from `evidence.gather`.
-        seeds: positions of each regime's models.
+        estimates: of all models, from `evidence.gather`.
+        rows: for each regime, the positions of its models in `models`.
         models: all models.
         labels: (N,), 0 normal, 1 pneumonia.
-        patients: (N,), whom each image shows.
-        metrics: which to compare.
+        patients: (N,), patient of each image.
+        metrics: the metrics to compare.
 
     Returns:
-        A dictionary a metric and pair: "a", "b", "metric", "difference", "ci95", "p_value", "p_value_holm", "test".
+        One difference per metric and pair.
     """
     found = []
     for metric in metrics:
-        of_metric = []
+        values, p_values, tests = [], [], []
         for a, b in pairs:
-            estimate = figures[metric].difference(seeds[a], seeds[b])
-            low, high = BOUNDS.get(metric, (0.0, 1.0))
-            p_value, test = uncertainty.p_value(estimate, high - low), BOOTSTRAP
-            if len(seeds[a]) > 1 or len(seeds[b]) > 1:
-                test = SEEDS
-            elif metric == "roc_auc":
-                test = DELONG
-            elif metric == "accuracy":
-                right = [
-                    (models[seeds[name][0]].scores >= models[seeds[name][0]].threshold) == labels for name in (a, b)
-                ]
-                p_value = mcnemar.exact_p_value(*right, patients)
-                test = MCNEMAR if len(np.unique(patients)) == len(patients) else MCNEMAR_CLUSTERED
-            of_metric.append(
-                {
-                    **{"a": a, "b": b, "metric": metric, "difference": estimate.value},
-                    "ci95": uncertainty.difference_interval(estimate, high - low),
-                    "p_value": p_value,
-                    "test": test,
-                }
-            )
-        for pair, adjusted in zip(of_metric, resampling.holm([pair["p_value"] for pair in of_metric]), strict=True):
-            pair["p_value_holm"] = adjusted
-        found += of_metric
+            value = estimates[metric].difference(rows[a], rows[b])
+            test = _test(metric, len(rows[a]), len(rows[b]), patients)
+            tested = [models[rows[name][0]] for name in (a, b)]
+            exact = test in (MCNEMAR, MCNEMAR_CLUSTERED)
+            values.append(value)
+            tests.append(test)
+            p_values.append(_mcnemar(tested, labels, patients) if exact else uncertainty.p_value(value, span(metric)))
+        found += described(metric, pairs, values, p_values, tests)
     return found
+
+
+def compare_independent(
+    metric: str, names: Sequence[str], values: Sequence[tuple[UncertainValue, UncertainValue]]
+) -> list[Difference]:
+    """Compares two runs without common test patients, regime by regime, by Welch's t test.
+
+    Args:
+        metric: that is compared.
+        names: of the regimes; Holm's correction is for their number.
+        values: of each regime, in the first and in the second run.
+
+    Returns:
+        One difference per regime.
+    """
+    gaps = [uncertainty.independent_difference(*pair) for pair in values]
+    p_values = [uncertainty.p_value(gap, span(metric)) for gap in gaps]
+    return described(metric, [(name, name) for name in names], gaps, p_values, [UNPAIRED] * len(gaps))
+
+
+def described(
+    metric: str,
+    pairs: Sequence[tuple[str, str]],
+    values: Sequence[UncertainValue],
+    p_values: Sequence[float],
+    tests: Sequence[str],
+) -> list[Difference]:
+    """The differences in one metric as `results.json` has them, with intervals and corrected p-values.
+
+    Args:
+        metric: that was compared.
+        pairs: names of the two regimes.
+        values: the differences.
+        p_values: uncorrected.
+        tests: that gave them.
+    """
+    return [
+        {
+            "a": a,
+            "b": b,
+            "metric": metric,
+            "difference": value.value,
+            "ci95": uncertainty.difference_interval(value, span(metric)),
+            "p_value": p_value,
+            "test": test,
+            "p_value_holm": adjusted,
+        }
+        for (a, b), value, p_value, test, adjusted in zip(
+            pairs, values, p_values, tests, resampling.holm(p_values), strict=True
+        )
+    ]
+
+
+def span(metric: str) -> float:
+    """How far apart two values of a metric can be."""
+    low, high = bounds(metric)
+    return high - low
+
+
+def _test(metric: str, seeds_a: int, seeds_b: int, patients: np.ndarray) -> str:
+    """The test for a metric, given the numbers of seeds of the two regimes."""
+    if seeds_a > 1 or seeds_b > 1:
+        return SEEDS
+    if metric == "roc_auc":
+        return DELONG
+    if metric == "accuracy":
+        return MCNEMAR if len(np.unique(patients)) == len(patients) else MCNEMAR_CLUSTERED
+    return BOOTSTRAP
+
+
+def _mcnemar(models: Sequence[Scored], labels: np.ndarray, patients: np.ndarray) -> float:
+    right_a, right_b = ((model.scores >= model.threshold) == labels for model in models)
+    return mcnemar.exact_p_value(right_a, right_b, patients)

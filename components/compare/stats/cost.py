@@ -1,34 +1,46 @@
-"""What a regime costs: money for given prices, who is not beaten in both quality and cost, time to a given quality."""
+"""What a regime costs: the price of training, the Pareto fronts of quality and cost, the time to a given quality."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Literal
+
+from components.artifacts.regime_result import RegimeResult
+from components.artifacts.trained_model import Epoch, TrainingRecord
 
 LEVELS = (0.9, 0.95, 0.98, 0.99)
-"""Validation ROC AUCs whose first reaching is timed."""
+"""Validation ROC AUCs for which the time until they are first reached is recorded."""
 
-COSTS = ("train_seconds", "peak_memory_mb", "model_mb", "inference_ms_per_image", "training_price")
-"""Costs against which quality is held."""
+CostName = Literal["train_seconds", "peak_memory_mb", "model_mb", "inference_ms_per_image", "training_price"]
+
+COSTS: tuple[CostName, ...] = (
+    "train_seconds",
+    "peak_memory_mb",
+    "model_mb",
+    "inference_ms_per_image",
+    "training_price",
+)
+"""Costs with a Pareto front."""
 
 
-def training_price(training: dict[str, Any], gpu_hour_price: float, cpu_hour_price: float) -> float | None:
-    """What the training cost in money.
+def training_price(training: TrainingRecord, gpu_hour_price: float, cpu_hour_price: float) -> float | None:
+    """The price of a training.
 
     Args:
         training: content of `training.json`.
         gpu_hour_price: of an hour on the machine if it has a GPU; 0 for unknown.
-        cpu_hour_price: of an hour on it if it has none; 0 for unknown.
+        cpu_hour_price: of an hour on the machine if it has none; 0 for unknown.
 
     Returns:
-        The price, in the currency of the prices; None where the one that applies is unknown.
+        The price, in the currency of the hourly prices; None where the one that applies is unknown.
     """
     price = gpu_hour_price if training["hardware"] and training["hardware"]["gpu"] else cpu_hour_price
     return training["cost"]["train_seconds"] / 3600 * price if price else None
 
 
-def time_to_auc(history: list[dict[str, Any]]) -> dict[str, float | None]:
-    """Seconds of training after which validation ROC AUC first reached each of `LEVELS`; None where it never did.
+def time_to_auc(history: list[Epoch]) -> dict[str, float | None]:
+    """Seconds of training until validation ROC AUC first reached each of `LEVELS`; None where it never did.
 
     Args:
-        history: of `training.json`; an entry speaks of the end of its epoch.
+        history: of `training.json`; an entry describes the end of its epoch.
     """
     return {
         f"{level:g}": next((entry["seconds"] for entry in history if (entry["validation_auc"] or 0) >= level), None)
@@ -36,25 +48,29 @@ def time_to_auc(history: list[dict[str, Any]]) -> dict[str, float | None]:
     }
 
 
-def pareto(regimes: dict[str, Any]) -> dict[str, list[str]]:
-    """For each cost, the regimes that no other beats: none is as cheap and better, or as good and cheaper.
+def pareto(regimes: Mapping[str, RegimeResult]) -> dict[str, list[str]]:
+    """For each cost, the Pareto front: the regimes that no other beats in both this cost and ROC AUC.
+
+    One regime beats another if it is at least as cheap and at least as good, and not equal in both.
 
     Args:
-        regimes: of `results.json`; quality is ROC AUC.
+        regimes: of `results.json`.
 
     Returns:
-        {cost: regimes, cheapest first}; costs that a regime does not know are left out.
+        {cost: regimes, cheapest first}; costs that are unknown for a regime are left out.
     """
-    found = {}
+    found: dict[str, list[str]] = {}
     for cost in COSTS:
-        points = {
-            name: (regime["cost"][cost], -regime["metrics"]["roc_auc"]["value"]) for name, regime in regimes.items()
-        }
-        if all(price is not None for price, _ in points.values()):
-            front = [
-                name
-                for name, own in points.items()
-                if not any(other != own and other[0] <= own[0] and other[1] <= own[1] for other in points.values())
-            ]
-            found[cost] = sorted(front, key=points.get)
+        points: dict[str, tuple[float, float]] = {}
+        for name, regime in regimes.items():
+            price = regime["cost"][cost]
+            if price is not None:
+                points[name] = price, -regime["metrics"]["roc_auc"]["value"]
+        if len(points) == len(regimes):
+            found[cost] = sorted((name for name in points if not _is_beaten(name, points)), key=points.__getitem__)
     return found
+
+
+def _is_beaten(name: str, points: Mapping[str, tuple[float, float]]) -> bool:
+    own = points[name]
+    return any(other != own and other[0] <= own[0] and other[1] <= own[1] for other in points.values())

@@ -1,25 +1,25 @@
-"""ROC AUC of several models on the same images, and how the areas vary together under other patients."""
+"""ROC AUC of several models on the same images, and the covariance of the areas between samples of patients."""
 
 import numpy as np
 from scipy.stats import rankdata
 
 
 def roc_auc_covariance(labels: np.ndarray, patients: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Areas under the ROC curve and their covariance matrix, for several images a patient.
+    """Areas under the ROC curve and their covariance matrix, for several images per patient.
 
     DeLong, DeLong and Clarke-Pearson 1988 (doi:10.2307/2531595) in the clustered form of Obuchowski 1997
-    (doi:10.2307/2533958), which allows a patient to have images of both classes; with one image a patient it is
-    DeLong's own. The placements come from ranks, as in Sun and Xu 2014 (doi:10.1109/LSP.2014.2337313), so that the
+    (doi:10.2307/2533958), which allows a patient to have images of both classes; with one image per patient it
+    is DeLong's own. The placements come from ranks, as in Sun and Xu 2014 (doi:10.1109/LSP.2014.2337313), so that the
     work grows with N log N and not with the number of pairs.
 
     Args:
         labels: (N,), 0 normal, 1 pneumonia; both present.
-        patients: (N,), whom each image shows.
-        scores: (K, N), of K models.
+        patients: (N,), patient of each image.
+        scores: float64 (K, N), of K models.
 
     Returns:
-        Areas (K,) and covariances (K, K). With a single patient in a class there is nothing to judge that class's
-        variation by, and it counts as none.
+        Areas (K,) and covariances (K, K). The variation within a class cannot be estimated from a single patient; it
+        then counts as zero.
     """
     positive = labels == 1
     of_positives, of_negatives = _placements(scores[:, positive], scores[:, ~positive])
@@ -40,7 +40,7 @@ def roc_auc_covariance(labels: np.ndarray, patients: np.ndarray, scores: np.ndar
 
 
 def _placements(positives: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The share of negatives that each positive (K, m) beats, and of positives that beat each negative (K, n)."""
+    """For each positive (K, m) the share of negatives below it, for each negative (K, n) that of positives above it."""
     m, n = positives.shape[1], negatives.shape[1]
     together = rankdata(np.concatenate([positives, negatives], axis=1), axis=1)
     of_positives = (together[:, :m] - rankdata(positives, axis=1)) / n

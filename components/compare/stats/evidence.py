@@ -1,37 +1,28 @@
-"""Everything that is measured of every model, with how it varies under other patients: the ground of all intervals."""
+"""All metrics of all models, with their covariance between samples of test patients: the basis of all intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from components.artifacts.evaluation import METRICS
+from components.artifacts.regime_result import CALIBRATION_METRICS, POINT_METRICS, SUBGROUP_METRICS
 from components.compare.stats import delong, resampling
-from components.compare.stats.uncertainty import Figure
+from components.compare.stats.uncertainty import Estimate
 
 BOUNDS = {"mcc": (-1.0, 1.0)}
 """Lowest and highest value of each metric; 0 and 1 unless named."""
 
 
-POINT_METRICS = ("recall", "specificity", "precision", "accuracy")
-"""What is told of every further threshold."""
-
-CALIBRATION_METRICS = ("brier", "ece")
-"""What is told of scores after calibration."""
-
-SUBGROUP_METRICS = ("recall", "specificity", "accuracy")
-"""What is told of every subgroup, besides ROC AUC."""
-
-
 @dataclass(frozen=True)
 class Scored:
-    """One model's scores and what was chosen on validation.
+    """The scores of one model on the test images, and its thresholds.
 
     Attributes:
         scores: float64 (N,), probability of pneumonia.
-        threshold: a score from here on means pneumonia.
+        threshold: scores at or above it mean pneumonia; chosen on validation.
         points: further thresholds by name.
-        calibrated: the scores (N,) as calibrated probabilities; None leaves them out.
+        calibrated: float64 (N,), the scores as calibrated probabilities; None leaves them out.
     """
 
     scores: np.ndarray
@@ -46,22 +37,22 @@ def gather(
     models: Sequence[Scored],
     subgroups: dict[str, np.ndarray] | None = None,
     replicates: int = resampling.REPLICATES,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Every metric of every model, and some of them at other thresholds, after calibration, and in subgroups.
 
-    The variation of ROC AUC is DeLong's, in the form for several images a patient; that of the other metrics comes
+    The covariance of ROC AUC is DeLong's, in the form for several images per patient; that of the other metrics comes
     from a bootstrap over patients.
 
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
-        patients: (N,), whom each image shows.
+        patients: (N,), patient of each image.
         models: in any order; all scored on the same images, all with further thresholds of the same names.
         subgroups: {name: (N,) bool}, some of the images.
         replicates: of the bootstrap.
 
     Returns:
-        {metric: figure}, models in the order given. The metric stands alone, as "THRESHOLD/METRIC",
-        "calibrated/METRIC" or "SUBGROUP/METRIC".
+        {name: estimate}, models in the order given. A name is "METRIC", "THRESHOLD/METRIC", "calibrated/METRIC" or
+        "SUBGROUP/METRIC".
     """
     parts = subgroups or {}
     measures = [_measure(labels, model, parts) for model in models]
@@ -76,8 +67,8 @@ def gather(
     freedom = {
         name: degrees_of_freedom(labels[rows], patients[rows]) for name, rows in {"": everything, **parts}.items()
     }
-    figures = {
-        name: Figure(
+    estimates = {
+        name: Estimate(
             values[:, column], covariance(samples[:, :, column]), freedom.get(name.rpartition("/")[0], freedom[""])
         )
         for column, name in enumerate(names)
@@ -86,14 +77,29 @@ def gather(
     for part, rows in {"": everything, **parts}.items():
         if set(labels[rows]) == {0, 1}:
             areas, spread = delong.roc_auc_covariance(labels[rows], patients[rows], scores[:, rows])
-            figures[f"{part}/roc_auc" if part else "roc_auc"] = Figure(areas, spread, freedom[part])
-    return figures
+            estimates[f"{part}/roc_auc" if part else "roc_auc"] = Estimate(areas, spread, freedom[part])
+    return estimates
+
+
+def bounds(metric: str) -> tuple[float, float]:
+    """The lowest and the highest value that a metric can have."""
+    return BOUNDS.get(metric, (0.0, 1.0))
+
+
+def model_rows(groups: Mapping[str, Sequence[object]]) -> dict[str, list[int]]:
+    """The positions of the models of each group, once the groups are joined in order."""
+    found: dict[str, list[int]] = {}
+    start = 0
+    for name, own in groups.items():
+        found[name] = list(range(start, start + len(own)))
+        start += len(own)
+    return found
 
 
 def _measure(
     labels: np.ndarray, model: Scored, subgroups: dict[str, np.ndarray]
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """What is measured of one model under weights (B, N): {name: (B,)}."""
+    """A function that measures one model under weights (B, N) and returns {name: (B,)}."""
 
     def measure(weights: np.ndarray) -> dict[str, np.ndarray]:
         metrics = resampling.weighted_metrics(labels, model.scores, model.threshold, weights)
@@ -113,7 +119,7 @@ def _measure(
 
 
 def degrees_of_freedom(labels: np.ndarray, patients: np.ndarray) -> int:
-    """The patients of the rarer class less one: they bound how well variation can be known."""
+    """The number of patients of the rarer class minus one: it limits how well variation can be estimated."""
     fewest = min(len(np.unique(patients[labels == label])) for label in np.unique(labels))
     return max(1, fewest - 1)
 

@@ -1,7 +1,7 @@
-"""Every metric of a model, also under resampled patients, and Holm's correction.
+"""Every metric of a model, also for resampled patients, and Holm's correction.
 
 One routine computes all metrics for a whole matrix of resampling weights, so 2,000 bootstrap replicates cost a few
-sorts and matrix products instead of 2,000 passes. A weight says how often an image was drawn in a replicate.
+sorts and matrix products instead of 2,000 passes. A weight is the number of times an image was drawn in a replicate.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +11,16 @@ import numpy as np
 from components.artifacts.evaluation import CALIBRATION_BINS, METRICS
 
 REPLICATES = 2000
-"""Bootstrap replicates; they tell a standard error to within 2%."""
+"""Bootstrap replicates; they estimate a standard error to within 2%."""
 
 BOOTSTRAP_SEED = 20180222
 """Fixed, so that the same predictions always give the same intervals."""
 
 CHUNK_NUMBERS = 20_000
-"""Weights held at a time (160 KB): keeps the work in the processor's cache."""
+"""Weights in memory at a time (160 KB), which fit into the processor's cache."""
 
 CHUNK_ROWS = 6
-"""But at least so many replicates at a time, since the images are sorted anew for each lot."""
+"""But at least this many replicates at a time, since the images are sorted again for each chunk."""
 
 
 def point_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:
@@ -29,7 +29,7 @@ def point_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> d
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
         scores: (N,), probability of pneumonia.
-        threshold: a score from here on means pneumonia.
+        threshold: scores at or above it mean pneumonia.
 
     Returns:
         {name: value} in the order of `METRICS`.
@@ -47,7 +47,7 @@ def weighted_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float, w
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
         scores: (N,), probability of pneumonia.
-        threshold: a score from here on means pneumonia.
+        threshold: scores at or above it mean pneumonia.
         weights: (B, N), how often each image counts in each of B replicates.
 
     Returns:
@@ -74,7 +74,7 @@ def decision_metrics(
     """The metrics (B,) that follow from the threshold; arguments as for `weighted_metrics`."""
     tn, fp, fn, tp = confusion(labels, scores, threshold, weights).T
     recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
-    # The four margins are rooted one by one: their product would lose digits, and overflow for very large counts.
+    # A root for each of the four margins: their product would lose digits, and overflow for very large counts.
     scale = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
     return {
         "accuracy": _ratio(tp + tn, tn + fp + fn + tp),
@@ -88,7 +88,7 @@ def decision_metrics(
 
 
 def _ranking_metrics(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """ROC AUC as the weighted share of pairs in the right order, ties half; PR AUC as average precision."""
+    """ROC AUC as the weighted share of pairs in the correct order, ties half; PR AUC as average precision."""
     order = np.argsort(-scores, kind="stable")
     ranked, starts = labels[order], _starts_of_ties(scores[order])
     weights = weights[:, order]
@@ -97,7 +97,7 @@ def _ranking_metrics(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
     true_positives, false_positives = positives.cumsum(axis=1), negatives.cumsum(axis=1)
     all_positives, all_negatives = true_positives[:, -1], false_positives[:, -1]
     pairs = all_positives * all_negatives
-    # A positive beats every negative that comes after it, and draws with those of an equal score.
+    # A positive beats every negative that comes after it, and ties with those of an equal score.
     beaten = all_negatives[:, None] - false_positives + negatives / 2
     wins = np.einsum("bg,bg->b", positives, beaten)
     precision = _ratio(true_positives, true_positives + false_positives)
@@ -125,7 +125,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def _starts_of_ties(ranked_scores: np.ndarray) -> np.ndarray:
-    """Where each run of equal scores begins."""
+    """Positions at which a run of equal scores begins."""
     return np.flatnonzero(np.r_[True, ranked_scores[1:] != ranked_scores[:-1]])
 
 
@@ -141,7 +141,7 @@ def bootstrap(
     replicates: int = REPLICATES,
     seed: int = BOOTSTRAP_SEED,
 ) -> np.ndarray:
-    """What is measured of every model, under the same resampled patients.
+    """Measures every model on the same resampled patients.
 
     Images of one patient resemble each other, so patients are drawn, not images (cluster bootstrap: Davison and
     Hinkley 1997, doi:10.1017/CBO9780511802843, section 3.8; Field and Welsh 2007,
@@ -149,13 +149,13 @@ def bootstrap(
 
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
-        patients: (N,), whom each image shows.
-        measures: one a model: takes weights (B, N), gives M figures under each row of them, (B, M).
-        replicates: how many draws.
+        patients: (N,), patient of each image.
+        measures: one per model: takes weights (B, N), returns M metrics for each row of them, (B, M).
+        replicates: number of draws.
         seed: of the draws.
 
     Returns:
-        (models, replicates, M).
+        float64 (models, replicates, M).
     """
     parts = [
         [measure(weights) for measure in measures] for weights in patient_weights(labels, patients, replicates, seed)
@@ -166,17 +166,17 @@ def bootstrap(
 def patient_weights(
     labels: np.ndarray, patients: np.ndarray, replicates: int, seed: int, chunk_numbers: int = CHUNK_NUMBERS
 ) -> Iterator[np.ndarray]:
-    """Draws patients with replacement, within each class, and says how often each image then occurs.
+    """Draws patients with replacement, within each class, and counts how often each image occurs in the draw.
 
     Drawing within the classes keeps both of them in every replicate. A patient with images of both classes belongs
     to pneumonia. The draws do not depend on the size of the chunks.
 
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
-        patients: (N,), whom each image shows.
-        replicates: how many draws.
+        patients: (N,), patient of each image.
+        replicates: number of draws.
         seed: of the draws.
-        chunk_numbers: about this many weights at a time, but always some whole replicates.
+        chunk_numbers: about this many weights at a time, but always whole replicates.
 
     Yields:
         Weights (b, N) of the next b replicates.
@@ -195,7 +195,7 @@ def patient_weights(
 
 
 def _times_drawn(generator: np.random.Generator, count: int, size: int) -> np.ndarray:
-    """How often each of `size` things is drawn in `size` draws with replacement, (count, size)."""
+    """How often each of `size` items is drawn in `size` draws with replacement, (count, size)."""
     draws = generator.integers(size, size=(count, size)) + size * np.arange(count)[:, None]
     return np.bincount(draws.ravel(), minlength=count * size).reshape(count, size)
 

@@ -1,25 +1,26 @@
-"""From figures of single trainings to a value, its 95% interval and a p-value that know both sources of variation.
+"""Mean over seeds or difference of two regimes, its 95% interval and p-value, from both sources of variation.
 
-The model. Training s of a regime scores `m_s = mu + P + A_s + E_s` on these test patients: P is what the choice of test
-patients does to every training of the regime alike, A_s what the training's seed does on any patients, E_s what this
-seed does on just these patients. Wanted is `mu`, the regime's figure over all trainings and all patients of the kind.
-The mean over S seeds varies by
+The model. Training s of a regime scores `m_s = mu + P + A_s + E_s` on these test patients: P is the effect of the
+choice of test patients on every training of the regime alike, A_s the effect of the training's seed on any patients,
+E_s the interaction of this seed with these patients. The target is `mu`, the expected value over all trainings and all
+patients of the population. The mean over S seeds has the variance
 
     Var(P) + (Var(A) + Var(E)) / S.
 
-Resampling patients shows Var(P) as the covariance between the trainings of a regime, and Var(P) + Var(E) as the
-variance of each. The spread of the figures between seeds, s^2, shows Var(A) + Var(E). So the variance is
-`Var(P) + s^2 / S`, in which Var(E) counts once, and at least what resampling alone shows for the mean. In a difference
-of two regimes the patients are shared, so that P enters through their covariance; seeds are not shared, so each regime
-adds its own.
+Resampling patients estimates Var(P) as the covariance between the trainings of a regime, and Var(P) + Var(E) as the
+variance of each. The variance of the values between seeds, s^2, estimates Var(A) + Var(E). So the variance of the mean
+is `Var(P) + s^2 / S`, in which Var(E) counts once, but at least what resampling alone gives for the mean. In a
+difference of two regimes the patients are shared, so P enters through their covariance; seeds are not shared, so each
+regime adds its own.
 
-Few seeds leave s^2 uncertain. The t quantile allows for that, with the degrees of freedom of Satterthwaite 1946
-(doi:10.2307/3002019). With one seed the second part is unknown, and the interval speaks of patients only.
+With few seeds s^2 is uncertain. The t quantile allows for that, with the degrees of freedom of Satterthwaite 1946
+(doi:10.2307/3002019). With one seed the second part is unknown, and the interval covers the variation between patients
+only.
 
-Where nothing varies, neither under resampling nor between seeds, that is no certainty: other patients may well differ
-from these in what all of these have in common. Then the interval is Clopper and Pearson's for as many patients as the
-rarer class has (`exact`). Unlike Wilson's it never covers less than 95%, and where a proportion is 0 or 1 it is the
-usual bound of what was not seen.
+Where nothing varies, neither under resampling nor between seeds, the value is not therefore certain: other patients may
+differ in what all of these have in common. Then the interval is Clopper and Pearson's for as many patients as the rarer
+class has (`exact`). Unlike Wilson's it never covers less than 95%, and for a proportion of 0 or 1 it is the usual bound
+for an event that was not observed.
 """
 
 from collections.abc import Sequence
@@ -31,12 +32,12 @@ from scipy import special, stats
 CONFIDENCE = 0.95
 
 NO_VARIANCE = 1e-18
-"""So little is rounding: of the smallest share of 500,000 images the variance is a million times as large."""
+"""A variance below this is rounding error: that of one image in 500,000 is a million times as large."""
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A figure and how sure it is.
+class UncertainValue:
+    """A value and how uncertain it is.
 
     Attributes:
         value: mean over seeds, or the difference of two such means.
@@ -50,41 +51,41 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure of every model, on the same test patients.
+class Estimate:
+    """One metric of each of K models, estimated on the same test patients.
 
     Attributes:
-        values: (K,).
-        covariance: (K, K), under other patients.
-        degrees_of_freedom: of the covariance: how many patients speak, less one.
+        values: float64 (K,).
+        covariance: float64 (K, K), between models when the test patients are drawn anew.
+        degrees_of_freedom: of the covariance: the number of patients of the rarer class minus one.
     """
 
     values: np.ndarray
     covariance: np.ndarray
     degrees_of_freedom: int
 
-    def mean(self, seeds: Sequence[int]) -> Estimate:
-        """The mean over the models `seeds` (positions), which are one regime trained with different seeds."""
-        return self._estimate([(1.0, seeds)])
+    def mean(self, rows: Sequence[int]) -> UncertainValue:
+        """The mean over the models in `rows`, which are one regime trained with different seeds."""
+        return self._combine([(1.0, rows)])
 
-    def difference(self, seeds_a: Sequence[int], seeds_b: Sequence[int]) -> Estimate:
-        """The mean of one regime less that of another."""
-        return self._estimate([(1.0, seeds_a), (-1.0, seeds_b)])
+    def difference(self, rows_a: Sequence[int], rows_b: Sequence[int]) -> UncertainValue:
+        """The mean over the models in `rows_a` minus that over the models in `rows_b`."""
+        return self._combine([(1.0, rows_a), (-1.0, rows_b)])
 
-    def _estimate(self, groups: list[tuple[float, Sequence[int]]]) -> Estimate:
+    def _combine(self, groups: list[tuple[float, Sequence[int]]]) -> UncertainValue:
         weights = np.zeros(len(self.values))
         for sign, rows in groups:
             weights[list(rows)] = sign / len(rows)
         resampled = max(0.0, float(weights @ self.covariance @ weights))
-        # What the seeds' own patients add, Var(E) / S, is in `resampled` and in the spread: it must count once.
+        # Var(E) / S is part of `resampled` and of the spread between seeds, but must count once.
         inside = sum(self._interaction(rows) for _, rows in groups)
         spread = [(self.values[list(rows)].var(ddof=1) / len(rows), len(rows)) for _, rows in groups if len(rows) > 1]
         common = max(0.0, resampled - inside)
         variance = max(resampled, common + sum(part for part, _ in spread))
         if variance < NO_VARIANCE:
-            return Estimate(float(weights @ self.values), 0.0, self.degrees_of_freedom)
+            return UncertainValue(float(weights @ self.values), 0.0, self.degrees_of_freedom)
         doubt = common**2 / self.degrees_of_freedom + sum(part**2 / (size - 1) for part, size in spread)
-        return Estimate(float(weights @ self.values), variance, variance**2 / doubt)
+        return UncertainValue(float(weights @ self.values), variance, variance**2 / doubt)
 
     def _interaction(self, rows: Sequence[int]) -> float:
         """Var(E) / S of one regime."""
@@ -97,48 +98,66 @@ class Figure:
         return max(0.0, (diagonal - between) / size)
 
 
-def interval(estimate: Estimate, lowest: float = 0.0, highest: float = 1.0) -> list[float]:
-    """The 95% interval of a bounded figure, which stays within its bounds.
+def interval(estimated: UncertainValue, lowest: float = 0.0, highest: float = 1.0) -> list[float]:
+    """The 95% interval of a bounded metric, which stays within the bounds.
 
-    It is built on the logit scale: near a bound, where good models are, figures vary less and not symmetrically
-    (Newcombe 2001, doi:10.1198/000313001317098167; for ROC AUC Qin and Hotilovac 2008,
-    doi:10.1177/0962280207087173). At its very bound, and where nothing was seen to vary, it is `exact`.
+    It is computed on the logit scale of the share (value - lowest) / (highest - lowest): near a bound, where good
+    models are, metrics vary less and not symmetrically (Newcombe 2001, doi:10.1198/000313001317098167; for ROC AUC Qin
+    and Hotilovac 2008, doi:10.1177/0962280207087173). For a value at a bound, or without any variance, it is `exact`.
 
     Args:
-        estimate: of one regime.
-        lowest: the figure's lower bound.
+        estimated: metric of one regime.
+        lowest: the metric's lower bound.
         highest: its upper bound.
+
+    Returns:
+        Its lower and upper end.
     """
-    share = (estimate.value - lowest) / (highest - lowest)
-    if estimate.variance == 0 or not 0 < share < 1:
-        ends = exact(share, estimate)
+    share = (estimated.value - lowest) / (highest - lowest)
+    if estimated.variance == 0 or not 0 < share < 1:
+        ends = exact(share, estimated)
     else:
-        half_width = _half_width(estimate) / (highest - lowest) / (share * (1 - share))
+        half_width = _half_width(estimated) / (highest - lowest) / (share * (1 - share))
         ends = special.expit(special.logit(share) + np.array([-half_width, half_width]))
     return (lowest + (highest - lowest) * ends).tolist()
 
 
-def difference_interval(estimate: Estimate, span: float = 1.0) -> list[float]:
-    """The 95% interval of a difference of two figures that are at most `span` apart."""
-    if estimate.variance == 0:
-        if _is_none(estimate):
-            reach = span * unseen(estimate)
+def independent_difference(a: UncertainValue, b: UncertainValue) -> UncertainValue:
+    """The difference a - b of two independent values, with the degrees of freedom of Welch and Satterthwaite.
+
+    The variances add (Welch 1947, doi:10.1093/biomet/34.1-2.28).
+    """
+    variance = a.variance + b.variance
+    doubt = a.variance**2 / a.degrees_of_freedom + b.variance**2 / b.degrees_of_freedom
+    freedom = variance**2 / doubt if doubt else min(a.degrees_of_freedom, b.degrees_of_freedom)
+    return UncertainValue(a.value - b.value, variance, freedom)
+
+
+def difference_interval(estimated: UncertainValue, span: float = 1.0) -> list[float]:
+    """The 95% interval (lower and upper end) of a difference of two metrics that are at most `span` apart."""
+    if estimated.variance == 0:
+        if _is_zero(estimated):
+            reach = span * unseen(estimated)
             return [-reach, reach]
-        return (span * (2 * exact(_share(estimate, span), estimate) - 1)).tolist()
-    half_width = _half_width(estimate)
-    return [max(-span, estimate.value - half_width), min(span, estimate.value + half_width)]
+        return (span * (2 * exact(_share(estimated, span), estimated) - 1)).tolist()
+    half_width = _half_width(estimated)
+    return [max(-span, estimated.value - half_width), min(span, estimated.value + half_width)]
 
 
-def exact(share: float, estimate: Estimate) -> np.ndarray:
+def exact(share: float, estimated: UncertainValue) -> np.ndarray:
     """The 95% interval of Clopper and Pearson 1934 (doi:10.1093/biomet/26.4.404) for a share of the patients.
 
-    A mean of anything between 0 and 1 varies at most as the share of the same size does, so it holds for those too.
+    A mean of values between 0 and 1 varies at most as much as a share of the same size, so the interval holds for such
+    means too. scipy's `binomtest` takes whole numbers of hits only, hence the beta quantiles.
 
     Args:
         share: from 0 to 1.
-        estimate: tells how many patients speak.
+        estimated: its degrees of freedom are the number of patients minus one.
+
+    Returns:
+        Its ends, float64 (2,).
     """
-    patients = estimate.degrees_of_freedom + 1
+    patients = estimated.degrees_of_freedom + 1
     hits = min(max(share, 0.0), 1.0) * patients
     doubt = (1 - CONFIDENCE) / 2
     low = stats.beta.ppf(doubt, hits, patients - hits + 1) if hits > 0 else 0.0
@@ -146,43 +165,43 @@ def exact(share: float, estimate: Estimate) -> np.ndarray:
     return np.array([low, high])
 
 
-def unseen(estimate: Estimate) -> float:
-    """How frequent, at most, a mistake may be that none of the patients showed: `exact` of a share of 0.
+def unseen(estimated: UncertainValue) -> float:
+    """The upper 95% bound of the frequency of a mistake that occurred for no patient: `exact` for a share of 0.
 
-    It is for as many patients as the rarer class has, and holds for ROC AUC too: pair each of them with a patient of
-    the other class, and all pairs are ranked rightly.
+    It counts as many patients as the rarer class has, and holds for ROC AUC too: pair each of them with a patient of
+    the other class, and all pairs are ranked correctly.
     """
-    return float(exact(0.0, estimate)[1])
+    return float(exact(0.0, estimated)[1])
 
 
-def p_value(estimate: Estimate, span: float = 1.0) -> float:
-    """Two-sided p-value of "no difference", below 0.05 exactly where the interval leaves out zero.
+def p_value(estimated: UncertainValue, span: float = 1.0) -> float:
+    """Two-sided p-value of "no difference"; it is below 0.05 exactly when the interval excludes zero.
 
-    Without any variation it is that of the exact interval.
+    Without any variance it is that of the exact interval.
 
     Args:
-        estimate: of a difference.
-        span: how far apart the two figures can be.
+        estimated: a difference.
+        span: how far apart the two metrics can be.
     """
-    if estimate.variance == 0:
-        if _is_none(estimate):
+    if estimated.variance == 0:
+        if _is_zero(estimated):
             return 1.0
-        patients = estimate.degrees_of_freedom + 1
-        hits = max(_share(estimate, span), 1 - _share(estimate, span)) * patients
+        patients = estimated.degrees_of_freedom + 1
+        hits = max(_share(estimated, span), 1 - _share(estimated, span)) * patients
         return float(min(1.0, 2 * stats.beta.cdf(0.5, hits, patients - hits + 1)))
-    t = abs(estimate.value) / np.sqrt(estimate.variance)
-    return float(2 * stats.t.sf(t, estimate.degrees_of_freedom))
+    t = abs(estimated.value) / np.sqrt(estimated.variance)
+    return float(2 * stats.t.sf(t, estimated.degrees_of_freedom))
 
 
-def _is_none(estimate: Estimate) -> bool:
-    """Whether a difference is none but for rounding."""
-    return estimate.value**2 < NO_VARIANCE
+def _is_zero(estimated: UncertainValue) -> bool:
+    """Whether a difference is zero up to rounding."""
+    return estimated.value**2 < NO_VARIANCE
 
 
-def _share(estimate: Estimate, span: float) -> float:
-    """A difference as a share: 0 and 1 where the figures are `span` apart, 0.5 where they are equal."""
-    return min(1.0, max(0.0, (estimate.value / span + 1) / 2))
+def _share(estimated: UncertainValue, span: float) -> float:
+    """A difference as a share: 0 and 1 where the metrics are `span` apart, 0.5 where they are equal."""
+    return min(1.0, max(0.0, (estimated.value / span + 1) / 2))
 
 
-def _half_width(estimate: Estimate) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, estimate.degrees_of_freedom) * np.sqrt(estimate.variance))
+def _half_width(estimated: UncertainValue) -> float:
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, estimated.degrees_of_freedom) * np.sqrt(estimated.variance))

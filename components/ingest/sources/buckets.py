@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import importlib
 import itertools
-import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +24,7 @@ from components.ingest.cache import cache_folder, only_one
 from components.ingest.paths import UnsafeNameError, printable, safe_path
 from components.ingest.retries import TransientError, persist
 from components.ingest.sources.directory import opened
+from components.source_checks import check_bucket
 
 THREADS = 16
 PAYS_VARIABLE = "PNEUMONIA_BENCHMARK_REQUESTER_PAYS"
@@ -32,7 +32,6 @@ PAYS_VARIABLE = "PNEUMONIA_BENCHMARK_REQUESTER_PAYS"
 PART = 16 * 1024**2
 """Bytes of an archive per request; an interrupted download resumes after the last part."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".npz")
-_URL = re.compile(r"(gs|s3)://([a-z0-9][a-z0-9._-]{1,220})(?:/(.*))?", re.DOTALL)
 _STORES = {"gs": "components.ingest.sources.gcs", "s3": "components.ingest.sources.s3"}
 
 
@@ -76,9 +75,7 @@ class Bucket:
         Raises:
             UserError: it is not such a URL.
         """
-        found = _URL.fullmatch(url)
-        if not found:
-            raise UserError(f"{printable(url)} does not name a bucket: write gs://bucket/prefix or s3://bucket/prefix")
+        found = check_bucket(url)
         return cls(found[1], found[2], found[3] or "")
 
     @property

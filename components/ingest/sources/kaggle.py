@@ -3,7 +3,6 @@
 kagglehub would also unpack it, with `zipfile.extractall`, which is safe from path traversal but has no size limits.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from components.console import UserError
 from components.ingest import downloads
 from components.ingest.retries import TransientError, persist
 from components.ingest.sources.directory import opened
+from components.source_checks import check_kaggle
 
-DEFAULT_DATASET = "paultimothymooney/chest-xray-pneumonia"
-_ID = re.compile(r"([\w-]+)/([\w-]+)(?:/versions/([1-9]\d{0,8}))?", re.ASCII)
 _CREDENTIALS = (
     "set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, to those of an account that may read the dataset "
     "(kaggle.com, Settings, API), and accept its terms there where it has any"
@@ -39,11 +37,7 @@ class Kaggle:
         Raises:
             UserError: it is not such an id.
         """
-        found = _ID.fullmatch(identifier)
-        if not found:
-            raise UserError(
-                f"{identifier!r} is not the id of a Kaggle dataset: give owner/name, such as {DEFAULT_DATASET}"
-            )
+        found = check_kaggle(identifier)
         return cls(found[1], found[2], int(found[3] or 0))
 
     def description(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.ingest.downloads import download
 from components.ingest.sources.directory import opened
-from components.ingest.urls import TOKEN_VARIABLE, shown_url
+from components.source_checks import TOKEN_VARIABLE, shown_url
 
 
 @dataclass(frozen=True)

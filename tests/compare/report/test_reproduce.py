@@ -4,11 +4,14 @@ import shlex
 
 import pytest
 
+from components import options
 from components.artifacts import files
 from components.compare import inputs, results
 from components.compare.report import reproduce
-from pipelines import limits
+from components.parameters import PIPELINE
 from pipelines.local import command as local
+
+TIMES = {"started": "2026-01-31T12:00:00Z", "finished": "2026-01-31T12:01:00Z"}
 
 
 @pytest.fixture
@@ -40,12 +43,7 @@ def test_the_local_runner_understands_the_command(command):
     assert (arguments.gpu_hour_price, arguments.regimes) == (2.5, ["custom_cnn", "full_fine_tuning"])
 
 
-def test_every_option_of_the_command_is_one_of_the_local_runner():
-    known = vars(local._parser().parse_args([]))
-    assert set(reproduce.OPTIONS) <= set(known)
-
-
-def test_settings_of_the_simulation_are_told_for_simulated_images_only(command):
+def test_settings_of_the_simulation_are_given_for_simulated_images_only(command):
     simulated = ingested(source="synthetic", path="", synthetic_images=50, synthetic_difficulty=0.25)
     assert "--synthetic-images 50 --synthetic-difficulty 0.25" in command(**simulated)
     assert "synthetic-images" not in command(**ingested(source="directory", path="/x", synthetic_images=50))
@@ -65,13 +63,16 @@ def test_the_command_has_no_option_without_effect(command, arguments):
     words = shlex.split(command(**ingested(**arguments)))[3:]
     parser = local._parser()
     values = vars(parser.parse_args(words))
-    known = {name: values[name] for name in limits.DEFAULTS}
-    limits.check(known, local._given(parser, words) & known.keys(), limits.option)
+    options.check(
+        {name: values[name] for name in PIPELINE}, options.given(parser, words) & PIPELINE.keys(), options.option
+    )
 
 
 def test_switches_stand_alone_and_only_where_they_were_set(command):
-    found = command(**ingested(source="directory", path="/x", deduplicate=True, resplit=False))
+    arguments = {"deduplicate": True, "resplit": False, "report_images": False}
+    found = command(**ingested(source="directory", path="/x"), made_by={"arguments": arguments} | TIMES)
     assert "--deduplicate --" in found
+    assert "--no-report-images" in found
     assert "resplit" not in found
 
 
@@ -81,4 +82,4 @@ def test_without_the_record_of_ingest_there_is_no_command(command):
 
 def test_seeds_that_the_local_runner_cannot_count_up_have_no_command(command):
     assert command(seeds=(1, 7)) == ""
-    assert "--seeds 2 --seed 7" in command(seeds=(7, 8))
+    assert "--seed 7 --seeds 2" in command(seeds=(7, 8))

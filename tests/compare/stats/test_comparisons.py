@@ -6,8 +6,9 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from components.artifacts.evaluation import METRICS
-from components.compare.stats import comparisons, delong, evidence, resampling
+from components.compare.stats import comparisons, delong, evidence, resampling, uncertainty
 from components.compare.stats.evidence import Scored
+from components.compare.stats.uncertainty import UncertainValue
 
 RANDOM = np.random.default_rng(8)
 LABELS = np.repeat([0, 1], [80, 120])
@@ -25,7 +26,7 @@ def compare(patients, seeds):
     return figures, {pair["metric"]: pair for pair in pairs}
 
 
-def test_one_seed_a_regime_is_compared_by_delong_mcnemar_and_bootstrap():
+def test_regimes_with_one_seed_are_compared_by_delong_mcnemar_and_bootstrap():
     figures, pairs = compare(IMAGES, {"a": [0], "b": [2]})
     areas, covariance = delong.roc_auc_covariance(LABELS, IMAGES, np.stack([MODELS[0].scores, MODELS[2].scores]))
     error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
@@ -44,11 +45,11 @@ def test_one_seed_a_regime_is_compared_by_delong_mcnemar_and_bootstrap():
     assert figures["f1"].degrees_of_freedom == 79
 
 
-def test_several_images_a_patient_are_named_in_mcnemars_test():
+def test_mcnemars_test_is_over_patients_with_several_images():
     assert compare(PATIENTS, {"a": [0], "b": [2]})[1]["accuracy"]["test"] == "McNemar, exact, over patients"
 
 
-def test_several_seeds_are_compared_by_the_t_test_that_knows_both_variations():
+def test_several_seeds_are_compared_by_the_t_test_that_includes_both_variations():
     figures, pairs = compare(PATIENTS, {"a": [0, 1], "b": [2, 3]})
     assert {pair["test"] for pair in pairs.values()} == {"t over seeds and patients"}
     estimate = figures["accuracy"].difference([0, 1], [2, 3])
@@ -66,15 +67,34 @@ def test_p_values_are_corrected_for_the_pairs_of_a_metric_alone():
         assert [pair["p_value_holm"] for pair in of_metric] == resampling.holm([pair["p_value"] for pair in of_metric])
 
 
-def test_bootstrap_and_delong_agree_on_how_roc_auc_varies():
-    measure = [lambda weights, m=model: resampling.weighted_metrics(LABELS, m.scores, 0.5, weights) for model in MODELS]
-    samples = resampling.bootstrap(LABELS, PATIENTS, measure)[:, :, METRICS.index("roc_auc")]
-    areas, covariance = delong.roc_auc_covariance(LABELS, PATIENTS, np.stack([model.scores for model in MODELS]))
-    assert np.sqrt(np.diag(np.cov(samples))) == pytest.approx(np.sqrt(np.diag(covariance)), rel=0.06)
-    assert np.corrcoef(samples) == pytest.approx(covariance / np.sqrt(np.outer(*[np.diag(covariance)] * 2)), abs=0.08)
-    assert areas == pytest.approx(samples.mean(axis=1), abs=0.005)
+def test_the_interval_of_a_metric_between_minus_one_and_one_may_reach_two():
+    assert comparisons.span("mcc") == 2.0
+    assert comparisons.span("accuracy") == 1.0
+    gaps = [UncertainValue(1.5, 0.04, 3), UncertainValue(0.2, 0.0001, 30)]
+    first, second = comparisons.described("mcc", [("a", "b"), ("a", "c")], gaps, [0.03, 0.01], ["t", "t"])
+    assert first["ci95"][1] == 2.0
+    assert (first["p_value_holm"], second["p_value_holm"]) == (0.03, 0.02)
+    assert (second["a"], second["b"], second["metric"], second["difference"]) == ("a", "c", "mcc", 0.2)
 
 
-def test_the_rarer_class_counts_how_well_variation_is_known():
-    assert evidence.degrees_of_freedom(LABELS, PATIENTS) == 39
-    assert evidence.degrees_of_freedom(np.ones(4), np.zeros(4)) == 1
+def test_independent_runs_are_compared_by_welchs_test():
+    values = [(UncertainValue(0.9, 0.0004, 10), UncertainValue(0.8, 0.0009, 20))]
+    (found,) = comparisons.compare_independent("mcc", ["custom_cnn"], values)
+    gap = uncertainty.independent_difference(*values[0])
+    assert (found["a"], found["b"], found["test"]) == ("custom_cnn", "custom_cnn", "t, unpaired (Welch)")
+    assert found["p_value"] == pytest.approx(2 * stats.t.sf(0.1 / np.sqrt(0.0013), gap.degrees_of_freedom))
+    assert found["ci95"] == uncertainty.difference_interval(gap, 2.0)
+
+
+def test_two_seeds_of_one_regime_are_enough_for_the_t_test():
+    assert {pair["test"] for pair in compare(IMAGES, {"a": [0], "b": [2, 3]})[1].values()} == {comparisons.SEEDS}
+    assert {pair["test"] for pair in compare(IMAGES, {"a": [0, 1], "b": [2]})[1].values()} == {comparisons.SEEDS}
+
+
+def test_a_score_that_is_the_threshold_itself_counts_as_pneumonia():
+    labels = np.repeat([0, 1], 10)
+    models = [Scored(np.where(labels == 1, 0.5, 0.1), 0.5), Scored(np.full(20, 0.1), 0.5)]
+    estimates = evidence.gather(labels, np.arange(20), models, replicates=20)
+    rows = {"a": [0], "b": [1]}
+    (found,) = comparisons.compare_all([("a", "b")], estimates, rows, models, labels, np.arange(20), ["accuracy"])
+    assert found["p_value"] == pytest.approx(2 * 0.5**10)

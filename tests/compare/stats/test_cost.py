@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.compare.stats.cost import pareto, time_to_auc
+from components.compare.stats.cost import pareto, time_to_auc, training_price
 
 
 def regime(auc, seconds, price=None):
@@ -39,3 +39,12 @@ def test_the_first_epoch_that_reaches_a_level_counts():
 @pytest.mark.parametrize("level", ["0.9", "0.95"])
 def test_reaching_a_level_exactly_counts(level):
     assert time_to_auc([{"seconds": 1.0, "validation_auc": float(level)}])[level] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("hardware", "price"), [({"gpu": "A GPU"}, 4.0), ({"gpu": None}, 0.5), (None, 0.5)], ids=["GPU", "CPU", "unknown"]
+)
+def test_the_price_is_that_of_the_machine_for_the_time_of_training(hardware, price):
+    training = {"hardware": hardware, "cost": {"train_seconds": 7200}}
+    assert training_price(training, 2.0, 0.25) == price
+    assert training_price(training, 0.0, 0.0) is None

@@ -74,7 +74,7 @@ def direct(labels, patients, scores):
 
 
 @pytest.mark.parametrize("images_of_both_classes", [False, True])
-def test_several_images_a_patient_agree_with_the_definition_pair_by_pair(images_of_both_classes):
+def test_several_images_per_patient_agree_with_the_definition_pair_by_pair(images_of_both_classes):
     random = np.random.default_rng(5)
     patients = random.integers(20, size=70)
     labels = random.integers(2, size=70) if images_of_both_classes else patients % 2
@@ -86,7 +86,7 @@ def test_several_images_a_patient_agree_with_the_definition_pair_by_pair(images_
     assert areas == pytest.approx([roc_auc_score(labels, score) for score in scores])
 
 
-def test_copies_of_images_leave_the_error_as_it_is_when_they_are_known_to_be_of_one_patient():
+def test_copies_of_images_do_not_change_the_standard_error_if_they_are_of_one_patient():
     random = np.random.default_rng(2)
     labels = np.repeat([0, 1], 40)
     scores = (random.normal(size=80) + labels)[None]
@@ -97,7 +97,7 @@ def test_copies_of_images_leave_the_error_as_it_is_when_they_are_known_to_be_of_
     assert taken_as_new == pytest.approx(once / 3, rel=0.05)
 
 
-def test_a_single_patient_a_class_gives_no_variation_instead_of_an_error():
+def test_a_single_patient_per_class_gives_no_variation_instead_of_an_error():
     areas, covariance = roc_auc_covariance(np.array([0, 1]), np.array(["a", "b"]), np.array([[0.1, 0.9]]))
     assert (areas.tolist(), covariance.tolist()) == ([1.0], [[0.0]])
 
@@ -108,3 +108,12 @@ def test_fifty_thousand_images_take_no_matrix_of_pairs():
     areas, covariance = roc_auc_covariance(labels, np.arange(50_000), random.normal(size=(2, 50_000)) + labels)
     assert areas == pytest.approx([norm.cdf(np.sqrt(0.5))] * 2, abs=0.01)
     assert np.sqrt(covariance[0, 0]) == pytest.approx(0.0021, abs=2e-4)
+
+
+def test_two_patients_of_a_class_are_enough_to_see_them_vary():
+    labels, patients = np.array([0, 0, 1, 1]), np.arange(4)
+    areas, covariance = roc_auc_covariance(labels, patients, np.array([[0.1, 0.6, 0.5, 0.9]]))
+    expected_areas, expected = direct(labels, patients, np.array([[0.1, 0.6, 0.5, 0.9]]))
+    assert areas == pytest.approx(expected_areas)
+    assert covariance == pytest.approx(expected)
+    assert covariance[0, 0] > 0

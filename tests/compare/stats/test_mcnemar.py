@@ -10,20 +10,20 @@ from components.compare.stats.mcnemar import exact_p_value
 
 
 def answers(only_a, only_b, both=5):
-    """Which images a and b are right on, when so many are right for one alone."""
+    """Whether a and b are correct on each image, given the numbers on which one or both are."""
     a = np.r_[np.ones(only_a), np.zeros(only_b), np.ones(both)].astype(bool)
     b = np.r_[np.zeros(only_a), np.ones(only_b), np.ones(both)].astype(bool)
     return a, b
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(1, 9), (0, 6), (7, 7), (30, 12), (3, 0), (0, 0), (121, 59)])
-def test_one_image_a_patient_gives_mcnemars_exact_test(only_a, only_b):
+def test_one_image_per_patient_gives_mcnemars_exact_test(only_a, only_b):
     a, b = answers(only_a, only_b)
     expected = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     assert exact_p_value(a, b, np.arange(len(a))) == pytest.approx(expected)
 
 
-def test_several_images_a_patient_change_sides_together():
+def test_all_images_of_a_patient_change_sides_together():
     random = np.random.default_rng(0)
     patients = random.integers(12, size=40)
     a, b = random.random(40) < 0.8, random.random(40) < 0.4
@@ -34,7 +34,7 @@ def test_several_images_a_patient_change_sides_together():
     assert exact_p_value(a, b, patients) == pytest.approx(np.mean(np.array(sums) >= abs(sum(gaps))))
 
 
-def test_copies_of_one_patients_images_are_no_further_evidence():
+def test_copies_of_one_patients_images_are_not_further_evidence():
     a, b = answers(8, 0)
     assert exact_p_value(a, b, np.arange(13)) < 0.01
     assert exact_p_value(a, b, np.zeros(13)) == 1

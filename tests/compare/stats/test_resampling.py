@@ -99,7 +99,7 @@ def measure(scores, threshold=0.5, labels=LABELS):
     return lambda weights: resampling.weighted_metrics(labels, scores, threshold, weights)
 
 
-def test_figures_vary_twice_as_much_when_each_patient_has_four_equal_images():
+def test_metrics_vary_twice_as_much_when_each_patient_has_four_equal_images():
     patients = np.repeat(np.arange(100), 4)
     labels, scores = np.repeat(LABELS[:100], 4), np.repeat(SMOOTH[:100], 4)
     by_patient, by_image = (

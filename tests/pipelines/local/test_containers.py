@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -13,11 +14,13 @@ from pipelines.local import command, containers
 
 @pytest.fixture
 def docker(monkeypatch):
-    """A Docker that has the image "there:1" and no other."""
+    """A Docker that has the image "there:1" and no other; gives the paths that were requested."""
+    requested = []
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self):
             path = self.path.partition("?")[0]
+            requested.append(path)
             found = not path.endswith("/json") or "/there:1/" in path
             answer = {"Id": "1", "ApiVersion": "1.44", "message": "no such image"}
             body = b"OK" if path.endswith("/_ping") else json.dumps(answer).encode()
@@ -33,13 +36,71 @@ def docker(monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
-    yield
+    yield requested
     server.shutdown()
     server.server_close()
 
 
-def test_images_that_are_there_pass(docker):  # noqa: ARG001
-    containers.check(["there:1"])
+def test_every_image_is_looked_up(docker):
+    containers.check(["there:1", "there:1"])
+    assert [path.rpartition("/images/")[2] for path in docker if "/images/" in path] == ["there:1/json"] * 2
+
+
+@pytest.fixture
+def running(monkeypatch):
+    """A Docker with the containers "first" and "second" of the run "a", of which "first" ends before it is stopped.
+
+    Gives the requests that reach it.
+    """
+    requests = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            path, _, query = self.path.partition("?")
+            requests.append(("GET", path.rpartition("/")[2], parse_qs(query)))
+            wanted = json.loads(parse_qs(query).get("filters", ["{}"])[0])
+            found = ["first", "second"] if wanted == {"label": ["pneumonia-benchmark-run=a"]} else []
+            name = path.split("/")[-2]
+            details = {"Id": name, "ApiVersion": "1.44", "State": {"Status": "running"}}
+            self.answer(200, [{"Id": one} for one in found] if name == "containers" else details)
+
+        def do_POST(self):
+            requests.append(("POST", *self.path.partition("?")[0].split("/")[-2:]))
+            self.answer(*((409, {"message": "is not running"}) if "/first/" in self.path else (204, None)))
+
+        def answer(self, status, content):
+            body = b"" if content is None else json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+    yield requests
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_containers_of_a_run_are_ended_also_where_one_has_ended_by_itself(running):
+    containers.stop("a")
+    assert [request[1:] for request in running if request[0] == "POST"] == [("first", "kill"), ("second", "kill")]
+
+
+def test_the_containers_of_another_run_go_on(running):
+    containers.stop("b")
+    assert any(request[:2] == ("GET", "json") for request in running)
+    assert not [request for request in running if request[0] == "POST"]
+
+
+def test_nothing_is_to_be_stopped_where_docker_does_not_answer(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    containers.stop("a")
 
 
 def test_an_image_that_is_missing_is_named_with_what_to_do(docker):  # noqa: ARG001

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from components.console import UserError
-from pipelines import benchmark, limits
+from components.parameters import PIPELINE
+from pipelines import benchmark
 from pipelines.compiling import compile_all
 from pipelines.settings import Settings
 from pipelines.submit import package
@@ -171,7 +172,7 @@ def test_a_parameter_file_that_holds_something_else_is_refused(tmp_path, content
 @pytest.mark.parametrize("content", [b"", b"a: 1", b"[1]", b"pipelineInfo: [", b"\xff", b"pipelineInfo: {name: x}"])
 def test_what_is_no_compiled_pipeline_is_refused(tmp_path, content):
     (tmp_path / "some.yaml").write_bytes(content)
-    with pytest.raises(UserError, match=r"some\.yaml is no compiled pipeline: make one with python compile\.py"):
+    with pytest.raises(UserError, match=r"some\.yaml is not a compiled pipeline: make one with python compile\.py"):
         package.load(tmp_path / "some.yaml")
 
 
@@ -265,7 +266,7 @@ def test_another_pinned_source_is_another_version(real, tmp_path):
         ({}, {"synthetic_images": "10"}, "the parameter synthetic_images is 10"),
         ({}, {"path": "/data"}, "path= has no effect with the source 'synthetic': it needs --set source=directory"),
         ({"source": "kaggle", "synthetic_size": 64}, {}, "synthetic_size= has no effect with the source 'kaggle'"),
-        ({}, {"backbone": "VGG"}, "there is no backbone 'VGG'"),
+        ({}, {"backbone": "VGG"}, "the parameter backbone is 'VGG', but must be one of"),
         ({}, {"source": "magic"}, "there is no source 'magic'"),
     ],
 )
@@ -275,5 +276,11 @@ def test_what_a_step_would_refuse_later_is_refused_before_anything_is_sent(real,
 
 
 def test_a_file_of_all_parameters_may_hold_those_without_effect_as_they_are(real):
-    values = limits.DEFAULTS | {"source": "kaggle", "epochs": 3}
+    values = {name: own.default for name, own in PIPELINE.items()} | {"source": "kaggle", "epochs": 3}
     assert package.check(real, values, {}) == values
+
+
+def test_what_a_task_needs_is_what_the_yaml_says(yaml_file):
+    pipeline = package.load(yaml_file)
+    assert pipeline.needs("train-2") == "1 nvidia.com/gpu, 2 CPUs and 8G of memory"
+    assert pipeline.needs("compare") == "1 CPUs and 2G of memory"

@@ -1,212 +1,221 @@
-"""Replacing or deleting a schedule stops no run that goes on, which a real server would list as running for ever."""
+"""Schedules are created, updated, listed, paused and resumed."""
 
-from types import SimpleNamespace
+import re
 
 import pytest
 
-from pipelines.submit import command
+from pipelines.submit.package import NAME
+from tests.pipelines.kubeflow_server import PAGE
+from tests.pipelines.submit.helpers import MONDAY, change, only
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 
-MONDAY = ("schedule", "--cron", "0 3 * * 1")
-TUESDAY = ("schedule", "--cron", "0 3 * * 2")
-WEEKLY = "pneumonia-benchmark"
+
+def test_a_schedule_is_made_once_and_said_again_unchanged_nothing_is_written(server, say):
+    first = say(*MONDAY, "--set", "epochs=30", "--set", "seeds=2")
+    assert first.code == 0
+    made = only(server.recurring_runs)
+    assert made["display_name"] == NAME
+    assert made["trigger"] == {"cron_schedule": {"cron": "0 0 3 * * 1"}}
+    assert made["no_catchup"] is True
+    assert made["max_concurrency"] == "1"
+    assert made["mode"] == "ENABLE"
+    assert made["runtime_config"]["parameters"] == {"epochs": 30, "seeds": 2}
+    assert "next runs of '0 0 3 * * 1': Mon " in first.out
+    writes = list(server.writes)
+    made["runtime_config"]["parameters"] = {"epochs": 30.0, "seeds": 2.0}
+    again = say(*MONDAY, "--set", "seeds=2", "--set", "epochs=30")
+    assert again.code == 0
+    assert "the schedule 'pneumonia-benchmark' is unchanged" in again.out
+    assert server.writes == writes
+    assert server.runs == {}
 
 
-def only(items):
-    (item,) = items
-    return item
-
-
-@pytest.fixture
-def running(server, say):
-    """A schedule whose run goes on: the schedule, the run."""
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--cron", "0 4 * * 1"), "cron"),
+        (("--set", "epochs=31"), "parameters (epochs)"),
+        (("--experiment", "other"), "experiment"),
+        (("--no-cache",), "version"),
+    ],
+)
+def test_a_changed_schedule_replaces_the_old_one_which_goes_only_when_the_new_one_is_there(server, say, words, what):
     say(*MONDAY)
-    schedule = only(server.recurring_runs.values())
-    return schedule, server.fire(schedule["recurring_run_id"])
-
-
-@pytest.mark.parametrize("state", ["RUNNING", "PENDING", "CANCELING", "PAUSED", "RUNTIME_STATE_UNSPECIFIED"])
-def test_a_changed_schedule_keeps_the_old_one_while_its_run_goes_on(server, say, running, state):
-    old, run = running
-    run["state"] = state
-    said = say(*TUESDAY)
+    old = only(server.recurring_runs)
+    said = say(*MONDAY, *words)
     assert said.code == 0
-    assert old["recurring_run_id"] in server.recurring_runs
-    assert old["mode"] == "DISABLE"
-    assert f"is paused and stays until its run has ended, which deleting it would stop: {server.url}" in said.out
-    assert run["run_id"] in said.out
-    assert "then give this command again" in said.out
-    new = only(one for one in server.recurring_runs.values() if one is not old)
-    assert new["mode"] == "ENABLE"
-
-
-def test_the_same_command_deletes_the_old_one_when_its_run_has_ended(server, say, running):
-    old, run = running
-    say(*TUESDAY)
-    assert "is paused and stays" in say(*TUESDAY).out
-    server.end(run)
-    said = say(*TUESDAY)
-    assert f"deleted the old schedule '{WEEKLY}' ({old['recurring_run_id']})" in said.out
-    assert run["state"] == "SUCCEEDED"
-    assert len(server.recurring_runs) == 1
-    assert "is unchanged" in say(*TUESDAY).out
-
-
-def test_it_is_paused_before_it_is_looked_for_runs(server, say, running):
-    old, run = running
-    server.end(run)
-    say(*TUESDAY)
-    asked = [request for request in server.requests if "disable" in request or request == "GET /apis/v2beta1/runs"]
-    assert asked[-2:] == [
+    assert f"changed: {what}\n" in said.out
+    new = only(server.recurring_runs)
+    assert new["recurring_run_id"] != old["recurring_run_id"]
+    assert server.writes[-3:] == [
+        "POST /apis/v2beta1/recurringruns",
         f"POST /apis/v2beta1/recurringruns/{old['recurring_run_id']}:disable",
-        "GET /apis/v2beta1/runs",
+        f"DELETE /apis/v2beta1/recurringruns/{old['recurring_run_id']}",
     ]
+    assert server.most_recurring_runs == 2
+    assert "is unchanged" in say(*MONDAY, *words).out
 
 
-def test_a_run_that_begins_just_before_the_pause_is_seen(server, say, monkeypatch):
+def test_a_changed_pipeline_replaces_the_schedule(server, say, yaml_file):
     say(*MONDAY)
-    old = only(server.recurring_runs.values())
-    monkeypatch.setattr(command.time, "sleep", lambda _: server.fire(old["recurring_run_id"]))
-    assert "is paused and stays" in say(*TUESDAY).out
-    assert old["recurring_run_id"] in server.recurring_runs
+    change(yaml_file)
+    assert "changed: version\n" in say(*MONDAY).out
+    assert only(server.recurring_runs)["pipeline_version_reference"]["pipeline_version_id"] == list(server.versions)[-1]
 
 
-def test_runs_of_other_schedules_do_not_matter(server, say):
+@pytest.mark.parametrize("key", ["no_catchup", "max_concurrency"])
+def test_a_schedule_made_elsewhere_with_other_settings_is_replaced(server, say, key):
+    say(*MONDAY)
+    only(server.recurring_runs)[key] = {"no_catchup": False, "max_concurrency": "5"}[key]
+    assert "changed: settings" in say(*MONDAY).out
+    assert only(server.recurring_runs)["max_concurrency"] == "1"
+    assert only(server.recurring_runs)["no_catchup"] is True
+
+
+def test_an_interrupted_replacement_leaves_the_new_one_and_the_next_time_deletes_the_old(server, say):
+    say(*MONDAY)
+    server.fail("DELETE", "/recurringruns/", 500)
+    said = say("schedule", "--cron", "0 4 * * 1")
+    assert said.code == 2
+    assert len(server.recurring_runs) == 2
+    newest = list(server.recurring_runs)[-1]
+    again = say("schedule", "--cron", "0 4 * * 1")
+    assert again.code == 0
+    assert "deleted the old schedule" in again.out
+    assert list(server.recurring_runs) == [newest]
+
+
+def test_where_the_new_one_cannot_be_made_the_old_one_stays(server, say):
+    say(*MONDAY)
+    server.fail("POST", "/recurringruns$", 500)
+    assert say("schedule", "--cron", "0 4 * * 1").code == 2
+    assert only(server.recurring_runs)["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+
+
+def test_duplicates_beyond_a_page_are_cleaned_up_and_other_schedules_stay(server, say):
+    say(*MONDAY)
     say(*MONDAY, "--name", "other")
-    other = only(server.recurring_runs.values())
-    run = server.fire(other["recurring_run_id"])
+    double = only(server.named(NAME))
+    for _ in range(PAGE + 2):
+        server._add(server.recurring_runs, "recurring_run_id", double)
+    foreign = double | {"pipeline_version_reference": {"pipeline_id": "someone's", "pipeline_version_id": "x"}}
+    foreign = server._add(server.recurring_runs, "recurring_run_id", foreign)
+    said = say(*MONDAY)
+    assert said.out.count("deleted the old schedule") == PAGE + 2
+    assert "unchanged" not in said.out
+    assert "created" not in said.out
+    left = server.named(NAME)
+    assert foreign in left
+    assert len(left) == 2
+    assert len(server.named("other")) == 1
+
+
+def test_a_schedule_whose_making_was_not_confirmed_is_found_and_the_old_one_goes(server, say):
     say(*MONDAY)
-    assert f"deleted the old schedule '{WEEKLY}'" in say(*TUESDAY).out
-    assert other["recurring_run_id"] in server.recurring_runs
-    assert run["state"] == "RUNNING"
-
-
-def test_a_run_among_more_than_a_page_of_ended_ones_is_found(server, say, running):
-    old, first = running
-    server.end(first)
-    runs = [server.fire(old["recurring_run_id"], "SUCCEEDED") for _ in range(7)]
-    runs[2]["state"] = "RUNNING"
-    assert "is paused and stays" in say(*TUESDAY).out
-
-
-def test_deleting_pauses_and_waits_to_be_said_again(server, say, running):
-    old, run = running
-    said = say("delete")
-    assert said.code == command.GOES_ON == 3
-    assert old["recurring_run_id"] in server.recurring_runs
-    assert old["mode"] == "DISABLE"
-    server.end(run)
-    said = say("delete")
+    server.fail("POST", "/recurringruns$", "lost")
+    said = say("schedule", "--cron", "0 4 * * 1")
     assert said.code == 0
-    assert f"deleted the schedule '{WEEKLY}'" in said.out
-    assert run["state"] == "SUCCEEDED"
-    assert not server.recurring_runs
+    assert only(server.recurring_runs)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * 1"
+    assert server.requests.count("POST /apis/v2beta1/recurringruns") == 2
 
 
-def test_deleting_can_wait_for_the_end_of_the_run(server, say, running, monkeypatch):
-    _, run = running
-    waits = []
-
-    def sleep(seconds):
-        waits.append(seconds)
-        if len(waits) == 4:
-            server.end(run)
-
-    monkeypatch.setattr(command.time, "sleep", sleep)
-    said = say("delete", "--wait", "--poll", "7")
-    assert said.code == 0
-    assert waits[1:] == [7, 7, 7]
-    assert said.out.count("is paused and stays") == 1
-    assert run["state"] == "SUCCEEDED"
-    assert not server.recurring_runs
-
-
-def test_deleting_can_stop_the_run_and_names_it(server, say, running):
-    _, run = running
-    said = say("delete", "--stop-runs")
-    assert said.code == 0
-    assert f"its run ends with it: {server.url}" in said.out
-    assert not server.recurring_runs
-    server.end(run)
-    assert run["state"] == "RUNNING", "as on a real server, for good"
-
-
-@pytest.mark.usefixtures("running")
-def test_the_list_tells_a_replaced_schedule_from_a_paused_one(say):
-    say(*TUESDAY)
-    say(*MONDAY, "--name", "other", "--paused")
-    rows = {tuple(line.split()[:2]) for line in say("list").out.splitlines()[1:]}
-    assert rows == {("other", "paused"), (WEEKLY, "on"), (WEEKLY, "replaced")}
-
-
-def test_resuming_never_brings_back_a_replaced_schedule(server, say, running):
-    old, _ = running
-    say(*TUESDAY)
-    say("pause")
-    assert {one["mode"] for one in server.recurring_runs.values()} == {"DISABLE"}
-    assert "is already paused" in say("pause").out
-    say("resume")
-    assert old["mode"] == "DISABLE"
-    assert sorted(one["mode"] for one in server.recurring_runs.values()) == ["DISABLE", "ENABLE"]
-
-
-def test_going_back_makes_a_new_schedule_and_loses_no_run(server, say, running):
-    old, run = running
-    say(*TUESDAY)
-    second = only(one for one in server.recurring_runs.values() if one is not old)
-    other = server.fire(second["recurring_run_id"])
+def test_an_old_schedule_that_is_gone_already_is_no_error(server, say):
     say(*MONDAY)
-    assert [old["mode"], second["mode"]] == ["DISABLE", "DISABLE"]
-    assert len(server.recurring_runs) == 3
-    say("pause")
-    say("resume")
-    newest = max(server.recurring_runs.values(), key=lambda one: one["created_at"])
-    assert [one for one in server.recurring_runs.values() if one["mode"] == "ENABLE"] == [newest]
-    assert newest["trigger"]["cron_schedule"]["cron"] == old["trigger"]["cron_schedule"]["cron"]
-    server.end(run)
-    server.end(other)
-    say(*MONDAY)
-    assert list(server.recurring_runs.values()) == [newest]
+    server.fail("DELETE", "/recurringruns/", 404)
+    assert say("schedule", "--cron", "0 4 * * 1").code == 0
 
 
-def test_what_was_replaced_can_be_deleted_with_its_run(server, say, running):
-    old, run = running
-    said = say(*TUESDAY, "--stop-runs")
-    assert f"its run ends with it: {server.url}" in said.out
-    assert old["recurring_run_id"] not in server.recurring_runs
+def test_run_now_starts_one_run_with_the_schedules_version_and_parameters(server, say):
+    said = say(*MONDAY, "--set", "epochs=3", "--run-now")
+    assert "link: http" in said.out
+    run, recurring = only(server.runs), only(server.recurring_runs)
+    for key in ("pipeline_version_reference", "runtime_config", "experiment_id"):
+        assert run[key] == recurring[key]
+    say(*MONDAY, "--set", "epochs=3", "--run-now")
+    assert len(server.runs) == 2
     assert len(server.recurring_runs) == 1
-    assert run["state"] == "RUNNING"
 
 
-@pytest.mark.usefixtures("running")
-def test_deleting_waits_no_longer_than_told(server, say, monkeypatch):
-    clock = [0.0]
-
-    def sleep(_seconds):
-        clock[0] += 10
-
-    monkeypatch.setattr(command, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
-    said = say("delete", "--wait", "--wait-timeout", "25")
-    assert said.code == command.GOES_ON
-    assert clock[0] <= 40
-    assert server.recurring_runs
+def test_paused_and_on_are_part_of_what_is_declared(server, say):
+    say(*MONDAY, "--paused")
+    made = only(server.recurring_runs)
+    assert made["mode"] == "DISABLE"
+    assert "resumed" in say(*MONDAY).out
+    assert made["mode"] == "ENABLE"
+    assert "paused" in say(*MONDAY, "--paused").out
+    assert only(server.recurring_runs) is made
+    assert "is unchanged" in say(*MONDAY, "--paused").out
 
 
-@pytest.mark.usefixtures("running")
-@pytest.mark.parametrize("words", [TUESDAY, ("delete",), ("delete", "--wait")])
-def test_a_dry_run_says_what_would_stay_and_writes_nothing(server, say, words):
-    server.writes.clear()
-    said = say(*words, "--dry-run")
-    assert server.writes == []
-    assert "dry run: would have paused the schedule" in said.out
-    assert "would be paused and stay until its run has ended" in said.out
-    assert "would have deleted" not in said.out
+def test_pause_resume_and_delete_go_by_name_and_repeating_them_writes_nothing(server, say):
+    say(*MONDAY, "--name", "weekly")
+    say(*MONDAY, "--name", "other")
+    before = len(server.writes)
+    made = only(server.named("weekly"))
+    assert "paused the schedule 'weekly'" in say("pause", "--name", "weekly").out
+    assert made["mode"] == "DISABLE"
+    assert "already paused" in say("pause", "--name", "weekly").out
+    assert "resumed the schedule 'weekly'" in say("resume", "--name", "weekly").out
+    assert made["mode"] == "ENABLE"
+    assert "already on" in say("resume", "--name", "weekly").out
+    assert len(server.writes) == before + 2
+    assert "deleted the schedule 'weekly'" in say("delete", "--name", "weekly").out
+    assert [run["display_name"] for run in server.recurring_runs.values()] == ["other"]
 
 
-def test_the_words_do_not_promise_that_runs_stay(capsys):
-    with pytest.raises(SystemExit):
-        command.main(["delete", "--help"])
-    said = " ".join(capsys.readouterr().out.split())
-    assert "Kubeflow stops the run of a schedule that is deleted, and lists it as running for ever." in said
-    assert "--stop-runs" in said
+def test_of_duplicates_all_are_paused_and_one_is_resumed(server, say):
+    say(*MONDAY)
+    newer = server._add(server.recurring_runs, "recurring_run_id", dict(only(server.recurring_runs)))
+    say("pause")
+    assert [run["mode"] for run in server.recurring_runs.values()] == ["DISABLE", "DISABLE"]
+    say("resume")
+    assert [run for run in server.recurring_runs.values() if run["mode"] == "ENABLE"] == [newer]
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "delete"])
+def test_a_schedule_that_does_not_exist_is_an_error_that_names_those_that_do(say, command):
+    assert (
+        "has no schedule 'weekly' here: give --name one of those it has (none)" in say(command, "--name", "weekly").err
+    )
+    say(*MONDAY, "--name", "monthly")
+    said = say(command, "--name", "weekly")
+    assert said.code == 2
+    assert "one of those it has ('monthly')" in said.err
+
+
+def test_the_list_of_a_server_without_the_pipeline_is_empty(server, say):
+    said = say("list")
+    assert said.code == 0
+    assert said.out == "pneumonia-benchmark has no schedules here\n"
+    assert "GET /apis/v2beta1/recurringruns" not in server.requests
+
+
+def test_the_list_shows_every_schedule_of_the_pipeline(server, say):
+    assert "has no schedules here" in say("list").out
+    for name in ("c", "a", "b", "d"):
+        say("schedule", "--cron", "0 3 1 1 *", "--name", name)
+    say("pause", "--name", "b")
+    lines = say("list").out.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["a", "on"], ["b", "paused"], ["c", "on"], ["d", "on"]]
+    version = only(server.versions)["display_name"]
+    for line in lines[1:]:
+        assert "0 0 3 1 1 *" in line
+        assert version in line
+    assert re.search(r"\w{3} \d{4}-01-01 03:00:00", lines[1])
+    assert not re.search(r"-01-01 03:00:00", lines[2])
+
+
+def test_a_wrong_cron_expression_is_refused_before_anything_is_sent(server, say):
+    said = say("schedule", "--cron", "0 3 * * 7")
+    assert said.code == 2
+    assert "does not understand '7' as day of week" in said.err
+    assert server.requests == []
+
+
+def test_a_dry_run_says_of_a_replacement_what_it_would_make_and_delete(server, say):
+    say(*MONDAY)
+    said = say("schedule", "--cron", "0 4 * * 1", "--dry-run")
+    assert "changed: cron" in said.out
+    assert "dry run: would have created the schedule 'pneumonia-benchmark'" in said.out
+    assert f"dry run: would have deleted the old schedule 'pneumonia-benchmark' ({only(server.recurring_runs)['recurring_run_id']})" in said.out  # fmt: skip # noqa: E501

@@ -1,44 +1,16 @@
-"""`submit run --wait` says how far the pipeline's own tasks are, why one failed, and when a run cannot end any more."""
+"""Waiting prints the states of the pipeline's tasks, and ends with the run or when the run cannot end any more."""
 
-import json
 import re
 from types import SimpleNamespace
 
-import kfp_server_api
 import pytest
 
-from pipelines.submit import kubeflow, package, run_states, waiting
-from tests.pipelines import recorded
+from pipelines.submit import rest, waiting
+from pipelines.submit import server as server_module
+from tests.pipelines.submit.helpers import only
+from tests.pipelines.submit.workflow import ERROR, ROOT, lines, pod_of, pods, scene, task
 
 pytestmark = pytest.mark.usefixtures("own_environment")
-
-ERROR = "pneumonia-benchmark: error: "
-
-
-def task(name, state, identifier=None, start="10", history=("RUNNING",), children=()):
-    return {
-        "task_id": identifier or name,
-        "display_name": name,
-        "state": state,
-        "start_time": f"2026-01-01T00:00:{start}Z",
-        "end_time": "2026-01-01T00:00:59Z",
-        "state_history": [{"state": one, "update_time": "2026-01-01T00:00:10Z"} for one in history],
-        "child_tasks": [{"pod_name": pod} for pod in children],
-    }
-
-
-def scene(state, *tasks, **more):
-    return {"state": state, "run_details": {"task_details": list(tasks)}, **more}
-
-
-def lines(said):
-    """What was said of states, without times."""
-    return re.findall(r"^ +\d+:\d\d  (.*)$", said.out, re.MULTILINE)
-
-
-def only(items):
-    (item,) = items.values()
-    return item
 
 
 @pytest.fixture
@@ -54,179 +26,6 @@ def clock(monkeypatch):
 
     monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: now.at, sleep=sleep))
     return now
-
-
-# What a real backend gave
-
-
-@pytest.fixture
-def replay(server, say, monkeypatch):
-    """Waits for a recorded run as if it went on now; gives what was said, with times."""
-
-    def wait(name, logs=None, more=0, step=30.0):
-        found = recorded.looks(name)
-        server.script, server.logs = [look.answer for look in found], logs or {}
-        state = SimpleNamespace(look=0, at=0.0)
-
-        def sleep(_seconds):
-            state.look += 1
-            if state.look < len(found):
-                state.at = found[state.look].seconds
-            elif state.look < len(found) + more:
-                state.at += step
-            else:
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: state.at, sleep=sleep))
-        return say("run", "--wait")
-
-    return wait
-
-
-def test_of_a_good_run_a_task_has_a_line_when_it_starts_and_one_when_it_ends(replay):
-    said = replay("cached")
-    assert said.code == 0
-    found = lines(said)
-    assert found[:2] == ["run: waiting", "run: started"]
-    assert found[-1] == "run: succeeded"
-    titles = ["Ingest", "Preprocess", "Evaluate: floor", "Compare"]
-    regimes = ("Custom CNN", "Transfer learning", "Partial fine-tuning", "Full fine-tuning")
-    titles += [f"{step}: {regime}" for step in ("Train", "Evaluate") for regime in regimes]
-    assert sorted(line for line in found if line.endswith("succeeded")) == sorted(
-        f"{title}: succeeded" for title in (*titles, "run")
-    )
-    assert len(found) == len(set(found)) <= 2 * len(titles) + 3, "nothing is said twice, and nothing of machinery"
-
-
-def test_what_comes_from_the_cache_is_said_so(replay):
-    said = replay("succeeded")
-    assert said.code == 0
-    found = lines(said)
-    cached = [line.removesuffix(": from the cache") for line in found if line.endswith(": from the cache")]
-    assert cached[:2] == ["Ingest", "Preprocess"]
-    assert len(cached) == 6
-    assert "Evaluate: Custom CNN: succeeded" in found
-
-
-def test_a_failed_step_gives_its_own_sentence_and_what_was_not_run_is_said(replay):
-    log = (
-        "I1126 23:23:01.500472      14 main.go:67] Setting log level to: '1'\n"
-        "pneumonia-benchmark: error: there is no folder /nope: give the folder that holds the images with --path\n"
-        "F1126 23:23:02.887584      14 main.go:59] failed to execute component: exit status 2\n"
-    )
-    said = replay("failed_no_folder", {recorded.pod("failed_no_folder", 2390995792): log})
-    assert said.code == 1
-    assert lines(said)[-5:-1] == [
-        "Ingest: failed",
-        "Compare: not run",
-        "Evaluate: floor: not run",
-        "Preprocess: not run",
-    ]
-    assert said.err.splitlines() == [
-        f"{ERROR}Ingest: there is no folder /nope: give the folder that holds the images with --path",
-        f"{ERROR}the run ended as failed",
-    ]
-
-
-def test_of_a_training_that_was_killed_the_others_are_said_and_no_reason_is_made_up(replay):
-    pod = recorded.pod("out_of_memory", 267551969)
-    said = replay(
-        "out_of_memory", {pod: "I1126 23:34:50.1  14 main.go:67] level\npneumonia-benchmark: train: epoch 1\n"}
-    )
-    assert said.code == 1
-    found = lines(said)
-    assert "Train: Full fine-tuning: failed" in found
-    assert "Train: Custom CNN: succeeded" in found
-    assert "Evaluate: Full fine-tuning: not run" in found
-    assert found.index("Train: Full fine-tuning: failed") < found.index("Evaluate: Partial fine-tuning: started")
-    assert said.err.startswith(f"{ERROR}Train: Full fine-tuning: failed; its log names no reason, so that is unknown")
-    assert "its log cannot be read, so the reason is unknown" in replay("out_of_memory").err
-
-
-def test_a_run_that_was_stopped_by_its_user_was_cancelled(replay):
-    said = replay("terminated")
-    assert said.code == 1
-    assert "run: canceling" in lines(said)
-    assert said.err == f"{ERROR}the run was cancelled\n"
-
-
-def test_pods_that_wait_are_said_with_what_they_need_and_only_after_a_while(replay):
-    said = replay("waiting", more=2)
-    assert said.code == 130
-    assert lines(said)[-4:] == [
-        f"Train: {regime}: waiting to start: needs a node with 1 nvidia.com/gpu, 2 CPUs and 8G of memory free"
-        for regime in ("Custom CNN", "Transfer learning", "Partial fine-tuning", "Full fine-tuning")
-    ]
-    assert not any(line.startswith("Train") for line in lines(replay("waiting", more=0)))
-
-
-def test_a_run_whose_schedule_was_deleted_is_not_waited_for_for_ever(replay):
-    said = replay("orphaned", more=20)
-    assert said.code == 1
-    assert lines(said) == ["run: started", "Ingest: started"]
-    assert "the schedule that started it was deleted, and its workflow with it, so it never ends: http" in said.err
-
-
-def test_where_the_schedule_may_not_be_looked_at_waiting_goes_on(server, replay):
-    server.fail("GET", "/recurringruns/", 403, times=100)
-    assert replay("orphaned", more=20).code == 130
-
-
-@pytest.mark.parametrize("name", recorded.NAMES)
-def test_every_node_of_a_recorded_run_is_found_by_its_whole_name(name):
-    """All but the workflow itself, whose short name is its whole one."""
-    answer = recorded.looks(name)[-1].answer
-    tasks = answer["run_details"]["task_details"]
-    children = {child["pod_name"] for one in tasks for child in one.get("child_tasks", [])}
-    found = run_states._nodes(as_run(answer))
-    assert len(children) > 10
-    (workflow,) = children - set(found.values())
-    name = workflow.rpartition("-")[0]
-    assert workflow == run_states.node_id(name, f"{name}(0)")
-    assert set(found.values()) < children
-
-
-def as_run(answer):
-    """An answer as the client gives it."""
-    return kfp_server_api.ApiClient().deserialize(SimpleNamespace(data=json.dumps(answer)), "V2beta1Run")
-
-
-# What was not recorded
-WORKFLOW = "wf"
-
-
-def pods(name, *attempts, state="RUNNING", start="10"):
-    """The nodes of a task that runs in the root of the graph: its own, its graph's and its pods' (a state each)."""
-    path = f"{WORKFLOW}(0).root(0).{name}"
-    executor = f"{path}(0).executor"
-    below = [task(f"executor({number})", one, f"{name}-{number}", start) for number, one in enumerate(attempts)]
-    children = [node(f"{executor}({number})") for number in range(len(attempts))]
-    return [
-        task(name, state, start=start, children=[node(f"{path}(0)")]),
-        task(f"{name}(0)", state, start=start, children=[node(executor)]),
-        task("executor", state, f"{name}-executor", start, children=children),
-        *below,
-    ]
-
-
-def node(name):
-    return run_states.node_id(WORKFLOW, name)
-
-
-def pod_of(name, attempt=0):
-    return node(f"{WORKFLOW}(0).root(0).{name}(0).executor({attempt})")
-
-
-ROOT = (
-    task(WORKFLOW, "RUNNING", children=[node(f"{WORKFLOW}(0)")]),
-    task(f"{WORKFLOW}(0)", "RUNNING", children=[node(f"{WORKFLOW}(0).root")]),
-    task("root", "RUNNING", children=[node(f"{WORKFLOW}(0).root(0)")]),
-    task(
-        "root(0)",
-        "RUNNING",
-        children=[node(f"{WORKFLOW}(0).root(0).{name}") for name in ("train", "train-2", "ingest")],
-    ),
-)
 
 
 @pytest.mark.usefixtures("clock")
@@ -260,15 +59,15 @@ def test_of_several_attempts_the_last_ones_log_is_read(server, say):
             "failed: ValueError: no",
         ),
         (f"{ERROR}\x1b[31mred\x1b[0m\x07 \x9b2Jand more\r\n", "red 2Jand more"),
-        ("x" * 3 * kubeflow.LOG_BYTES + f"\n{ERROR}at the end\n", "at the end"),
-        ("", "failed; its log names no reason"),
+        ("x" * 3 * server_module.LOG_BYTES + f"\n{ERROR}at the end\n", "at the end"),
+        ("", "failed; its log gives no reason"),
         (
             "F1126 23:23:02.8 14 main.go:59] failed to execute component: failed to convert RuntimeArtifact\n",
             "failed: failed to execute component: failed to convert RuntimeArtifact",
         ),
-        ("F1126 23:23:02.8 14 main.go:59] failed to execute component: exit status 137\n", "failed; its log names no"),
-        ("Traceback (most recent call last):\n  File x\nOSError: retry\n40 of 100 read\n", "failed; its log names no"),
-        ("\xff\xfe", "failed; its log names no reason"),
+        ("F1126 23:23:02.8 14 main.go:59] failed to execute component: exit status 137\n", "failed; its log gives no"),
+        ("Traceback (most recent call last):\n  File x\nOSError: retry\n40 of 100 read\n", "failed; its log gives no"),
+        ("\xff\xfe", "failed; its log gives no reason"),
     ],
 )
 def test_a_reason_is_the_end_of_a_log_whatever_is_in_it(server, say, log, reason):
@@ -297,7 +96,7 @@ def test_logs_that_cannot_be_read_any_more_are_said_once_and_end_nothing(server,
     goes_on = scene("RUNNING", *ROOT, *pods("train", "RUNNING"))
     server.script = [goes_on] * 40 + [scene("SUCCEEDED", *pods("train", "SUCCEEDED", state="SUCCEEDED"))]
     server.logs = {pod_of("train"): "epoch 1\n"}
-    real, reads = kubeflow.Server.read_log, []
+    real, reads = server_module.Server.read_log, []
 
     def read(self, run_id, pod):
         reads.append(pod)
@@ -305,11 +104,11 @@ def test_logs_that_cannot_be_read_any_more_are_said_once_and_end_nothing(server,
             server.logs.clear()
         return real(self, run_id, pod)
 
-    monkeypatch.setattr(kubeflow.Server, "read_log", read)
+    monkeypatch.setattr(server_module.Server, "read_log", read)
     said = say("run", "--wait")
     assert said.code == 0
     assert said.out.count("the logs of the run's pods cannot be read any more: if its workflow was deleted") == 1
-    assert len(reads) > 2 + waiting.MISSING_LOOKS
+    assert len(reads) > 2 + waiting.MISSING_CHECKS
 
 
 def test_where_no_log_can_be_read_at_all_nothing_is_said_to_wait(server, say, clock):
@@ -322,17 +121,8 @@ def test_where_no_log_can_be_read_at_all_nothing_is_said_to_wait(server, say, cl
 @pytest.mark.usefixtures("clock")
 def test_one_answer_that_a_run_is_not_there_is_not_believed(server, say):
     server.script = [scene("RUNNING")] * 3 + [scene("SUCCEEDED")]
-    server.fail("GET", "/runs/run-", 404, times=waiting.MISSING_LOOKS - 1)
+    server.fail("GET", "/runs/run-", 404, times=waiting.MISSING_CHECKS - 1)
     assert say("run", "--wait").code == 0
-
-
-def test_of_a_long_log_the_end_alone_is_kept(server, say):
-    say("run")
-    run_id = only(server.runs)["run_id"]
-    server.logs = {"pod": "x" * 3 * kubeflow.LOG_BYTES + "end"}
-    log = kubeflow.Server(kubeflow.Connection(host=server.url)).read_log(run_id, "pod")
-    assert len(log) == kubeflow.LOG_BYTES
-    assert log.endswith("xend")
 
 
 def test_what_the_server_says_gives_the_terminal_no_orders(server, say):
@@ -357,7 +147,7 @@ def test_a_run_that_is_deleted_meanwhile_ends_waiting(server, say, monkeypatch):
     monkeypatch.setattr(waiting.time, "sleep", sleep)
     said = say("run", "--wait")
     assert said.code == 1
-    assert "the run was deleted while it was waited for: http" in said.err
+    assert "the run was deleted meanwhile: http" in said.err
 
 
 def test_an_older_backend_lists_each_node_once(server, say):
@@ -387,12 +177,6 @@ def test_a_state_that_is_not_known_is_said_as_it_is(server, say):
     assert lines(say("run", "--wait")) == ["run: paused", "Ingest: runtime_state_unspecified", "run: succeeded"]
 
 
-def test_what_a_task_needs_is_what_the_yaml_says(yaml_file):
-    pipeline = package.load(yaml_file)
-    assert pipeline.needs("train-2") == "1 nvidia.com/gpu, 2 CPUs and 8G of memory"
-    assert pipeline.needs("compare") == "1 CPUs and 2G of memory"
-
-
 @pytest.mark.parametrize("state", ["FAILED", "CANCELED", "SKIPPED"])
 def test_a_run_that_does_not_succeed_is_exit_code_1_with_the_servers_reason(server, say, state):
     server.script = [scene("RUNNING"), scene(state, error={"code": 2, "message": "train:\n out of memory"})]
@@ -411,10 +195,19 @@ def test_a_run_that_takes_too_long_is_exit_code_3_and_goes_on(server, say):
 
 def test_waiting_outlasts_a_server_that_is_away_for_a_while(server, say):
     server.script = [scene("RUNNING"), scene("SUCCEEDED")]
-    server.fail("GET", "/runs/run-", 503, times=2 * (kubeflow.RETRIES + 1))
+    server.fail("GET", "/runs/run-", 503, times=2 * (rest.RETRIES + 1))
     said = say("run", "--wait")
     assert said.code == 0
     assert said.out.count("still waiting") == 2
+
+
+def test_a_server_that_limits_requests_is_waited_for(server, say):
+    server.script = [scene("RUNNING"), scene("SUCCEEDED")]
+    server.fail("GET", "/runs/run-", 429, times=rest.RETRIES + 1)
+    said = say("run", "--wait")
+    assert said.code == 0
+    assert "the server answers 429; trying again (4 of 4)" in said.out
+    assert "(429: told to fail with 429): try again later; still waiting" in said.out
 
 
 def test_it_is_the_last_answer_from_which_a_servers_absence_is_counted(server, say, monkeypatch):
@@ -423,7 +216,7 @@ def test_it_is_the_last_answer_from_which_a_servers_absence_is_counted(server, s
     def sleep(_seconds):
         clock[0] += waiting.AWAY_SECONDS / 2
         if only(server.runs)["looks"] == 3 and not server.faults:
-            server.fail("GET", "/runs/run-", 503, times=kubeflow.RETRIES + 1)
+            server.fail("GET", "/runs/run-", 503, times=rest.RETRIES + 1)
 
     monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
     server.script = [scene("RUNNING")] * 3 + [scene("SUCCEEDED")]
@@ -437,7 +230,7 @@ def test_waiting_ends_when_the_server_is_away_too_long_and_says_that_the_run_goe
     server.fail("GET", "/runs/run-", 503, times=1000)
     said = say("run", "--wait")
     assert said.code == 2
-    assert re.search(r"is out of order \(503: told to fail with 503\).*; the run goes on: http", said.err)
+    assert re.search(r"answers with an error \(503: told to fail with 503\).*; the run goes on: http", said.err)
 
 
 def test_a_login_that_expires_ends_waiting_but_not_the_run(server, say):

@@ -1,0 +1,237 @@
+"""The comparison: numbers, decision and report. Written by compare; `results.json` is what other programs read."""
+
+from pathlib import Path
+from typing import NotRequired, TypedDict, cast
+
+from components.artifacts import files
+from components.artifacts.dataset_summary import Counts
+from components.artifacts.evaluation import ExternalTestSet
+from components.artifacts.names import FLOOR
+from components.artifacts.raw_dataset import Source
+from components.artifacts.regime_result import Metric, RegimeResult
+from components.artifacts.trained_model import Backbone, Hardware
+
+KIND = "comparison"
+KIND_OF_RUNS = "comparison of runs"
+RESULTS = "results.json"
+
+FIRST_METRICS = ("roc_auc", "accuracy")
+"""One metric of ranking and one of decisions: shown first, and the only ones compared with the baseline and on the
+external test set."""
+
+
+class Difference(TypedDict):
+    """The difference of two regimes (or of two runs of one regime) in a metric.
+
+    Attributes:
+        a, b: the regimes.
+        metric: one of `evaluation.METRICS`.
+        difference: of a minus b.
+        ci95: lower and upper end of its 95% interval.
+        p_value: two-sided, of "no difference".
+        p_value_holm: corrected for the number of pairs compared in this metric (Holm 1979).
+        test: that gave the p-value.
+    """
+
+    a: str
+    b: str
+    metric: str
+    difference: float
+    ci95: list[float]
+    p_value: float
+    p_value_holm: float
+    test: str
+
+
+class BaselineResult(RegimeResult):
+    """The baseline, and every regime minus it in `FIRST_METRICS`."""
+
+    comparisons: list[Difference]
+
+
+class ExternalRegime(TypedDict):
+    """One regime on the external test set: {metric: value and interval}."""
+
+    metrics: dict[str, Metric]
+
+
+class ExternalResult(TypedDict):
+    """The same models on the external test set, with the thresholds of the validation images.
+
+    Attributes:
+        dataset: what the external test set is.
+        regimes: by name.
+        comparisons: of every two regimes in `FIRST_METRICS`.
+        floor, baseline: the baseline, twice; missing without one.
+    """
+
+    dataset: ExternalTestSet
+    regimes: dict[str, ExternalRegime]
+    comparisons: list[Difference]
+    floor: NotRequired[ExternalRegime]
+    baseline: NotRequired[ExternalRegime]
+
+
+class RunInfo(TypedDict):
+    """The run that is compared.
+
+    Attributes:
+        id: its name, may be empty.
+        started, finished: of its first and last step (ISO 8601 in UTC).
+        seed: the lowest.
+        seeds: all of them.
+        versions: of this project, Python and packages, at the first training.
+        hardware: of the first training.
+        from_cache: "dataset", and regimes with a training that was taken from an earlier run.
+    """
+
+    id: str
+    started: str
+    finished: str
+    seed: int
+    seeds: list[int]
+    versions: dict[str, str]
+    hardware: Hardware | None
+    from_cache: list[str]
+
+
+class ComparedDataset(TypedDict):
+    """The prepared dataset: source, fingerprint, height and width (px), counts of each split."""
+
+    source: Source
+    fingerprint: str
+    image_size: int
+    splits: dict[str, Counts]
+
+
+class Findings(TypedDict):
+    """The numbers of a comparison, before anything is decided.
+
+    Attributes:
+        run: what is compared.
+        dataset: on which data.
+        backbone: of the pre-trained regimes; its entries are None without one.
+        regimes: by name.
+        comparisons: every two regimes in every metric, `FIRST_METRICS` first.
+        floor, baseline: the baseline, twice; missing without one. "floor" is the older name and will go.
+        external, external_test: the external test set, twice; missing without one. "external" will go.
+        pareto: {cost: regimes that no other beats in both this cost and ROC AUC, cheapest first}.
+    """
+
+    run: RunInfo
+    dataset: ComparedDataset
+    backbone: Backbone
+    regimes: dict[str, RegimeResult]
+    comparisons: list[Difference]
+    floor: NotRequired[BaselineResult]
+    baseline: NotRequired[BaselineResult]
+    external: NotRequired[ExternalResult]
+    external_test: NotRequired[ExternalResult]
+    pareto: dict[str, list[str]]
+
+
+class Decision(TypedDict):
+    """The regimes that were decided on.
+
+    Attributes:
+        best: has the highest ROC AUC.
+        fastest_within_margin: the fastest to train of the regimes about as good as the best.
+        smallest_within_margin: of those the one with the fewest parameters.
+        margin: how much ROC AUC may be lost to be about as good.
+    """
+
+    best: str
+    fastest_within_margin: str
+    smallest_within_margin: str
+    margin: float
+
+
+class Recommendation(Decision):
+    """The decision, and in `why` its reasons in a few sentences."""
+
+    why: str
+
+
+class Results(Findings):
+    """Everything that a comparison found."""
+
+    recommendation: Recommendation
+
+
+class ComparisonRecord(files.Header, Results):
+    """The content of `results.json`; the arguments in its header have "replicates" of the bootstrap."""
+
+
+class RegimeOfRun(TypedDict):
+    """One regime of one run.
+
+    Attributes:
+        metrics: {one of `evaluation.METRICS`: value and interval}.
+        seeds: of its trainings.
+        train_seconds: mean over the seeds.
+    """
+
+    metrics: dict[str, Metric]
+    seeds: list[int]
+    train_seconds: float
+
+
+class RunResult(TypedDict):
+    """A run in a comparison of two: its name, and the regimes that both runs have."""
+
+    name: str
+    regimes: dict[str, RegimeOfRun]
+
+
+class Setting(TypedDict):
+    """What the runs were made with and differ in: what it is, and its value in each run, in words."""
+
+    what: str
+    a: str
+    b: str
+
+
+class RunsFindings(TypedDict):
+    """The numbers of a comparison of two runs.
+
+    Attributes:
+        runs: the first and the second run.
+        paired: whether both were evaluated on the same test images.
+        comparisons: the first run minus the second, for each regime (as "a" and as "b") in every metric.
+    """
+
+    runs: list[RunResult]
+    paired: bool
+    comparisons: list[Difference]
+
+
+class RunsResults(RunsFindings):
+    """The numbers, and what the runs were made with and differ in."""
+
+    differing: list[Setting]
+
+
+class RunsRecord(files.Header, RunsResults):
+    """The content of `results.json` of a comparison of two runs."""
+
+
+def with_baseline(findings: Findings) -> dict[str, RegimeResult]:
+    """The regimes, and after them the baseline where there is one."""
+    found = dict(findings["regimes"])
+    if "floor" in findings:
+        found[FLOOR] = findings["floor"]
+    return found
+
+
+def load(folder: str | Path) -> ComparisonRecord:
+    """Reads the numbers of a comparison.
+
+    Raises:
+        UserError: `results.json` is missing, of another kind or of another schema version.
+    """
+    return cast(ComparisonRecord, files.read_json(Path(folder) / RESULTS, KIND))
+
+
+def save(folder: Path, record: ComparisonRecord | RunsRecord) -> None:
+    """Writes `results.json` into the folder of a comparison."""
+    files.write_json(folder / RESULTS, record)

@@ -1,0 +1,48 @@
+"""Writes the first screen of the report as Markdown, and the answer as plain text."""
+
+from components.artifacts.comparison import Findings, Results
+from components.compare.inputs import Inputs
+from components.compare.report import recommendation
+from components.compare.report.notes import notes
+from components.compare.report.page import external_subject, subject
+from components.compare.report.table import escaped, markdown
+from components.compare.report.tables.main import main_table, terminal_table
+from components.compare.report.tables.quality import external_table
+
+
+def markdown_summary(results: Results, inputs: Inputs) -> str:
+    """The first screen of the report: the answer, the main table, and the cautions."""
+    test, run = results["dataset"]["splits"]["test"], results["run"]
+    title = f"Which training is worth its cost{' – ' + run['id'] if run['id'] else ''}"
+    answer, *further = recommendation.of_results(results)
+    seeds = ", which include the variation between seeds" if len(run["seeds"]) > 1 else ""
+    return "\n\n".join(
+        [
+            f"# {escaped(title)}",
+            escaped(subject(results)),
+            f"**{answer}**",
+            *further,
+            " · ".join(f"{rule}: **{regime}**" for rule, regime in recommendation.picks(results)),
+            markdown(main_table(results)),
+            f"Test split: {test['images']:,} images of {test['patients']:,} patients. "
+            f"In brackets: 95% intervals{seeds}.",
+            *_external(results),
+            "\n".join(f"- {note}" for note in notes(results, inputs)),
+            "Not for clinical use.\n",
+        ]
+    )
+
+
+def _external(findings: Findings) -> list[str]:
+    if "external" not in findings:
+        return []
+    external = findings["external"]
+    return [
+        f"External test set: {escaped(external_subject(external))}",
+        markdown(external_table(findings, external)),
+    ]
+
+
+def plain_text_summary(results: Results) -> str:
+    """The content of `table.txt`: the main figures and the recommendation."""
+    return f"{terminal_table(results)}\n\n{results['recommendation']['why']}\n"

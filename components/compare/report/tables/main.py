@@ -1,0 +1,76 @@
+"""The main table, quality and cost of every regime: for the report, for a terminal, and as CSV."""
+
+import pandas as pd
+
+from components.artifacts.comparison import Findings, with_baseline
+from components.artifacts.names import REGIME_TITLES
+from components.artifacts.regime_result import RegimeResult
+from components.compare.report import formats
+from components.compare.report.table import Cell, Row, Table, metric_cell, plain_text, table
+from components.compare.report.titles import MAIN_METRICS, METRIC_TITLES
+
+TERMINAL_METRICS = ("accuracy", "precision", "recall", "specificity", "roc_auc")
+WITH_INTERVAL = ("accuracy", "roc_auc")
+"""Metrics whose intervals the terminal shows."""
+
+
+def main_table(findings: Findings) -> Table:
+    """The table that answers the question: quality and cost of each regime."""
+    with_gpu = any(regime["cost"]["peak_gpu_memory_mb"] is not None for regime in findings["regimes"].values())
+    headers = [
+        *("Regime", *(METRIC_TITLES[metric] for metric in MAIN_METRICS)),
+        *("Training time", "Peak memory", *(["Peak GPU memory"] if with_gpu else [])),
+        *("Parameters trained", "Model size", "Time per image"),
+    ]
+    return table(headers, [_row(name, regime, with_gpu) for name, regime in with_baseline(findings).items()])
+
+
+def _row(name: str, regime: RegimeResult, with_gpu: bool) -> Row:
+    metrics, cost = regime["metrics"], regime["cost"]
+    return [
+        REGIME_TITLES[name],
+        *(metric_cell(metrics[metric]) for metric in MAIN_METRICS),
+        formats.duration(cost["train_seconds"]),
+        formats.megabytes(cost["peak_memory_mb"]),
+        *([formats.megabytes(cost["peak_gpu_memory_mb"])] if with_gpu else []),
+        Cell(formats.count(cost["trainable_parameters"]), f"of {formats.count(cost['parameters'])}"),
+        formats.megabytes(cost["model_mb"]),
+        formats.milliseconds(cost["inference_ms_per_image"]),
+    ]
+
+
+def terminal_table(findings: Findings) -> str:
+    """The main figures as plain text, with the 95% intervals of accuracy and ROC AUC where the width allows it."""
+    headers = [
+        *("Regime", "Accuracy", "Precision", "Recall", "Specificity", "ROC AUC"),
+        *("Train time", "Memory", "Trained"),
+    ]
+    rows: list[Row] = []
+    for name, regime in with_baseline(findings).items():
+        cells = {metric: metric_cell(regime["metrics"][metric]) for metric in TERMINAL_METRICS}
+        rows.append(
+            [
+                REGIME_TITLES[name],
+                *(cell if metric in WITH_INTERVAL else cell.value for metric, cell in cells.items()),
+                formats.duration(regime["cost"]["train_seconds"]),
+                formats.megabytes(regime["cost"]["peak_memory_mb"]),
+                formats.short_count(regime["cost"]["trainable_parameters"]),
+            ]
+        )
+    note = "Below accuracy and ROC AUC: 95% intervals. Memory: peak of the process. Trained: parameters."
+    return plain_text(table(headers, rows), note)
+
+
+def results_frame(findings: Findings) -> pd.DataFrame:
+    """The content of `results.csv`: one row per regime, with every metric and its interval, the threshold and the cost.
+
+    The baseline has the last row. Numbers have full precision, so this is not a `Table`, whose cells are texts.
+    """
+    rows = []
+    for name, regime in with_baseline(findings).items():
+        row: dict[str, str | float | None] = {"regime": name, "title": REGIME_TITLES[name]}
+        for metric, entry in regime["metrics"].items():
+            low, high = entry["ci95"]
+            row |= {metric: entry["value"], f"{metric}_low": low, f"{metric}_high": high}
+        rows.append({**row, "threshold": regime["threshold"]["value"], **regime["cost"]})
+    return pd.DataFrame(rows)

@@ -1,0 +1,77 @@
+"""Tables of what a run was made from: data, recipe, trainings, versions, settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.artifacts.comparison import Findings
+from components.artifacts.dataset_summary import Counts
+from components.artifacts.names import REGIME_TITLES, SPLITS
+from components.compare.inputs import Inputs
+from components.compare.report import formats
+from components.compare.report.table import Table, table
+from components.compare.report.titles import backbone_title
+
+
+def splits_table(splits: Mapping[str, Counts]) -> Table:
+    """Images, patients and classes of each split."""
+    rows = []
+    for name in SPLITS:
+        split = splits[name]
+        images, pneumonia = split["images"], split["pneumonia"]
+        shares = (
+            f"{formats.count(part)} ({formats.percent(part, images)})" for part in (images - pneumonia, pneumonia)
+        )
+        rows.append([name.capitalize(), formats.count(images), formats.count(split["patients"]), *shares])
+    return table(["Split", "Images", "Patients", "Normal", "Pneumonia"], rows)
+
+
+def recipe_table(inputs: Inputs) -> Table:
+    """How each regime was trained, a row for each setting."""
+    recipes = {name: models[0].record["training"]["recipe"] for name, models in inputs.regimes.items()}
+    settings = dict.fromkeys(setting for recipe in recipes.values() for setting in recipe)
+    rows = [
+        [setting.replace("_", " "), *(formats.setting(recipe.get(setting)) for recipe in recipes.values())]
+        for setting in settings
+    ]
+    return table(["Setting", *(REGIME_TITLES[name] for name in recipes)], rows)
+
+
+def runs_table(inputs: Inputs) -> Table:
+    """When and where each model was trained."""
+    trainings = [(model.seed, model.record["training"]) for model in inputs.models]
+    rows = [
+        [
+            REGIME_TITLES[training["regime"]],
+            str(seed),
+            training["made_by"]["started"],
+            formats.hardware(training["hardware"]),
+        ]
+        for seed, training in trainings
+    ]
+    return table(["Regime", "Seed", "Started (UTC)", "Hardware"], rows)
+
+
+def versions_table(findings: Findings) -> Table:
+    """Versions of Python and the packages."""
+    return table(["Package", "Version"], [[name, version] for name, version in findings["run"]["versions"].items()])
+
+
+def settings_table(findings: Findings, inputs: Inputs) -> Table:
+    """What identifies this run."""
+    run = findings["run"]
+    rows = [
+        ["Run", run["id"] or "without a name"],
+        ["Started, finished (UTC)", f"{run['started']}, {run['finished']}"],
+        ["Seeds", ", ".join(map(str, run["seeds"]))],
+        ["Dataset fingerprint (SHA-256)", findings["dataset"]["fingerprint"]],
+        ["Dataset arguments", formats.setting(inputs.dataset.info["made_by"]["arguments"])],
+        ["Training arguments", formats.setting(_common_arguments(inputs))],
+        ["Backbone", backbone_title(findings["backbone"])],
+    ]
+    return table(["Property", "Value"], rows)
+
+
+def _common_arguments(inputs: Inputs) -> dict[str, Any]:
+    """The arguments that all trainings have in common."""
+    given = [model.record["training"]["made_by"]["arguments"] for model in inputs.models]
+    return {name: value for name, value in given[0].items() if all(other.get(name) == value for other in given)}

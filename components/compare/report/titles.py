@@ -1,0 +1,75 @@
+"""Titles of metrics, subgroups, costs and models, as tables and plots show them."""
+
+from components.artifacts.names import REGIME_TITLES, WEIGHTS_TITLES
+from components.artifacts.trained_model import Backbone
+
+METRIC_TITLES = {
+    "accuracy": "Accuracy",
+    "precision": "Precision",
+    "recall": "Recall (sensitivity)",
+    "specificity": "Specificity",
+    "f1": "F1",
+    "balanced_accuracy": "Balanced accuracy",
+    "mcc": "Matthews correlation",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC (average precision)",
+    "brier": "Brier score (lower is better)",
+    "ece": "Calibration error (lower is better)",
+}
+
+MAIN_METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "roc_auc")
+"""Metrics of the main table and of the plot of all metrics."""
+
+SUMMARY_METRICS = ("roc_auc", "accuracy", "recall", "specificity")
+"""Metrics of the shorter tables: the external test set, and a comparison of two runs."""
+
+ALL_IMAGES = "all test images"
+
+SUBGROUP_TITLES = {
+    "bacteria": "bacterial pneumonia",
+    "virus": "viral pneumonia",
+    "patient seen in training": "patient also in training",
+    "patient new": "patient new",
+}
+"""Short, for the plot."""
+
+SUBGROUP_DESCRIPTIONS = {
+    "bacteria": "bacterial pneumonia against normal",
+    "virus": "viral pneumonia against normal",
+    "patient seen in training": "of patients who are also in training or validation",
+    "patient new": "of other patients",
+}
+
+COST_TITLES = {
+    "train_seconds": "Training time",
+    "peak_memory_mb": "Peak memory",
+    "model_mb": "Model size",
+    "inference_ms_per_image": "Time per image",
+    "training_price": "Price of training",
+}
+
+COST_UNITS = {"peak_memory_mb": "MB", "model_mb": "MB", "inference_ms_per_image": "ms"}
+"""Units on the axes of plots; training time has its units at the ticks, and a price has none."""
+
+
+def cost_axis(cost: str) -> str:
+    """Title of an axis of a cost, with its unit."""
+    return f"{COST_TITLES[cost]} ({COST_UNITS[cost]})" if cost in COST_UNITS else COST_TITLES[cost]
+
+
+def pair_title(a: str, b: str) -> str:
+    """Title of the difference of two regimes."""
+    return f"{REGIME_TITLES[a]} − {REGIME_TITLES[b]}"
+
+
+def backbone_title(backbone: Backbone) -> str:
+    """A backbone by its name and the source of its weights; "none" without one."""
+    if not backbone["name"]:
+        return "none"
+    weights = backbone["weights"] or "none"
+    return f"{backbone['name']}, weights: {WEIGHTS_TITLES.get(weights, weights)}"
+
+
+def listed(parts: list[str]) -> str:
+    """An enumeration, for example `A, B and C`."""
+    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]

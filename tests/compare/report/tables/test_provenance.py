@@ -1,0 +1,41 @@
+"""Tables of what a run was made from."""
+
+import dataclasses
+
+from components.compare import inputs, results
+from components.compare.report.tables import provenance
+
+
+def texts(table):
+    return [[str(cell) for cell in row] for row in table.rows]
+
+
+def test_splits_have_the_share_of_each_class():
+    counts = {"images": 200, "patients": 150, "pneumonia": 50}
+    table = provenance.splits_table(dict.fromkeys(("train", "validation", "test"), counts))
+    assert texts(table)[0] == ["Train", "200", "150", "150 (75.0%)", "50 (25.0%)"]
+    assert [row[0] for row in texts(table)] == ["Train", "Validation", "Test"]
+
+
+def test_a_setting_that_a_regime_does_not_have_is_unknown(write):
+    given = inputs.load(write.evaluations(["custom_cnn", "full_fine_tuning"]), write.summary())
+    given.regimes["full_fine_tuning"][0].record["training"]["recipe"]["trainable_layers"] = 30
+    assert ["trainable layers", "–", "30"] in texts(provenance.recipe_table(given))
+
+
+def test_every_training_has_its_hardware_and_it_may_be_unknown(write):
+    given = inputs.load([write.evaluation("custom_cnn", gpu="A GPU", seed=3)], write.summary())
+    machine = "A processor, 2 cores, 16 GB, GPU A GPU"
+    assert texts(provenance.runs_table(given)) == [["Custom CNN", "3", "2026-01-31T12:00:00Z", machine]]
+    given.models[0].record["training"]["hardware"] = None
+    assert texts(provenance.runs_table(given))[0][3] == "–"
+
+
+def test_only_arguments_that_all_trainings_share_are_listed(write):
+    given = inputs.load([write.evaluation("custom_cnn", seed=seed) for seed in (0, 1)], write.summary())
+    rows = dict(texts(provenance.settings_table(results.build(given, ""), given)))
+    assert rows["Training arguments"] == "regime custom_cnn"
+    assert (rows["Run"], rows["Seeds"], rows["Backbone"]) == ("without a name", "0, 1", "none")
+    once = dataclasses.replace(given, regimes={"custom_cnn": given.models[:1]})
+    rows = dict(texts(provenance.settings_table(results.build(once, ""), once)))
+    assert rows["Training arguments"] == "regime custom_cnn, seed 0"

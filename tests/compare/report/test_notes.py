@@ -1,0 +1,41 @@
+"""Cautions that apply to a run."""
+
+from components.compare import inputs, results
+from components.compare.report.notes import notes
+from tests.compare.conftest import render
+
+
+def test_training_times_on_different_machines_are_reported_as_not_comparable(write):
+    folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", gpu="A GPU")]
+    page, markdown = render(write, folders)
+    assert "not comparable" in page[: page.index("<nav")]
+    assert "not comparable" in markdown
+    assert "Peak GPU memory" in page
+
+
+def test_notes_warn_of_few_patients_and_of_flawless_models(write):
+    index = write.index(images=30, patients=20)
+    given = inputs.load([write.evaluation("custom_cnn", index=index, scores=index["label"])], write.summary())
+    text = " ".join(notes(results.build(given, ""), given))
+    assert "only 7 test patients" in text
+    assert "no mistake of a kind" in text
+
+
+def test_notes_name_a_model_whose_scores_are_all_equal(write):
+    equal = write.evaluation("custom_cnn", seed=2, scores=[0.5] * 300)
+    given = inputs.load([equal, write.evaluation("full_fine_tuning")], write.summary())
+    (note,) = [note for note in notes(results.build(given, ""), given) if "same score" in note]
+    assert "every test image: Custom CNN (seed 2). " in note
+    assert "learning rate" in note
+
+
+def test_notes_name_a_training_that_diverged_and_the_remedy(write):
+    folders = [write.evaluation("custom_cnn", diverged=True), write.evaluation("full_fine_tuning")]
+    given = inputs.load(folders, write.summary())
+    (note,) = [note for note in notes(results.build(given, ""), given) if "Diverged" in note]
+    assert ": Custom CNN (seed 0). Train with a lower learning rate" in note
+
+
+def test_notes_are_silent_where_there_is_nothing_to_warn_of(write):
+    given = inputs.load(write.evaluations(["custom_cnn"]), write.summary(patient_unknown=0))
+    assert [note.split(":")[0] for note in notes(results.build(given, ""), given)] == ["Each regime was trained once"]

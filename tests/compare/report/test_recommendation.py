@@ -1,0 +1,130 @@
+"""The decision in words, which claim no more than the numbers."""
+
+import pytest
+
+from components.artifacts.names import FLOOR, REGIME_TITLES
+from components.compare.recommendation import decide
+from components.compare.report import recommendation
+from components.compare.report.recommendation import sentences, verdict_text
+from tests.compare.findings import make_findings
+
+
+def why(findings):
+    return " ".join(sentences(findings, decide(findings)))
+
+
+def test_a_clear_winner_is_named_with_what_it_is_better_than():
+    found = why(make_findings({"custom_cnn": 0.90, "full_fine_tuning": 0.97}))
+    assert "Full fine-tuning had the highest ROC AUC, 0.970 (95% interval 0.960–0.980)" in found
+    assert "no faster regime was shown to come within 0.01" in found
+    assert "Full fine-tuning had a higher ROC AUC than Custom CNN (+0.070, 95% interval +0.066 to +0.074)." in found
+    assert "No difference shown" not in found
+
+
+def test_a_cheaper_regime_within_the_margin_is_recommended():
+    aucs = {"custom_cnn": 0.90, "transfer_learning": 0.968, "partial_fine_tuning": 0.969, "full_fine_tuning": 0.97}
+    found = why(make_findings(aucs))
+    assert found.startswith("Transfer learning is worth its cost: ROC AUC 0.968 after 20.0 s of training")
+    assert "at most 0.01 below the highest (Full fine-tuning, 0.970 after 40.0 s)" in found
+
+
+def test_two_regimes_are_joined_by_and_without_a_comma():
+    found = why(make_findings({"custom_cnn": 0.969, "transfer_learning": 0.968, "full_fine_tuning": 0.97}))
+    assert (
+        "No difference shown between Full fine-tuning and Custom CNN (+0.001, 95% interval −0.003 to +0.005) and "
+        "Transfer learning (+0.002, 95% interval −0.002 to +0.006), which does not prove them equal."
+    ) in found
+
+
+def test_three_regimes_are_an_enumeration():
+    aucs = {"custom_cnn": 0.90, "transfer_learning": 0.91, "partial_fine_tuning": 0.92, "full_fine_tuning": 0.97}
+    found = why(make_findings(aucs))
+    assert "+0.074), Transfer learning (+0.060" in found
+    assert "+0.064) and Partial fine-tuning (+0.050" in found
+
+
+def test_the_fastest_regime_is_called_so_where_it_is_the_best():
+    found = why(make_findings({"custom_cnn": 0.99, "full_fine_tuning": 0.95}))
+    assert "was the fastest to train (10.0 s)" in found
+    assert "was the fastest" not in why(make_findings({"custom_cnn": 0.95, "full_fine_tuning": 0.99}))
+
+
+def test_a_difference_that_does_not_survive_correction_is_not_called_certain():
+    found = why(make_findings({"custom_cnn": 0.95, "full_fine_tuning": 0.97}, corrected=0.2))
+    assert "Full fine-tuning may have a higher ROC AUC than Custom CNN" in found
+    assert "had a higher ROC AUC" not in found
+
+
+def test_a_single_regime_is_described_but_not_compared():
+    found = why(make_findings({"custom_cnn": 0.95}))
+    assert found.startswith("Only one regime was trained, so there is nothing to compare")
+    assert found.endswith("10.0 s of training.")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"weights": "bundled"}, "bundled weights, pre-trained on drawn fractals"),
+        ({"weights": "none"}, "pre-training was not part of this comparison"),
+        ({"source": "synthetic"}, "simulated, so these results have no clinical meaning"),
+    ],
+)
+def test_data_and_weights_that_limit_the_meaning_are_a_caution(facts, words):
+    aucs = {"custom_cnn": 0.95, "full_fine_tuning": 0.97}
+    findings = make_findings(aucs, **facts)
+    last = sentences(findings, decide(findings))[-1]
+    assert last.startswith("Caution: ")
+    assert words in last
+    assert "Caution" not in why(make_findings(aucs))
+
+
+@pytest.mark.parametrize(
+    ("ends", "plain", "corrected", "words"),
+    [
+        ([-0.01, 0.02], 0.2, 0.5, "No difference shown"),
+        ([0.01, 0.02], 0.01, 0.01, "Custom CNN higher"),
+        ([-0.02, -0.01], 0.01, 0.01, "Full fine-tuning higher"),
+        ([0.01, 0.02], 0.01, 0.06, "Custom CNN higher, but not once corrected for the number of pairs"),
+    ],
+)
+def test_a_difference_is_worded_after_its_verdict(ends, plain, corrected, words):
+    pair = {"a": "custom_cnn", "b": "full_fine_tuning", "ci95": ends, "p_value": plain, "p_value_holm": corrected}
+    assert verdict_text(pair) == words
+    first, second = REGIME_TITLES["custom_cnn"], REGIME_TITLES["full_fine_tuning"]
+    assert verdict_text(pair, ("run 1", "run 2")) == words.replace(first, "run 1").replace(second, "run 2")
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [
+        (0.01, "Every regime had a higher ROC AUC than the baseline"),
+        (-0.01, "Not shown to have a higher ROC AUC than the baseline, a logistic regression on thumbnails with 0.920"),
+    ],
+)
+def test_a_regime_that_does_not_beat_the_baseline_is_named(low, words):
+    findings = make_findings({"custom_cnn": 0.94, "full_fine_tuning": 0.97})
+    comparisons = [
+        {"a": a, "b": FLOOR, "metric": "roc_auc", "ci95": [end, 0.06], "p_value": 0.01, "p_value_holm": 0.01}
+        for a, end in [("full_fine_tuning", 0.04), ("custom_cnn", low)]
+    ]
+    assert "baseline" not in why(findings)
+    entry = {"value": 0.92, "ci95": [0.9, 0.94]}
+    found = why(findings | {"floor": {"metrics": {"roc_auc": entry}, "comparisons": comparisons}})
+    assert words in found
+    assert (": Custom CNN." in found) == (low < 0)
+
+
+def test_each_rule_has_its_regime():
+    decision = {
+        "best": "full_fine_tuning",
+        "fastest_within_margin": "transfer_learning",
+        "smallest_within_margin": "custom_cnn",
+        "margin": 0.01,
+    }
+    found = make_findings({"custom_cnn": 0.94, "full_fine_tuning": 0.97}) | {"recommendation": decision}
+    assert recommendation.picks(found) == [
+        ("Highest ROC AUC", "Full fine-tuning"),
+        ("Fastest within 0.01 of it", "Transfer learning"),
+        ("Smallest within 0.01 of it", "Custom CNN"),
+    ]
+    assert recommendation.picks(make_findings({"custom_cnn": 0.94}) | {"recommendation": decision}) == []

@@ -1,0 +1,58 @@
+"""The step from end to end: its files, its copies, its errors."""
+
+import json
+
+import pytest
+
+from components.compare import inputs
+from components.compare.compare import compare
+from components.compare.report.notes import notes
+from components.compare.stats import resampling
+from components.console import UserError
+
+
+def test_no_evaluation_is_an_error(write, tmp_path):
+    with pytest.raises(UserError, match="pass at least one"):
+        compare([], write.summary(), tmp_path / "out")
+
+
+def test_nothing_is_left_behind_after_an_error(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(resampling, "REPLICATES", 50)
+    monkeypatch.setattr("components.compare.report.plots.draw", lambda *_: 1 / 0)
+    folders = write.evaluations(["custom_cnn"])
+    with pytest.raises(ZeroDivisionError):
+        compare(folders, write.summary(), tmp_path / "new" / "out")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_negative_price_is_refused(write, tmp_path):
+    with pytest.raises(UserError, match="price of a GPU hour is -1"):
+        compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", gpu_hour_price=-1)
+
+
+def test_kubeflow_gets_the_report_and_the_summary_as_single_files(compared):
+    assert compared.html.read_bytes() == (compared.folder / "report.html").read_bytes()
+    assert compared.markdown.read_bytes() == (compared.folder / "summary.md").read_bytes()
+    assert {path.name for path in compared.html.parent.iterdir()} == {"report-copy.html", "summary-copy.md"}
+
+
+def test_what_came_from_a_cache_is_reported_unless_the_start_is_unknown(write, tmp_path):
+    evaluations = write.evaluations(["custom_cnn", "full_fine_tuning"])
+    training = evaluations[1] / "evaluation.json"
+    content = json.loads(training.read_text())
+    content["training"]["made_by"]["finished"] = "2020-01-01T00:00:00Z"
+    training.write_text(json.dumps(content))
+    summary = write.summary()
+    given = inputs.load(evaluations, summary)
+    for run_started, expected in (
+        ("2999-01-01T00:00:00", ["dataset", "custom_cnn", "full_fine_tuning"]),
+        ("2020-01-01T00:00:00Z", []),
+        ("{{$.pipeline_job_create_time_utc}}", []),
+        ("", []),
+    ):
+        assert inputs.from_cache(given, run_started) == expected
+    found = compare(evaluations, summary, tmp_path / "out", run_started="2020-01-01T00:00:01Z")
+    assert found["run"]["from_cache"] == ["full_fine_tuning"]
+    assert "cache: the training of Full fine-tuning" in (tmp_path / "out" / "report.html").read_text()
+    found["run"]["from_cache"] = ["dataset"]
+    assert "The prepared dataset was taken from an earlier run by Kubeflow's cache." in notes(found, given)

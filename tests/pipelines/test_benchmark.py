@@ -1,0 +1,102 @@
+"""The graph: its tasks and their inputs, the parameters, and what may come from the cache."""
+
+from compile import main
+from components.artifacts.names import REGIMES
+from tests.pipelines.compiled import of_step, read
+
+
+def test_the_graph_is_flat(tasks):
+    """On a backend, a loop doubles the nodes of the workflow, whose status must stay small."""
+    assert {task["taskInfo"]["name"]: sorted(task.get("dependentTasks", [])) for task in tasks.values()} == {
+        "Ingest": [],
+        "Preprocess": ["ingest"],
+        "Train: Custom CNN": ["preprocess"],
+        "Train: Transfer learning": ["preprocess"],
+        "Train: Partial fine-tuning": ["preprocess"],
+        "Train: Full fine-tuning": ["preprocess"],
+        "Evaluate: Custom CNN": ["preprocess", "train"],
+        "Evaluate: Transfer learning": ["preprocess", "train-2"],
+        "Evaluate: Partial fine-tuning": ["preprocess", "train-3"],
+        "Evaluate: Full fine-tuning": ["preprocess", "train-4"],
+        "Evaluate: baseline": ["preprocess"],
+        "Compare": ["evaluate", "evaluate-2", "evaluate-3", "evaluate-4", "evaluate-floor", "preprocess"],
+    }
+    assert not any("parameterIterator" in task or "artifactIterator" in task for task in tasks.values())
+
+
+def test_each_regime_is_a_train_task_for_all_seeds(tasks):
+    trains = of_step(tasks, "Train")
+    inputs = [task["inputs"]["parameters"] for task in trains.values()]
+    assert [one["regime"]["runtimeValue"]["constant"] for one in inputs] == list(REGIMES)
+    for name in ("seed", "seeds"):
+        assert {one[name]["componentInputParameter"] for one in inputs} == {name}
+
+
+def test_compare_takes_evaluations_and_the_summary_and_neither_images_nor_models(pipeline):
+    inputs = pipeline["root"]["dag"]["tasks"]["compare"]["inputs"]["artifacts"]
+    assert set(inputs) == {*REGIMES, "floor", "dataset_summary"}
+    assert all("evaluation" in inputs[regime]["taskOutputArtifact"]["outputArtifactKey"] for regime in REGIMES)
+
+
+def test_a_second_data_set_reaches_every_evaluation_and_no_training(tmp_path):
+    main(["--external-test", "/data/elsewhere", "--output", str(tmp_path)])
+    found = read(tmp_path / "pneumonia_benchmark.yaml")
+    tasks = found["root"]["dag"]["tasks"]
+    assert tasks["ingest-2"]["inputs"]["parameters"]["path"]["runtimeValue"]["constant"] == "/data/elsewhere"
+    assert tasks["preprocess-2"]["dependentTasks"] == ["ingest-2"]
+    assert "external_dataset" in tasks["evaluate-floor"]["inputs"]["artifacts"]
+    for task in of_step(tasks, "Evaluate").values():
+        assert "external_dataset" in task["inputs"]["artifacts"]
+    for task in of_step(tasks, "Train").values():
+        assert set(task["inputs"]["artifacts"]) == {"prepared_dataset"}
+
+
+def test_data_steps_may_come_from_the_cache_and_measured_ones_never(tasks):
+    assert tasks["preprocess"]["cachingOptions"] == {"enableCache": True}
+    # What a source holds may change without its name.
+    assert tasks["ingest"]["cachingOptions"] == {}
+    measured = of_step(tasks, "Train") | of_step(tasks, "Evaluate") | of_step(tasks, "Compare")
+    assert len(measured) == 10
+    assert all(task["cachingOptions"] == {} for task in measured.values())
+
+
+def test_the_pipelines_parameters_have_these_names_and_types(pipeline):
+    parameters = pipeline["root"]["inputDefinitions"]["parameters"]
+    assert {name: value["parameterType"] for name, value in parameters.items()} == {
+        "source": "STRING",
+        "path": "STRING",
+        "sha256": "STRING",
+        "pneumoniamnist_size": "NUMBER_INTEGER",
+        "synthetic_images": "NUMBER_INTEGER",
+        "synthetic_size": "NUMBER_INTEGER",
+        "synthetic_difficulty": "NUMBER_DOUBLE",
+        "data_seed": "NUMBER_INTEGER",
+        "image_size": "NUMBER_INTEGER",
+        "backbone": "STRING",
+        "weights": "STRING",
+        "epochs": "NUMBER_INTEGER",
+        "batch_size": "NUMBER_INTEGER",
+        "learning_rate": "NUMBER_DOUBLE",
+        "trainable_layers": "NUMBER_INTEGER",
+        "patience": "NUMBER_INTEGER",
+        "target_sensitivity": "NUMBER_DOUBLE",
+        "gpu_hour_price": "NUMBER_DOUBLE",
+        "cpu_hour_price": "NUMBER_DOUBLE",
+        "max_bad_fraction": "NUMBER_DOUBLE",
+        "deduplicate": "BOOLEAN",
+        "resplit": "BOOLEAN",
+        "report_images": "BOOLEAN",
+        "seed": "NUMBER_INTEGER",
+        "seeds": "NUMBER_INTEGER",
+    }
+    assert parameters["seeds"]["defaultValue"] == 3
+    assert all(value["description"] for value in parameters.values())
+
+
+def test_caches_are_switched_by_option(tmp_path):
+    main(["--cache-ingest", "--cache-training", "--output", str(tmp_path)])
+    tasks = read(tmp_path / "pneumonia_benchmark.yaml")["root"]["dag"]["tasks"]
+    assert tasks["ingest"]["cachingOptions"] == {"enableCache": True}
+    assert all(task["cachingOptions"] == {"enableCache": True} for task in of_step(tasks, "Train").values())
+    # The speed of inference is measured in every run.
+    assert all(task["cachingOptions"] == {} for task in of_step(tasks, "Evaluate").values())
