@@ -32,6 +32,7 @@ a settings file has the same options by name:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and writes the YAML."""
+    process.prepare()
     arguments = _arguments(words)
     with console.plain_errors():
         written = compile_all(settings_options.read(arguments), arguments.output)

@@ -1,4 +1,4 @@
-"""The intervals hold the truth as often as they promise, and chance alone is seldom called a difference."""
+"""The intervals have their nominal coverage, and permuted labels rarely give a significant difference."""
 
 import json
 
