@@ -38,6 +38,7 @@ def test_several_seeds_give_means_and_every_single_value(write):
     for name in METRICS:
         values = [single["metrics"][name]["value"] for single in singles]
         assert regime["metrics"][name]["value"] == pytest.approx(np.mean(values))
+        assert regime["metrics"][name]["sd_seeds"] == pytest.approx(np.std(values, ddof=1))
         assert regime["per_seed"]["4"][name] == values[0]
     assert regime["confusion"]["tp"] == sum(single["confusion"]["tp"] for single in singles)
     assert regime["cost"]["train_seconds"] == 13.0
