@@ -41,7 +41,7 @@ def test_weights_that_cannot_be_used_are_named_with_a_remedy(tmp_path):
         backbones.build_backbone("MobileNetV2", "none", 16)
 
 
-@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV2-0.5"])
+@pytest.mark.parametrize("name", ["MobileNetV2-0.5", pytest.param("MobileNetV2", marks=pytest.mark.slow)])
 def test_the_bundled_weights_are_those_of_a_mobilenet_of_half_the_width(name):
     built = backbones.build_backbone(name, "bundled", SIZE)
     assert (built.name, built.weights) == ("MobileNetV2-0.5", "bundled")
