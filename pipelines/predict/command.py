@@ -11,7 +11,8 @@ from components.console import UserError
 from components.inference.loading import load_model
 from pipelines import runs
 from pipelines.predict import explaining, images, serving
-from pipelines.predict.output import note, print_predictions
+from pipelines.predict.messages import note
+from pipelines.predict.output import print_predictions
 from pipelines.predict.predicting import predict
 from pipelines.predict.selection import select
 
