@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from components import console
+from components import console, process
 from pipelines import overview, settings_options
 from pipelines.compiling import compile_all
 
@@ -32,6 +32,7 @@ a settings file has the same options by name:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line and writes the YAML."""
+    process.prepare()
     arguments = _arguments(words)
     with console.plain_errors():
         written = compile_all(settings_options.read(arguments), arguments.output)
@@ -39,4 +40,5 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    process.prepare()
     main()

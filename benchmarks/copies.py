@@ -20,7 +20,7 @@ from components.preprocess import copies
 QUALITIES = (30, 50, 75, 95)
 SCALES = (0.43, 0.5, 0.75, 1.5)
 COARSE = (4, 8, 12)
-"""Bits of 64 in which the hashes of near pairs differ at most."""
+"""Largest numbers of differing bits, of 64, in the hashes of similar pairs."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -28,8 +28,8 @@ def main(words: Sequence[str] | None = None) -> None:
     process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.copies",
-        description="Copies real images in many ways and counts how many copies are found, and compares the pairs of "
-        "different images that look most alike and counts how many are taken for copies.",
+        description="Copies real images in many ways and counts how many copies are found; compares the pairs of "
+        "different images that look most similar and counts how many are mistaken for copies.",
         epilog="example: python -m benchmarks.copies --path ~/chest_xray --images 400",
     )
     parser.add_argument("--path", type=Path, required=True, help="folder with the images")
@@ -41,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if not arguments.path.is_dir():
             raise UserError(f"there is no folder {arguments.path}: check --path")
         if arguments.images < 1:
-            raise UserError("--images counts something: give 1 or more")
+            raise UserError(f"--images is {arguments.images}: give 1 or more")
         found = find_images(arguments.path)
         some = found[:: max(1, len(found) // arguments.images)][: arguments.images]
         result = {
@@ -53,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if arguments.json:
             measure.write_json(arguments.json, result)
     rows = [[row["copied"], f"{row['found']} of {row['images']}", f"{row['least']:.3f}"] for row in result["copies"]]
-    print("\n" + measure.table(["copied as", "found", "least correlation of details"], rows) + "\n")
+    print("\n" + measure.table(["copied as", "found", "lowest correlation of details"], rows) + "\n")
     rows = [
         [
             f"at most {row['bits']} of 64 bits",
@@ -62,19 +62,19 @@ def main(words: Sequence[str] | None = None) -> None:
         ]
         for row in result["near_pairs"]
     ]
-    header = ["hashes differ in", "pairs", "of other patients", "of those taken for copies", "most correlation"]
+    header = ["hashes differ in", "pairs", "of other patients", "of these mistaken for copies", "highest correlation"]
     print(measure.table(header, rows))
 
 
 def copied(some: list[Found], size: int) -> list[dict[str, Any]]:
-    """Copies each image in every way and looks at each copy beside its original, as preprocess does.
+    """Copies each image in several ways and compares each copy with its original, as preprocess does.
 
     Args:
         some: images.
         size: height and width of prepared images in px.
 
     Returns:
-        An entry a way: `copied` (how), `images`, `found`, `least` (the lowest correlation of details).
+        One entry per way: `copied` (a description), `images`, `found`, `least` (the lowest correlation of details).
     """
     outcomes: dict[str, list[tuple[bool, float]]] = {}
     progress = console.Progress("copies", "images copied", len(some))
@@ -85,7 +85,7 @@ def copied(some: list[Found], size: int) -> list[dict[str, Any]]:
         original = decode(content, size)
         for way, copy in ways.items():
             pair = np.stack([original, decode(copy, size)])
-            found = copies.find(copies.hashes(pair), lambda positions, pair=pair: pair[positions])
+            found = copies.find(copies.hashes(pair), pair.__getitem__)
             outcomes.setdefault(way, []).append((bool(found), float(copies.similarity(pair[:1], pair[1:])[0])))
         progress.reach(number)
     return [
@@ -100,7 +100,7 @@ def copied(some: list[Found], size: int) -> list[dict[str, Any]]:
 
 
 def variants(image: Image.Image) -> dict[str, bytes]:
-    """An image as others may have saved it, by how."""
+    """Copies of an image as others may have saved it, by description."""
     width, height = image.size
 
     def saved(changed: Image.Image, kind: str = "JPEG", **settings: Any) -> bytes:
@@ -121,15 +121,15 @@ def variants(image: Image.Image) -> dict[str, bytes]:
 
 
 def near(found: list[Found], size: int) -> list[dict[str, Any]]:
-    """Compares the pixels of images whose hashes are near, whatever the finer hash says.
+    """Compares the pixels of images with similar hashes of 64 bits, without regard to the finer hash.
 
     Args:
         found: images.
         size: height and width of prepared images in px.
 
     Returns:
-        An entry a distance: `bits` of 64, `pairs`, `patients` (pairs of images of two patients), `wrong` (of these,
-        pairs that their pixels make copies), `most` (the highest correlation of details among these).
+        One entry per distance: `bits` of 64, `pairs`, `patients` (pairs of images of two patients), `wrong` (those of
+        them that are mistaken for copies), `most` (the highest correlation of details among them).
     """
     progress = console.Progress("copies", "images decoded", len(found))
     images = np.empty((len(found), size, size), np.uint8)

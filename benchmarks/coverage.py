@@ -1,7 +1,7 @@
-"""How often 95% intervals hold the truth, and nothing is called a difference: python -m benchmarks.coverage.
+"""Coverage of 95% intervals and rate of false differences: python -m benchmarks.coverage.
 
-Test sets are simulated for which the true figures are known in closed form, and go through the very functions that make
-the report's intervals and tests.
+Test sets with known true values are simulated and evaluated by the functions that compute the intervals and tests of
+the report.
 """
 
 import argparse
@@ -28,27 +28,27 @@ EXAMPLES = """examples:
   python -m benchmarks.coverage --repetitions 200 --json coverage.json"""
 
 REPLICATES = 500
-"""Bootstrap replicates a test set: fewer than the report's, which costs the intervals a little of their exactness."""
+"""Bootstrap replicates per test set, fewer than in the report, so that intervals are slightly less precise."""
 
 SIGNIFICANCE = 0.05
 CHUNK = 25
 
 PATIENT, HARD, REGIME_PATIENT, OWN = 0.6, 0.5, 0.3, 0.4
-"""Standard deviations of a score's parts: the patient, the image (both shared by all models), what a regime makes of a
-patient, and what a single training makes of an image."""
+"""Standard deviations of the components of a score: patient and image (shared by all models), interaction of regime and
+patient, and interaction of training and image."""
 NOISE = PATIENT**2 + HARD**2 + REGIME_PATIENT**2 + OWN**2
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A kind of test set and of trainings.
+    """A kind of test set and of trainings to simulate.
 
     Attributes:
         name: of the scenario.
-        normal: patients without pneumonia.
-        pneumonia: patients with it.
+        normal: number of patients without pneumonia.
+        pneumonia: number of patients with pneumonia.
         more_images: mean number of images of a patient beyond the first.
-        seeds: trainings of each regime.
+        seeds: number of trainings of each regime.
         separations: of each regime: mean distance between the classes' scores.
         seed_spread: standard deviation of that distance between trainings.
     """
@@ -76,8 +76,8 @@ BEYOND = (
     Scenario("three seeds, spread three times as wide", 120, 200, 1.0, 3, seed_spread=0.6),
     Scenario("one seed, ROC AUC 0.999", 120, 200, 1.0, 1, (4.0, 4.3)),
 )
-"""Where intervals are too narrow: three trainings of a lopsided distribution show too little of it, and of a nearly
-flawless model too few pairs of images are ranked wrongly to know how their number varies."""
+"""Scenarios in which intervals are too narrow: three trainings are too few to estimate a skewed distribution, and a
+nearly perfect model has too few wrongly ranked pairs of images to estimate their variance."""
 
 NULL_SCENARIOS = (
     Scenario("permuted labels, one seed", 120, 200, 1.0, 1, (2.2,) * 4),
@@ -87,12 +87,12 @@ NULL_SCENARIOS = (
 
 @dataclass(frozen=True)
 class TestSet:
-    """A simulated test set, what models say of it, and the truth.
+    """A simulated test set with scores of models and true values.
 
     Attributes:
         labels: (N,).
         patients: (N,).
-        models: regime by regime, seed by seed.
+        models: scores of all seeds of the first regime, then of the next.
         true_auc: of each regime.
         true_accuracy: of each regime, at the threshold 0.5.
     """
@@ -107,11 +107,12 @@ class TestSet:
 
 
 def simulate(scenario: Scenario, random: np.random.Generator) -> TestSet:
-    """Draws patients and trainings.
+    """Simulates patients and trainings.
 
     Scores are normally distributed on the logit scale, so ROC AUC is `Phi(d / sqrt(2 v))` for a training that sets the
     classes d apart with variance v, and its mean over trainings `Phi(D / sqrt(2 v + t^2))` where d varies around D with
-    standard deviation t. The truth of one seed is that of this very training, of several that over all trainings.
+    standard deviation t. The true value for one seed is that of this training, for several seeds the mean over all
+    trainings.
     """
     ill = np.repeat([0, 1], [scenario.normal, scenario.pneumonia])
     patients = np.repeat(np.arange(len(ill)), 1 + random.poisson(scenario.more_images, len(ill)))
@@ -131,7 +132,7 @@ def simulate(scenario: Scenario, random: np.random.Generator) -> TestSet:
 
 
 def covered(scenario: Scenario, seed: int) -> dict[str, bool]:
-    """Whether the intervals on one simulated test set hold the truth, for one regime and for a difference."""
+    """Whether the intervals for one simulated test set contain the true value, for one regime and for a difference."""
     drawn = simulate(scenario, np.random.default_rng(seed))
     figures = evidence.gather(drawn.labels, drawn.patients, drawn.models, replicates=REPLICATES)
     a, b = _positions(scenario)[:2]
@@ -148,7 +149,7 @@ def covered(scenario: Scenario, seed: int) -> dict[str, bool]:
 
 
 def called_different(scenario: Scenario, seed: int) -> dict[str, bool]:
-    """Whether any pair is called different in a metric, after Holm, once labels are permuted between patients."""
+    """Whether any pair differs significantly in a metric, after Holm's correction, for permuted labels of patients."""
     random = np.random.default_rng(seed)
     drawn = simulate(scenario, random)
     ill = random.permutation(np.repeat([0, 1], [scenario.normal, scenario.pneumonia]))
@@ -170,13 +171,13 @@ def _positions(scenario: Scenario) -> list[list[int]]:
 
 
 def shares(outcome: Any, scenario: Scenario, repetitions: int, workers: int = 1) -> dict[str, float]:
-    """The share of `repetitions` in which each outcome was true; seeds are fixed, so it is always the same.
+    """The share of `repetitions` in which each outcome is true; reproducible, since seeds are fixed.
 
     Args:
         outcome: `covered` or `called_different`.
-        scenario: what to simulate.
-        repetitions: how many test sets.
-        workers: processes.
+        scenario: the kind of test set.
+        repetitions: number of test sets.
+        workers: number of processes.
     """
     rows = list(_outcomes(partial(outcome, scenario), repetitions, workers, scenario.name))
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
@@ -197,18 +198,18 @@ def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, simulates, prints."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.coverage",
-        description="Simulates test sets with known truth and counts how often the report's 95% intervals hold it, and "
-        "how often any pair of regimes is called different when labels are permuted.",
+        description="Simulates test sets with known true values and counts how often the 95% intervals of the report "
+        "contain them, and how often any pair of regimes differs significantly if labels are permuted.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--repetitions", type=int, default=2000, help="test sets a scenario; default: %(default)s")
+    parser.add_argument("--repetitions", type=int, default=2000, help="test sets per scenario; default: %(default)s")
     parser.add_argument("--workers", type=int, default=2, help="processes; default: %(default)s")
     parser.add_argument("--json", type=Path, help="file for the results")
     arguments = parser.parse_args(words)
     with console.plain_errors():
         if min(arguments.repetitions, arguments.workers) < 1:
-            raise UserError("--repetitions and --workers count something: give 1 or more")
+            raise UserError("--repetitions and --workers must be 1 or more")
         settings = {"repetitions": arguments.repetitions, "workers": arguments.workers}
         found = {
             "coverage": {scenario.name: shares(covered, scenario, **settings) for scenario in SCENARIOS + BEYOND},
@@ -218,9 +219,9 @@ def main(words: Sequence[str] | None = None) -> None:
         }
         if arguments.json:
             measure.write_json(arguments.json, {"benchmark": "coverage", "arguments": settings} | found)
-    print("\nShare of 95% intervals that hold the truth")
+    print("\nShare of 95% intervals that contain the true value")
     print(table(found["coverage"]))
-    print("\nShare of data sets with permuted labels in which any of six pairs is called different (Holm, 5%)")
+    print("\nShare of test sets with permuted labels in which any of six pairs differs significantly (Holm, 5%)")
     print(table(found["called_different"]))
 
 

@@ -1,4 +1,4 @@
-"""How fast preprocess decodes full-resolution JPEGs, beside Pillow alone: python -m benchmarks.decoding."""
+"""Speed of preprocess for full-resolution JPEGs, compared with Pillow alone: python -m benchmarks.decoding."""
 
 import argparse
 import itertools
@@ -38,14 +38,16 @@ def main(words: Sequence[str] | None = None) -> None:
     process.prepare()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.decoding",
-        description="Measures images a second of preprocess (all cores, JPEGs decoded at reduced scale) and of Pillow "
-        "in one process (full decode, grey, resize), in turns, each time in a fresh process.",
+        description="Measures images per second of preprocess (all cores, JPEGs decoded at reduced scale) and of "
+        "Pillow in one process (full decode, grey, resize), alternately, each time in a new process.",
         epilog="example: python -m benchmarks.decoding --path ~/chest_xray --images 1600 --json decoding.json",
     )
-    parser.add_argument("--path", required=True, type=Path, help="folder with {NORMAL,PNEUMONIA}/, best as it came")
+    parser.add_argument(
+        "--path", required=True, type=Path, help="folder with {NORMAL,PNEUMONIA}/, best of full resolution"
+    )
     parser.add_argument("--image-size", type=int, default=96, help="height and width in px; default: %(default)s")
     parser.add_argument(
-        "--images", type=int, default=1600, help="how many; the folder's are repeated; default: %(default)s"
+        "--images", type=int, default=1600, help="how many; those in the folder are repeated; default: %(default)s"
     )
     parser.add_argument("--repetitions", type=int, default=5, help="of both; default: %(default)s")
     parser.add_argument("--json", type=Path, help="file for the results")
@@ -59,16 +61,16 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def compare(path: Path, image_size: int, images: int, repetitions: int) -> dict[str, Any]:
-    """Measures both ways in turns.
+    """Measures both ways alternately.
 
-    What is measured is the work on a warm disk cache: all of preprocess from the raw dataset to the prepared one, and
-    Pillow from the files to resized images that are thrown away. Starting Python and importing packages is in neither.
+    The disk cache is warm. The time of preprocess is that from the raw to the prepared dataset, the time of Pillow that
+    from the files to resized images, which are discarded. Both exclude starting Python and importing packages.
 
     Args:
         path: folder with the images, in a layout that ingest understands.
         image_size: height and width of the results in px.
-        images: how many to decode; those in the folder are taken as often as that needs.
-        repetitions: of both.
+        images: number of images to decode; those in the folder are repeated.
+        repetitions: of both ways.
 
     Returns:
         What `--json` writes, see benchmarks/README.md.
@@ -85,7 +87,7 @@ def compare(path: Path, image_size: int, images: int, repetitions: int) -> dict[
         measure.run(
             ["-m", "components.ingest", "--source", "directory", "--path", workspace / "source", "--output", raw]
         )
-        commands = {
+        commands: dict[str, list[measure.Word]] = {
             "preprocess": ["-c", _PREPROCESS, raw, workspace / "prepared", workspace / "summary", image_size],
             "pillow": ["-c", _PILLOW, workspace / "names", image_size],
         }
@@ -114,11 +116,11 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.images < 40:
         raise UserError(f"--images {arguments.images} is too few for three splits: give 40 or more")
     if arguments.repetitions < 1:
-        raise UserError(f"--repetitions {arguments.repetitions} measures nothing: give 1 or more")
+        raise UserError(f"--repetitions is {arguments.repetitions}: give 1 or more")
 
 
 def _repeat(found: list[Found], folder: Path, images: int) -> list[Path]:
-    """Links to the images, over and over, in one folder a class; ingest stores every one of them."""
+    """Creates the given number of links to the images, with one folder per class."""
     links = []
     for number, item in zip(range(images), itertools.cycle(found), strict=False):
         link = folder / item.label / f"{number:06}_{item.path.name}"

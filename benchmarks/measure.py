@@ -1,4 +1,4 @@
-"""What the benchmarks share: a step in a process of its own, its time and memory, the machine, a table."""
+"""Tools of the benchmarks: run a step in a separate process, measure its time and memory, print tables."""
 
 import os
 import platform
@@ -14,6 +14,9 @@ from components.artifacts import files
 from components.console import UserError
 from components.machine import cores
 
+Word = str | Path | float
+"""An argument of a command."""
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 _LAUNCHER = """
@@ -24,21 +27,20 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 _, status, usage = os.wait4(child, 0)
 print(sys.argv[1], time.perf_counter() - begun, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
 """
-# A process that starts another is counted into the other's peak until that has become its own program. So nothing but
-# this small one starts what is measured (10 MB, less than any Python program needs).
+# The peak memory of a process includes that of the process that started it, until it executes its own program. So the
+# measured process is started by this small one (10 MB, less than any Python program needs).
 _MARK = "\x1emeasured:"
-"""Begins the launcher's own words in what a process prints."""
+"""Marks the launcher's line in the output of a process."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a process took.
+    """Time and memory of a process.
 
     Attributes:
         seconds: wall time from its start to its end.
-        peak_memory_mb: its largest resident memory, in MB (10^6 bytes); with processes below it, the largest single
-            one's.
-        output: what it printed, errors included.
+        peak_memory_mb: peak resident memory in MB (10^6 bytes), the largest of the process and its child processes.
+        output: standard output and standard error.
     """
 
     seconds: float
@@ -47,25 +49,25 @@ class Measurement:
 
 
 def run(
-    arguments: Sequence[str | Path],
+    arguments: Sequence[Word],
     on_line: Callable[[str], None] | None = None,
     environment: dict[str, str] | None = None,
 ) -> Measurement:
     """Runs Python in a fresh process and measures that process alone.
 
     Args:
-        arguments: of Python, for example `["-m", "components.preprocess", ...]`; the project's packages are found from
-            any folder.
+        arguments: of Python, for example `["-m", "components.preprocess", ...]`; the packages of the project are found
+            from any folder.
         on_line: called with every line that the process prints, while it runs.
-        environment: variables to set on top of this process's.
+        environment: further environment variables.
 
     Raises:
-        UserError: the process failed; the message is its own where it gave one.
+        UserError: the process failed; the message is that of the process, if it printed one.
     """
-    arguments = [str(word) for word in arguments]
+    words = [str(argument) for argument in arguments]
     paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = {"TF_CPP_MIN_LOG_LEVEL": "2"} | os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-S", "-c", _LAUNCHER, _MARK, *arguments]
+    command = [sys.executable, "-S", "-c", _LAUNCHER, _MARK, *words]
     with subprocess.Popen(  # noqa: S603 (the benchmarks' own commands)
         command,
         env=variables | (environment or {}),
@@ -76,7 +78,7 @@ def run(
         errors="replace",
     ) as process:
         output = report = ""
-        for line in process.stdout:
+        for line in process.stdout or ():
             text, _, report = line.partition(_MARK)
             output += text
             if on_line and text:
@@ -86,13 +88,13 @@ def run(
     if code != "0":
         _, found, message = output.rpartition(f"{console.PREFIX}error: ")
         why = message if found else (output.splitlines() or [f"exit code {code}"])[-1]
-        name = arguments[1] if arguments[0] == "-m" else "a measured process"
+        name = words[1] if words[0] == "-m" else "a measured process"
         raise UserError(f"{name} failed: {why}")
     return Measurement(float(seconds), float(peak) * (1 if sys.platform == "darwin" else 1024) / 1e6, output)
 
 
 def machine() -> dict[str, Any]:
-    """The machine and the software that figures belong to: cpu, cores, memory_gb, system, versions, date."""
+    """The machine and the software of a measurement: cpu, cores, memory_gb, system, versions, date."""
     return {
         "cpu": _cpu_name(),
         "cores": cores(),
@@ -112,18 +114,18 @@ def _cpu_name() -> str:
 
 
 def describe(facts: dict[str, Any]) -> str:
-    """One line of what `machine` gives."""
+    """The result of `machine` in one line."""
     cores = f"{facts['cores']} core{'s' if facts['cores'] > 1 else ''}"
     return f"{facts['cpu']}, {cores}, {facts['memory_gb']:g} GB, {facts['date'][:10]}"
 
 
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
-    """Writes a benchmark's results, with the machine they were measured on."""
+    """Writes the results of a benchmark together with the machine."""
     files.write_json(path, {"machine": machine()} | content)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text in columns: the first to the left, the others to the right."""
+    """A text table whose first column is left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join("  ".join([first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])]) for first, *rest in lines)

@@ -1,8 +1,8 @@
 """The reference: the four regimes as a user writes them with plain Keras, in its defaults.
 
-`keras.utils.image_dataset_from_directory`, `keras.applications.MobileNetV2`, `Adam`, `fit`. It imports nothing
-of the project and does nothing to be slow: no augmentation, batch normalisation in inference mode where weights are
-pre-trained, decoded images kept in memory if asked to.
+`keras.utils.image_dataset_from_directory`, `keras.applications.MobileNetV2`, `Adam`, `fit`. It does not import this
+project, and avoids everything that would make it slower: no augmentation, batch normalisation in inference mode for
+pre-trained weights, optionally decoded images kept in memory.
 """
 
 import argparse
@@ -11,20 +11,21 @@ import resource
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 REGIMES = ("custom_cnn", "transfer_learning", "partial_fine_tuning", "full_fine_tuning")
 
 
 def main() -> None:
-    """Trains one regime on `DIR/{train,validation,test}/{NORMAL,PNEUMONIA}` and writes what it took as JSON."""
+    """Trains one regime on `DIR/{train,validation,test}/{NORMAL,PNEUMONIA}` and writes time, memory and AUC as JSON."""
     arguments = _parser().parse_args()
     arguments.output.write_text(json.dumps(train(arguments), indent=1), encoding="utf-8")
 
 
 def train(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Trains and scores; gives train_seconds, peak_memory_mb before scoring, roc_auc on test, scoring_seconds."""
-    import keras  # noqa: PLC0415 (seconds, which --help need not wait for)
+    """Trains and scores; returns train_seconds, peak_memory_mb before scoring, roc_auc on test, scoring_seconds."""
+    import keras  # noqa: PLC0415 (takes seconds, which --help does not need)
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415
 
     keras.utils.set_random_seed(arguments.seed)
@@ -47,7 +48,7 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _dataset(keras, arguments: argparse.Namespace, split: str):
+def _dataset(keras: ModuleType, arguments: argparse.Namespace, split: str) -> Any:
     dataset = keras.utils.image_dataset_from_directory(
         arguments.data / split,
         label_mode="binary",
@@ -60,7 +61,7 @@ def _dataset(keras, arguments: argparse.Namespace, split: str):
     return dataset.cache() if arguments.cache else dataset
 
 
-def _model(keras, arguments: argparse.Namespace):
+def _model(keras: ModuleType, arguments: argparse.Namespace) -> Any:
     """The usual small CNN, or MobileNetV2 under a new head, compiled."""
     layers = keras.layers
     inputs = keras.Input((arguments.image_size, arguments.image_size, 3))
@@ -97,7 +98,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: python -m benchmarks.plain_keras --data images --regime custom_cnn --output result.json",
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="DIR", help="train, validation and test with a folder a class each")
+    add(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="train, validation and test with a folder per class",
+    )
     add("--regime", choices=REGIMES, required=True, metavar="NAME", help=", ".join(REGIMES))
     add("--output", type=Path, required=True, metavar="FILE", help="JSON file to write")
     add("--weights", default="imagenet", help="imagenet, none or a Keras weights file; default: %(default)s")

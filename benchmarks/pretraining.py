@@ -1,4 +1,4 @@
-"""What the bundled weights are worth on real radiographs: python -m benchmarks.pretraining."""
+"""Benefit of the bundled weights on real radiographs: python -m benchmarks.pretraining."""
 
 import argparse
 import contextlib
@@ -27,27 +27,44 @@ EXAMPLES = """examples:
 
 BUNDLED, RANDOM, IMAGENET, SCRATCH = "bundled", "random", "ImageNet-like", "from scratch"
 BACKBONE = "MobileNetV2-0.5"
-"""The network of the bundled weights."""
+"""The network that has bundled weights."""
 
 FROZEN, TUNED, CUSTOM = "transfer_learning", "full_fine_tuning", "custom_cnn"
 CHANGES = ("gamma", "contrast", "shifted", "zoomed")
-"""How the names of the changes of exposure and geometry begin."""
+"""Prefixes of the names of changes of exposure and geometry."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, trains, prints."""
+    arguments = _parser().parse_args(words)
+    with console.plain_errors():
+        _check(arguments)
+        trainings = run(arguments)
+        summary = summarize(trainings)
+        result = {"benchmark": "pretraining", "trainings": trainings, "summary": summary}
+        if arguments.json:
+            measure.write_json(arguments.json, result | {"arguments": _settings(arguments)})
+    print(f"\n{tables(summary)}\n\n{measure.describe(measure.machine())}")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.pretraining",
         description="Trains on few labelled radiographs, with a backbone of bundled, random and ImageNet-like weights, "
-        "frozen and fine-tuned, and a small CNN from scratch; scores the test split as it is and changed. Interrupted, "
-        "it goes on where it stopped when said again.",
+        "frozen and fine-tuned, and a small CNN from scratch; scores the test split, unchanged and changed. After "
+        "an interruption, the same command resumes where it stopped.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--path", type=Path, required=True, help="folder with the images, as for --source directory")
-    add("--imagenet", type=Path, metavar="FILE", help="weights of MobileNetV2 without its top; default: left out")
-    add("--images", type=int, default=100, help="labelled ones, half of each class; 0 for all; default: %(default)s")
+    add("--imagenet", type=Path, metavar="FILE", help="weights of MobileNetV2 without its top; default: none")
+    add(
+        "--images",
+        type=int,
+        default=100,
+        help="labelled images, half of each class; 0 for all; default: %(default)s",
+    )
     add("--draws", type=int, default=10, help="of images, weights and order; default: %(default)s")
     add("--epochs", type=int, default=30, help="of each training; default: %(default)s")
     add("--patience", type=int, default=0, help="0 trains all epochs and keeps the best; default: %(default)s")
@@ -61,16 +78,9 @@ def main(words: Sequence[str] | None = None) -> None:
         help=f"{RANDOM}, {BUNDLED}, {IMAGENET}; default: all",
     )
     add("--image-size", type=int, default=96, help="height and width in px; default: %(default)s")
-    add("--folder", type=Path, default=Path("build/pretraining-benchmark"), help="for data and figures so far")
+    add("--folder", type=Path, default=Path("build/pretraining-benchmark"), help="for data and intermediate results")
     add("--json", type=Path, help="file for the results")
-    arguments = parser.parse_args(words)
-    with console.plain_errors():
-        _check(arguments)
-        trainings = run(arguments)
-        result = {"benchmark": "pretraining", "trainings": trainings, "summary": summarize(trainings)}
-        if arguments.json:
-            measure.write_json(arguments.json, result | {"arguments": _settings(arguments)})
-    print(f"\n{tables(result['summary'])}\n\n{measure.describe(measure.machine())}")
+    return parser
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -83,9 +93,9 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--images is {arguments.images}: give an even number, half of them for each class, or 0 for all"
         )
     if arguments.draws < 2:
-        raise UserError(f"--draws is {arguments.draws}: give 2 or more, which an interval needs")
+        raise UserError(f"--draws is {arguments.draws}: give 2 or more, as an interval needs")
     if arguments.epochs < 1 or arguments.patience < 0:
-        raise UserError("--epochs and --patience count something: give 1 or more epochs, and 0 or more of patience")
+        raise UserError("give 1 or more --epochs, and a --patience of 0 or more")
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -94,13 +104,13 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Trains whatever is not trained yet.
+    """Runs the trainings that have not been run yet.
 
     Returns:
-        An entry a training: `network`, `regime`, `draw`, `best_epoch`, `roc_auc` ({change: of the test split}).
+        One entry per training: `network`, `regime`, `draw`, `best_epoch`, `roc_auc` ({change: of the test split}).
 
     Raises:
-        UserError: the images cannot be read or are too few, or the folder has figures of other settings.
+        UserError: the images cannot be read or are too few, or the folder has results of other settings.
     """
     folder = arguments.folder / ("all" if arguments.images == 0 else f"{arguments.images}-images")
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +118,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     settings = {name: _settings(arguments)[name] for name in ("path", "images", "epochs", "patience", "image_size")}
     found = files.read_json(kept, "benchmark")["trainings"] if kept.exists() else []
     if kept.exists() and files.read_json(kept, "benchmark")["settings"] != settings:
-        raise UserError(f"{kept} has figures of other settings: give another --folder, or delete it")
+        raise UserError(f"{kept} has results of other settings: give another --folder, or delete it")
     data = _prepared(arguments)
     wanted = _wanted(arguments)
     done = {(one["network"], one["regime"], one["draw"]) for one in found}
@@ -130,7 +140,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _wanted(arguments: argparse.Namespace) -> list[tuple[str, str, str, str, int]]:
-    """Every training, as network, backbone, weights, regime and draw."""
+    """All trainings, as tuples of network, backbone, weights, regime and draw."""
     known = {RANDOM: (BACKBONE, "none"), BUNDLED: (BACKBONE, "bundled")}
     if arguments.imagenet:
         known[IMAGENET] = ("MobileNetV2", str(arguments.imagenet.resolve()))
@@ -144,7 +154,7 @@ def _wanted(arguments: argparse.Namespace) -> list[tuple[str, str, str, str, int
 
 
 def _prepared(arguments: argparse.Namespace) -> PreparedDataset:
-    """Ingests and preprocesses the images, unless that is done."""
+    """Runs ingest and preprocess, unless their results exist."""
     folder = arguments.folder
     if not (folder / "prepared").exists():
         measure.run(
@@ -156,16 +166,16 @@ def _prepared(arguments: argparse.Namespace) -> PreparedDataset:
 
 
 def few(data: PreparedDataset, folder: Path, count: int, seed: int) -> None:
-    """Writes a prepared dataset of a few images to train on, as many for validation, and the whole test split.
+    """Writes a prepared dataset with few training images, as many validation images, and the whole test split.
 
     Args:
-        data: to draw from.
-        folder: is made.
-        count: of images, half of each class.
-        seed: of the draw.
+        data: dataset to sample from.
+        folder: new folder.
+        count: number of training images, half of each class.
+        seed: of the sample.
 
     Raises:
-        UserError: there are not so many.
+        UserError: there are fewer images.
     """
     random = np.random.default_rng([seed, count])
     with files.new_folder(folder) as new:
@@ -181,7 +191,7 @@ def few(data: PreparedDataset, folder: Path, count: int, seed: int) -> None:
 
 
 def _balanced(labels: np.ndarray, count: int, split: str, random: np.random.Generator) -> np.ndarray:
-    """Rows of `count` images, half of each class, in ascending order."""
+    """Ascending rows of `count` random images, half of each class."""
     of_class = [np.flatnonzero(labels == label) for label in (0, 1)]
     fewest = min(map(len, of_class))
     if count // 2 > fewest:
@@ -192,8 +202,8 @@ def _balanced(labels: np.ndarray, count: int, split: str, random: np.random.Gene
 def _train(
     dataset: Path, folder: Path, regime: str, backbone: str, weights: str, arguments: argparse.Namespace, seed: int
 ) -> dict[str, Any]:
-    """Trains and scores once, by the project's own steps."""
-    import keras  # noqa: PLC0415 (help and mistakes need not wait for TensorFlow)
+    """Trains and evaluates one model with the steps of the project."""
+    import keras  # noqa: PLC0415 (help and usage errors do not need TensorFlow)
 
     from components.evaluate.evaluate import evaluate  # noqa: PLC0415
     from components.train.train import train  # noqa: PLC0415
@@ -209,17 +219,17 @@ def _train(
 
 
 def summarize(trainings: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over draws, and what pre-training adds.
+    """Means over draws, and differences between networks.
 
     Args:
         trainings: from `run`.
 
     Returns:
-        `means`: an entry a regime and network with `draws`, the mean ROC AUC `unchanged`, under each of `CHANGES` and
-        under all of them (`changed`); `differences`: an entry a pair, `of` minus `than`, paired by draw, with the
-        `mean` and its 95% interval (Student's t) `low` and `high`, `unchanged` and `changed`.
+        `means`: one entry per regime and network with `draws`, the mean ROC AUC `unchanged`, under each of `CHANGES`
+        and under all of them (`changed`); `differences`: one entry per pair, `of` minus `than`, paired by draw, with
+        the `mean` and its 95% interval (Student's t) `low` and `high`, `unchanged` and `changed`.
     """
-    scores = {}
+    scores: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
     for one in trainings:
         scores.setdefault((one["regime"], one["network"]), {})[one["draw"]] = _groups(one["roc_auc"])
     means = [
@@ -244,7 +254,7 @@ def summarize(trainings: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _groups(roc_auc: dict[str, float]) -> dict[str, float]:
-    """ROC AUC unchanged, its mean under each kind of change, and its mean under all changes."""
+    """ROC AUC of unchanged images, its mean under each kind of change, and its mean under all changes."""
     kinds = {kind: [auc for name, auc in roc_auc.items() if name.startswith(kind)] for kind in CHANGES}
     found = {kind: float(np.mean(several)) for kind, several in kinds.items()}
     changed = float(np.mean([auc for name, auc in roc_auc.items() if name != "unchanged"]))

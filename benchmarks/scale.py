@@ -1,4 +1,4 @@
-"""Time and memory of every step as the number of images grows: python -m benchmarks.scale."""
+"""Time and memory of every step for several numbers of images: python -m benchmarks.scale."""
 
 import argparse
 import tempfile
@@ -22,14 +22,16 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scale",
         description="Measures wall time and peak memory of ingest (simulated radiographs), preprocess and trainings "
-        "(random weights) at several numbers of images, each step in its own fresh process.",
+        "(random weights) at several numbers of images, each step in a new process.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--images", type=int, nargs="+", default=[1000, 4000, 16000], metavar="N", help="default: 1000 4000 16000"
     )
-    parser.add_argument("--image-size", type=int, default=96, help="that networks see, in px; default: %(default)s")
+    parser.add_argument(
+        "--image-size", type=int, default=96, help="height and width of prepared images in px; default: %(default)s"
+    )
     parser.add_argument(
         "--synthetic-size", type=int, default=160, help="shorter side of the source's images; default: %(default)s"
     )
@@ -41,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     with console.plain_errors():
         if min(arguments.images) < 1 or arguments.epochs < 1:
-            raise UserError("--images and --epochs count something: give 1 or more")
+            raise UserError("--images and --epochs must be 1 or more")
         settings = {name: value for name, value in vars(arguments).items() if name not in ("images", "json")}
         rows = [row for images in arguments.images for row in measure_steps(images, **settings)]
         if arguments.json:
@@ -55,14 +57,14 @@ def measure_steps(
     """Runs ingest, preprocess and trainings, one after another, through their command lines.
 
     Args:
-        images: how many radiographs to simulate.
+        images: number of radiographs to simulate.
         image_size: height and width of the prepared images in px.
-        synthetic_size: length of the simulated ones' shorter side in px, about.
+        synthetic_size: approximate length of the shorter side of simulated radiographs in px.
         epochs: of each training.
-        regimes: which to train.
+        regimes: the regimes to train.
 
     Returns:
-        One entry a step: `images`, `step`, `seconds`, `peak_memory_mb`.
+        One entry per step: `images`, `step`, `seconds`, `peak_memory_mb`.
 
     Raises:
         UserError: a step failed.
@@ -71,20 +73,19 @@ def measure_steps(
     with tempfile.TemporaryDirectory(prefix="scale-") as name:
         workspace = Path(name)
         raw, prepared, summary = (workspace / folder for folder in ("raw", "prepared", "summary"))
-        source = ["--synthetic-images", images, "--synthetic-size", synthetic_size]
-        steps = {
+        source: list[measure.Word] = ["--synthetic-images", images, "--synthetic-size", synthetic_size]
+        steps: dict[str, list[measure.Word]] = {
             "ingest": ["ingest", "--source", "synthetic", *source, "--output", raw],
             "preprocess": ["preprocess", raw, "--output", prepared, "--summary", summary, "--image-size", image_size],
-        } | {
-            f"train {regime}": [
+        }
+        for regime in regimes:
+            steps[f"train {regime}"] = [
                 *("train", prepared, regime, "--output", workspace / regime),
                 *("--weights", "none", "--epochs", epochs, "--patience", 0, "--seeds", 1),
             ]
-            for regime in regimes
-        }
         for step, (module, *words) in steps.items():
             measured = measure.run(["-m", f"components.{module}", *words], _show_progress)
-            took = f"{measured.seconds:.1f} s, at most {measured.peak_memory_mb:,.0f} MB"
+            took = f"{measured.seconds:.1f} s, peak memory {measured.peak_memory_mb:,.0f} MB"
             console.say("scale", f"{images} images, {step}: {took}")
             rows.append(
                 {
@@ -98,13 +99,13 @@ def measure_steps(
 
 
 def _show_progress(line: str) -> None:
-    """Passes a step's own progress on and keeps the rest, such as TensorFlow's messages, back."""
+    """Prints progress messages of a step, but no other output such as TensorFlow's."""
     if line.startswith(console.PREFIX) and not line.startswith(f"{console.PREFIX}error: "):
         print(line, flush=True)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    """The rows step by step, so that what grows stands below one another."""
+    """The results, sorted by step."""
     order = list(dict.fromkeys(row["step"] for row in rows))
     return measure.table(
         ["step", "images", "seconds", "images/s", "peak MB"],

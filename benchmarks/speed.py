@@ -1,4 +1,4 @@
-"""The four regimes, trained by this project and by plain Keras on the same images: python -m benchmarks.speed."""
+"""Compares training with this project and with plain Keras on the same images: python -m benchmarks.speed."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ EXAMPLES = """examples:
   python -m benchmarks.speed --weights none --epochs 3 --regimes custom_cnn transfer_learning --cache"""
 
 TRAINED_SHARE = 0.85
-"""What preprocess leaves of a source's training images for training; the rest is validation."""
+"""Share of a source's training images that preprocess uses for training; the others are for validation."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -46,14 +46,12 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Measures in `folder`.
-
-    Plain Keras and this project take turns, regime by regime, each training in a process of its own.
+    """Measures in `folder`, alternating between plain Keras and this project, each training in a new process.
 
     Returns:
-        `images` (of each split), `preparation_seconds` (ingest, unless it simulates, and preprocess), `regimes` (for
-        each, of either: the runs, medians of time, memory and ROC AUC on the test split, and the ratio), `together`
-        (wall clock of all regimes one after another, every process's start included, this project's preparation too).
+        `images` (number in each split), `preparation_seconds` (preprocess, and ingest unless it simulates), `regimes`
+        (for each regime and each of both: the runs, medians of time, memory and ROC AUC on the test split; and the
+        ratio of times), `together` (wall time of all regimes, including start-up and this project's preparation).
 
     Raises:
         UserError: a process failed.
@@ -72,14 +70,17 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 took = both[name][-1]
                 console.say(
                     "speed",
-                    f"{regime}, {name}: trained in {took['train_seconds']:.1f} s, at most "
+                    f"{regime}, {name}: trained in {took['train_seconds']:.1f} s, peak memory "
                     f"{took['peak_memory_mb']:,.0f} MB, ROC AUC {took['roc_auc']:.4f}",
                 )
-    regimes = {regime: {name: _medians(several) for name, several in both.items()} for regime, both in runs.items()}
-    for both in regimes.values():
-        both["speed_up"] = both["plain_keras"]["train_seconds"] / both["project"]["train_seconds"]
+    regimes: dict[str, dict[str, Any]] = {
+        regime: {name: _medians(several) for name, several in both.items()} for regime, both in runs.items()
+    }
+    for compared in regimes.values():
+        compared["speed_up"] = compared["plain_keras"]["train_seconds"] / compared["project"]["train_seconds"]
     together = {
-        name: sum(both[name]["process_seconds"] for both in regimes.values()) for name in ("plain_keras", "project")
+        name: sum(compared[name]["process_seconds"] for compared in regimes.values())
+        for name in ("plain_keras", "project")
     }
     together["project"] += preparation
     return {
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The medians as text, one line a regime."""
+    """A table of the medians, one line per regime."""
     rows = []
     for regime, both in results["regimes"].items():
         plain, project = both["plain_keras"], both["project"]
@@ -128,22 +129,29 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[PreparedDataset, float]:
-    """Runs ingest and preprocess; gives what they made and their seconds, without those of a simulation."""
+    """Runs ingest and preprocess; returns the prepared dataset and the seconds, without those of a simulation."""
     if arguments.path:
-        source = ["--source", "directory", "--path", _sample(arguments, folder / "source")]
+        source: list[measure.Word] = ["--source", "directory", "--path", _sample(arguments, folder / "source")]
     else:
-        # Of the simulated radiographs, 20% are the test split.
+        # 20% of the simulated radiographs are the test split.
         total = round(arguments.images / TRAINED_SHARE / 0.8)
         source = ["--source", "synthetic", "--synthetic-images", total]
     ingest = measure.run(["-m", "components.ingest", *source, "--output", folder / "raw"])
-    words = ["--output", folder / "prepared", "--summary", folder / "summary", "--image-size", arguments.image_size]
+    words: list[measure.Word] = [
+        "--output",
+        folder / "prepared",
+        "--summary",
+        folder / "summary",
+        "--image-size",
+        arguments.image_size,
+    ]
     preprocess = measure.run(["-m", "components.preprocess", folder / "raw", *words])
     seconds = preprocess.seconds + (ingest.seconds if arguments.path else 0.0)
     return PreparedDataset.load(folder / "prepared"), seconds
 
 
 def _sample(arguments: argparse.Namespace, folder: Path) -> Path:
-    """A folder with as many training images as it takes, in the source's proportion of classes, and all test images."""
+    """Copies a sample of the training images, with the classes in proportion, and all test images to a folder."""
     chosen = random.Random(1)  # noqa: S311 (the same images in every run)
     files = {
         (split, label): sorted(path for path in (arguments.path / split / label).glob("*") if path.is_file())
@@ -164,7 +172,7 @@ def _sample(arguments: argparse.Namespace, folder: Path) -> Path:
 
 
 def _export(raw: Path, prepared: PreparedDataset, folder: Path) -> dict[str, int]:
-    """Writes the same splits as files in a folder a class, as plain Keras reads them; gives their numbers."""
+    """Writes the splits as image files in one folder per class for plain Keras; returns their numbers of images."""
     with RawDataset.load(raw).open_images() as reader:
         for name, split in prepared.splits.items():
             for i, (image, label) in enumerate(zip(split.index["image"], split.labels, strict=True)):
@@ -176,7 +184,7 @@ def _export(raw: Path, prepared: PreparedDataset, folder: Path) -> dict[str, int
 
 def _plain_keras(arguments: argparse.Namespace, folder: Path, regime: str, seed: int) -> dict[str, float]:
     output = folder / "plain_keras.json"
-    words = [
+    words: list[measure.Word] = [
         "--data",
         folder / "images",
         "--output",
@@ -189,13 +197,23 @@ def _plain_keras(arguments: argparse.Namespace, folder: Path, regime: str, seed:
         ["-m", "benchmarks.plain_keras", "--regime", regime, "--seed", seed, *_common(arguments), *words]
     )
     result = json.loads(output.read_text(encoding="utf-8"))
-    # Scoring is no part of this project's training processes.
+    # This project does not score in its training processes.
     return result | {"process_seconds": measured.seconds - result.pop("scoring_seconds")}
 
 
 def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int) -> dict[str, float]:
     prepared, model, scores = folder / "prepared", folder / "model", folder / "scores"
-    words = ["--output", model, "--patience", 0, "--seed", seed, "--seeds", 1, *_common(arguments)]
+    words: list[measure.Word] = [
+        "--output",
+        model,
+        "--patience",
+        0,
+        "--seed",
+        seed,
+        "--seeds",
+        1,
+        *_common(arguments),
+    ]
     measured = measure.run(["-m", "components.train", prepared, regime, *words])
     measure.run(["-m", "components.evaluate", prepared, model, "--output", scores])
     (scored,) = load_all(scores)
@@ -211,8 +229,8 @@ def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int
     }
 
 
-def _common(arguments: argparse.Namespace) -> list[object]:
-    """What plain Keras and this project are told alike."""
+def _common(arguments: argparse.Namespace) -> list[measure.Word]:
+    """Options that plain Keras and this project have in common."""
     epochs, batch_size = arguments.epochs, arguments.batch_size
     return ["--weights", arguments.weights, "--epochs", epochs, "--batch-size", batch_size]
 
@@ -222,7 +240,7 @@ def _medians(runs: list[dict[str, float]]) -> dict[str, Any]:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Finds mistakes that would show only minutes later."""
+    """Finds mistakes in the options that would otherwise appear only minutes later."""
     for name in ("images", "image_size", "epochs", "batch_size", "repetitions"):
         lowest = 32 if name == "image_size" else 1
         if getattr(arguments, name) < lowest:
@@ -232,26 +250,32 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.weights not in ("imagenet", "none") and not Path(arguments.weights).is_file():
         raise UserError(f"there is no weights file {arguments.weights}: give --weights a path, 'imagenet' or 'none'")
     if arguments.json and not arguments.json.resolve().parent.is_dir():
-        raise UserError(f"there is no folder {arguments.json.parent} for {arguments.json.name}: make it first")
+        raise UserError(f"there is no folder {arguments.json.parent} for {arguments.json.name}: create it first")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed",
-        description="Trains every regime with this project's code and with plain Keras, in turns, on the same images, "
+        description="Trains every regime with this project and with plain Keras, alternately, on the same images, "
         "with the same weights, batch size and number of epochs, and compares time, memory and ROC AUC.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--path", type=Path, help="folder with {train,test}/{NORMAL,PNEUMONIA}; default: simulated radiographs")
-    add("--images", type=int, default=960, metavar="N", help="for training, about; default: %(default)s")
+    add(
+        "--images",
+        type=int,
+        default=960,
+        metavar="N",
+        help="approximate number of training images; default: %(default)s",
+    )
     add("--weights", default="imagenet", help="imagenet, none (random) or a Keras weights file; default: %(default)s")
     add("--image-size", type=int, default=96, metavar="PX", help="default: %(default)s")
     add("--epochs", type=int, default=10, metavar="N", help="default: %(default)s")
     add("--batch-size", type=int, default=32, metavar="N", help="default: %(default)s")
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="default: all four")
-    add("--repetitions", type=int, default=1, metavar="N", help="each with a seed of its own; default: %(default)s")
+    add("--repetitions", type=int, default=1, metavar="N", help="each with its own seed; default: %(default)s")
     add("--cache", action="store_true", help="let plain Keras keep decoded images in memory, which is not its default")
     add("--json", type=Path, metavar="FILE", help="file for the results")
     return parser

@@ -1,8 +1,7 @@
-"""What a step's process costs before it works, and to end: python -m benchmarks.startup."""
+"""Start-up and shutdown time of the steps' processes: python -m benchmarks.startup."""
 
 import argparse
 import statistics
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,24 +12,24 @@ from components.console import UserError
 
 _PREPARED = "from components import process; process.prepare(); "
 _STEP = f"import os; os.environ['_KFP_RUNTIME'] = 'true'; import kfp.dsl.executor_main; {_PREPARED}import "
-"""How Kubeflow starts a step, on a cluster and in the local runner alike."""
+"""The way in which Kubeflow starts a step, on a cluster as in the local runner."""
 
 TASKS = {
     "pipelines.local": f"{_PREPARED}import pipelines.local, kfp.local, pipelines.benchmark as b; b.build(b.Settings())",
     **{name: f"{_STEP}components.{name}.{name}" for name in ("ingest", "preprocess", "train", "evaluate", "compare")},
 }
-"""By name, Python that brings a fresh process to where its work begins."""
+"""Python code by name of the task that brings a new process to the point where its work begins."""
 
 _LEAVE = "; import os; os._exit(0)"
-"""Ends a process at once, without what Python does at its end."""
+"""Ends a process at once, without Python's cleanup."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, measures, prints."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.startup",
-        description="Measures what each task of the pipeline costs until its work can begin, and to end, each time in "
-        "a fresh process.",
+        description="Measures the time of each task of the pipeline until its work can begin, and of its shutdown, "
+        "each time in a new process.",
         epilog="example: python -m benchmarks.startup --json startup.json",
     )
     parser.add_argument("--repetitions", type=int, default=5, help="of each task; default: %(default)s")
@@ -38,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     with console.plain_errors():
         if arguments.repetitions < 1:
-            raise UserError(f"--repetitions {arguments.repetitions} measures nothing: give 1 or more")
+            raise UserError(f"--repetitions is {arguments.repetitions}: give 1 or more")
         result = start_all(arguments.repetitions)
         if arguments.json:
             measure.write_json(arguments.json, result)
@@ -46,11 +45,11 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def start_all(repetitions: int, tasks: Sequence[str] = tuple(TASKS)) -> dict[str, Any]:
-    """Starts every task's process again and again.
+    """Starts the process of every task several times.
 
     Args:
-        repetitions: of each task; one more that is not counted warms the disk cache.
-        tasks: names out of `TASKS`.
+        repetitions: of each task, after a first one that only warms the disk cache.
+        tasks: names in `TASKS`.
 
     Returns:
         What `--json` writes, see benchmarks/README.md.
@@ -82,4 +81,4 @@ def _table(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

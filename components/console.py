@@ -1,6 +1,6 @@
-"""How a step speaks to the person who waits for it: progress lines, and errors that name the remedy.
+"""Messages of the steps: progress, and errors that name the remedy.
 
-Every line carries one prefix, so that it stands out in a pod's log and `pipelines.local` can show these lines alone.
+All lines have the same prefix, so that they stand out in the log of a pod and `pipelines.local` can show only these.
 """
 
 import contextlib
@@ -17,19 +17,19 @@ _SURROGATES = frozenset(map(chr, range(0xDC80, 0xDD00)))
 
 
 class UserError(Exception):
-    """Something the user can put right; the message is one sentence that names the cause and the remedy."""
+    """An error that the user can fix; the message is one sentence that names the cause and the remedy."""
 
 
 def plain(text: str) -> str:
-    """The text with what is not UTF-8 in it as escapes."""
+    """The text with bytes that are not UTF-8 as escape sequences."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def check_name(path: str | Path) -> None:
-    """Makes sure that a file or folder has a name that the steps' tables and reports can hold.
+    """Checks that tables and reports can contain the name of a file or folder.
 
     Raises:
-        UserError: it, or a folder above it, has a name that is not UTF-8.
+        UserError: its name or that of a parent folder is not UTF-8.
     """
     path = Path(path).absolute()
     for part in (*reversed(path.parents), path):
@@ -38,23 +38,23 @@ def check_name(path: str | Path) -> None:
 
 
 def say(step: str, message: str) -> None:
-    """Prints one progress line.
+    """Prints one progress message.
 
     Args:
-        step: who speaks, for example "ingest" or "train custom_cnn".
-        message: what happened, one line.
+        step: name of the step, for example "ingest" or "train custom_cnn".
+        message: the message, which is joined to one line.
     """
     print(f"{PREFIX}{step}: {' '.join(message.split())}", flush=True)
 
 
 class Progress:
-    """Says from time to time how far a long piece of work is.
+    """Prints the progress of long work at intervals.
 
     Args:
-        step: who speaks, as in `say`.
-        what: what is done to what, for example "images decoded".
-        total: how many there are.
-        seconds: the least time between two lines.
+        step: name of the step, as in `say`.
+        what: items and what happened to them, for example "images decoded".
+        total: number of items.
+        seconds: smallest time between two messages.
     """
 
     def __init__(self, step: str, what: str, total: int, seconds: float = 10.0):
@@ -62,7 +62,7 @@ class Progress:
         self._last = time.monotonic()
 
     def reach(self, done: int) -> None:
-        """Takes note that `done` of the total are done."""
+        """Reports that `done` of the total are done."""
         if time.monotonic() - self._last >= self._seconds:
             self._last = time.monotonic()
             say(self._step, f"{done} of {self._total} {self._what}")
@@ -70,7 +70,7 @@ class Progress:
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Ends the process with one clear line instead of a traceback where the user can mend the cause.
+    """Ends the process with one clear line instead of a traceback if the user can fix the cause.
 
     Raises:
         SystemExit: with code 2 after a `UserError`, a full disk, a missing permission, a read-only disk or a file name
@@ -81,11 +81,11 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        code, message = 130, "stopped before the end: nothing half-made is left, start again when you like"
+        code, message = 130, "stopped before the end: no incomplete results are left, run it again at any time"
     except UserError as error:
         message = str(error)
     except UnicodeEncodeError as error:
-        # Python keeps bytes of a name that are not UTF-8 as surrogates, which no file and no terminal can take.
+        # Python represents bytes that are not UTF-8 as surrogates, which cannot be written to files and terminals.
         if not set(error.object[error.start : error.end]) <= _SURROGATES:
             raise
         shown = plain(error.object[max(0, error.start - 100) : error.end + 20])

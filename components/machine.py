@@ -1,4 +1,4 @@
-"""How many processors a step may use (in a container, those of its limit, not the node's), and its peak of memory."""
+"""Processors that a process may use, considering the limit of its container, and its peak memory."""
 
 import os
 import resource
@@ -9,13 +9,13 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def cores(cgroup: Path = CGROUP) -> int:
-    """Processors that this process may use, at least 1.
+    """Number of processors that this process may use, at least 1.
 
-    A CPU limit on a pod or container is a quota of processor time (Linux control groups, version 2 or 1), which
-    `os.cpu_count()` does not see; more processes than that would only take memory and wait for each other.
+    The CPU limit of a pod or container is a quota of processor time (Linux control groups, version 2 or 1), which
+    `os.cpu_count()` ignores; more processes than that would only use memory and wait for each other.
 
     Args:
-        cgroup: where the kernel shows the quota.
+        cgroup: folder in which the kernel provides the quota.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
@@ -23,7 +23,7 @@ def cores(cgroup: Path = CGROUP) -> int:
 
 
 def _quota(cgroup: Path) -> float | None:
-    """Processors' worth of time a period, None without a limit."""
+    """Quota in processors (processor time per period); None without a limit."""
     try:
         if (cgroup / "cpu.max").is_file():
             quota, period = (cgroup / "cpu.max").read_text().split()

@@ -1,35 +1,35 @@
-"""Pictures of fractals, each class one formula: iterated function systems, drawn by many walkers at once.
+"""Pictures of fractals, one class per formula: iterated function systems, drawn by many random walkers at once.
 
 FractalDB (Kataoka et al. 2020, arXiv:2101.08515) pre-trains networks on such pictures alone. The formulas are sampled
-as in Anderson and Farrell 2022 (arXiv:2110.03091), by their singular values, so that nearly all of them make a picture
-worth looking at.
+by their singular values as in Anderson and Farrell 2022 (arXiv:2110.03091), so that nearly all pictures have visible
+structure.
 """
 
 import numpy as np
 
 MAPS = (2, 6)
-"""Fewest and most maps of a formula."""
+"""Smallest and largest number of maps in a formula."""
 
 WALKERS, STEPS, WARM_UP = 400, 60, 10
-"""Points that walk side by side in a picture, how far each, and how many of its first steps are not drawn."""
+"""Number of walkers in a picture, steps of each, and number of first steps that are not drawn."""
 
 JITTER = 0.08
-"""How much the entries of a formula's maps vary within its class."""
+"""Largest relative change of the entries of a formula's maps within its class."""
 
 LONGEST = 0.98
-"""A varied map leaves no vector longer than this part of it."""
+"""Largest spectral norm of a varied map."""
 
 
 def formula(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A class: affine maps of the plane that together shrink it.
+    """Samples the formula of a class: contracting affine maps of the plane.
 
-    With s1 >= s2 a map's singular values, the sum of s1 + 2 s2 over the maps lies between (5 + N) / 2 and (6 + N) / 2:
-    less makes scattered dots, more a blur (Anderson and Farrell 2022, section 3).
+    With the singular values s1 >= s2 of a map, the sum of s1 + 2 s2 over the maps lies between (5 + N) / 2 and
+    (6 + N) / 2: smaller sums give scattered dots, larger ones a blur (Anderson and Farrell 2022, section 3).
 
     Returns:
         Matrices (N, 2, 2) and offsets (N, 2), float64.
     """
-    count = random.integers(MAPS[0], MAPS[1] + 1)
+    count = int(random.integers(MAPS[0], MAPS[1] + 1))
     values = _singular_values(random, count)
     turns, tilts = _rotations(random.uniform(-np.pi, np.pi, (2, count)))
     signs = random.choice([-1.0, 1.0], (count, 2))
@@ -37,7 +37,7 @@ def formula(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _singular_values(random: np.random.Generator, count: int) -> np.ndarray:
-    """Singular values (N, 2), each map's greater one first, all below 1, of the right total."""
+    """Singular values (N, 2), the larger one of each map first, all below 1, with a sum in the range above."""
     while True:
         total = random.uniform(5 + count, 6 + count) / 2
         values = np.sort(random.uniform(0, 1, (200, count, 2)), axis=2)[:, :, ::-1]
@@ -48,23 +48,23 @@ def _singular_values(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _rotations(angles: np.ndarray) -> np.ndarray:
-    """Matrices (..., 2, 2) that turn the plane by `angles` (radians)."""
+    """Matrices (..., 2, 2) of rotations by `angles` (radians)."""
     cosines, sines = np.cos(angles), np.sin(angles)
     return np.stack([np.stack([cosines, -sines], axis=-1), np.stack([sines, cosines], axis=-1)], axis=-2)
 
 
 def draw(matrices: np.ndarray, offsets: np.ndarray, count: int, size: int, random: np.random.Generator) -> np.ndarray:
-    """Pictures of one class: its maps a little changed, turned, and developed like a film.
+    """Draws pictures of one class: with slightly varied maps, rotated, and with random exposure.
 
     Args:
         matrices: (N, 2, 2), from `formula`.
         offsets: (N, 2).
-        count: of pictures.
+        count: number of pictures.
         size: height and width in px.
-        random: what varies.
+        random: source of all variation.
 
     Returns:
-        uint8 (count, size, size), brighter where the walkers were more often.
+        uint8 (count, size, size), brighter where walkers were more often.
     """
     return _develop(_density(_walk(*varied(matrices, offsets, count, random), random), size, random), random)
 
@@ -72,25 +72,25 @@ def draw(matrices: np.ndarray, offsets: np.ndarray, count: int, size: int, rando
 def varied(
     matrices: np.ndarray, offsets: np.ndarray, count: int, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Members of a formula's class: each entry of its maps changed by up to `JITTER`.
+    """Varies a formula within its class: changes each entry of its maps by up to `JITTER`.
 
     Args:
         matrices: (N, 2, 2).
         offsets: (N, 2).
-        count: of members.
-        random: what varies.
+        count: number of variations.
+        random: source of all variation.
 
     Returns:
-        Matrices (count, N, 2, 2), none of which stretches the plane, and offsets (count, N, 2).
+        Matrices (count, N, 2, 2), all contracting, and offsets (count, N, 2).
     """
     changed = matrices * (1 + random.uniform(-JITTER, JITTER, (count, *matrices.shape)))
-    # However the entries vary, no map may stretch: the walkers would run away.
+    # All maps must stay contracting; otherwise walkers would diverge.
     changed /= np.maximum(1, np.linalg.norm(changed, 2, axis=(2, 3)) / LONGEST)[..., None, None]
     return changed, offsets * (1 + random.uniform(-JITTER, JITTER, (count, *offsets.shape)))
 
 
 def _walk(matrices: np.ndarray, offsets: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Where the walkers were: float32 (count, points, 2). A map is taken as often as it fills area."""
+    """Positions of the walkers, float32 (count, points, 2). Maps are chosen in proportion to their determinants."""
     count, maps = matrices.shape[:2]
     shares = np.abs(np.linalg.det(matrices)) + 0.01
     bounds = np.cumsum(shares / shares.sum(axis=1, keepdims=True), axis=1)[:, :, None]
@@ -108,12 +108,12 @@ def _walk(matrices: np.ndarray, offsets: np.ndarray, random: np.random.Generator
 
 
 def _density(points: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
-    """How many points fall on each pixel, turned and fitted into the frame: float32 (count, size, size)."""
+    """Number of points in each pixel after a random rotation and zoom, float32 (count, size, size)."""
     count = len(points)
     turned = points @ _rotations(random.uniform(-np.pi, np.pi, count)).astype(np.float32)
     low, high = np.percentile(turned[:, ::7], [2, 98], axis=1)
     middle, extent = (low + high) / 2, (high - low).max(axis=1) + 1e-6
-    # From a picture that fills half the frame to one of which the frame shows a half.
+    # From pictures that fill half of the frame to pictures of which the frame shows half.
     zoom = size * random.uniform(0.5, 1.5, count) / extent
     centre = size * random.uniform(0.4, 0.6, (count, 1, 2))
     pixels = ((turned - middle[:, None]) * zoom[:, None, None] + centre).astype(np.int32)
@@ -123,7 +123,7 @@ def _density(points: np.ndarray, size: int, random: np.random.Generator) -> np.n
 
 
 def _develop(density: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Grey values: blurred to some degree, on some background, with some gamma, light on dark or dark on light."""
+    """Grey values with random blur, background, gamma, and light on dark or dark on light."""
     count = len(density)
     image = np.log1p(density)
     soft = image.copy()

@@ -1,11 +1,11 @@
-"""Trains a backbone to tell classes of pictures apart; goes on where it was interrupted."""
+"""Trains a backbone to classify pictures by their formula; resumes after interruptions."""
 
 import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import keras
 import numpy as np
@@ -16,24 +16,40 @@ from components.train import backbones, device, networks
 from components.train.backbones import Backbone
 
 MOMENTUM, WEIGHT_DECAY, WARM_UP = 0.9, 1e-4, 100
-"""Of stochastic gradient descent; steps in which the learning rate rises, before a cosine lets it fall."""
+"""Settings of stochastic gradient descent; the learning rate rises for `WARM_UP` steps and then falls as a cosine."""
 
 STATISTICS = 0.97
-"""Momentum of batch normalisation's statistics: Keras's 0.999 would hold those of a thousand steps ago."""
+"""Momentum of the statistics of batch normalisation; with Keras's 0.999 they would average over a thousand steps."""
 
 SCORED = 100
-"""Pictures a step where nothing is learned."""
+"""Pictures per inference step."""
+
+
+class Epoch(TypedDict):
+    """An epoch of pre-training.
+
+    Attributes:
+        epoch: counted from 1.
+        train_loss: mean cross-entropy (nats) of the steps.
+        held_out_accuracy: accuracy on the held-out pictures.
+        seconds: duration.
+    """
+
+    epoch: int
+    train_loss: float
+    held_out_accuracy: float
+    seconds: float
 
 
 def train(folder: Path, pictures: np.ndarray, held_out: int, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Trains, keeping a checkpoint an epoch, and writes `weights.npz` and `report.json`.
+    """Trains with a checkpoint after each epoch, and writes `weights.npz` and `report.json`.
 
     The same recipe gives the same weights on the same machine, interrupted or not.
 
     Args:
-        folder: where the checkpoint is, if there is one, and where all goes.
+        folder: contains the checkpoint, if there is one; receives all results.
         pictures: uint8 (classes, pictures, size, size).
-        held_out: so many of each class, the last ones, are not trained on.
+        held_out: number of pictures of each class, the last ones, that are not trained on.
         recipe: "backbone", "crop", "epochs", "batch_size", "learning_rate", "seed".
 
     Returns:
@@ -48,25 +64,11 @@ def train(folder: Path, pictures: np.ndarray, held_out: int, recipe: dict[str, A
     model = _classifier(base, len(pictures), recipe["learning_rate"], recipe["epochs"] * steps)
     history = _restore(folder, model)
     while len(history) < recipe["epochs"]:
-        epoch, begun = len(history) + 1, time.perf_counter()
-        random = np.random.default_rng([recipe["seed"], 1, epoch])
-        progress = console.Progress("pretraining", f"steps of epoch {epoch} of {recipe['epochs']}", steps, 30)
-        losses = []
-        for images, labels in _ahead(batches(learned, recipe["batch_size"], recipe["crop"], random)):
-            losses.append(model.train_on_batch(images, labels, return_dict=True)["loss"])
-            progress.reach(len(losses))
-        history.append(
-            {
-                "epoch": epoch,
-                "train_loss": float(np.mean(losses)),
-                "held_out_accuracy": accuracy(model, unseen, recipe["crop"]),
-                "seconds": time.perf_counter() - begun,
-            }
-        )
-        _keep(folder, model, history)
-        last = history[-1]
-        said = f"loss {last['train_loss']:.3f}, accuracy {last['held_out_accuracy']:.3f} on pictures held out"
-        console.say("pretraining", f"epoch {epoch} of {recipe['epochs']}: {said}, {last['seconds']:.0f} s")
+        last = _train_epoch(model, learned, unseen, recipe, len(history) + 1, steps)
+        history.append(last)
+        _save_checkpoint(folder, model, history)
+        text = f"loss {last['train_loss']:.3f}, accuracy {last['held_out_accuracy']:.3f} on held-out pictures"
+        console.say("pretraining", f"epoch {last['epoch']} of {recipe['epochs']}: {text}, {last['seconds']:.0f} s")
     save(base.model, folder / "weights.npz")
     report = files.header("pre-training", started, recipe) | {
         "classes": len(pictures),
@@ -82,8 +84,27 @@ def train(folder: Path, pictures: np.ndarray, held_out: int, recipe: dict[str, A
     return report
 
 
+def _train_epoch(
+    model: keras.Model, learned: np.ndarray, unseen: np.ndarray, recipe: dict[str, Any], epoch: int, steps: int
+) -> Epoch:
+    """Trains one epoch and scores the held-out pictures; its random numbers depend on seed and epoch alone."""
+    begun = time.perf_counter()
+    random = np.random.default_rng([recipe["seed"], 1, epoch])
+    progress = console.Progress("pretraining", f"steps of epoch {epoch} of {recipe['epochs']}", steps, 30)
+    losses = []
+    for images, labels in _ahead(batches(learned, recipe["batch_size"], recipe["crop"], random)):
+        losses.append(model.train_on_batch(images, labels, return_dict=True)["loss"])
+        progress.reach(len(losses))
+    return {
+        "epoch": epoch,
+        "train_loss": float(np.mean(losses)),
+        "held_out_accuracy": accuracy(model, unseen, recipe["crop"]),
+        "seconds": time.perf_counter() - begun,
+    }
+
+
 def _classifier(base: Backbone, classes: int, learning_rate: float, steps: int) -> keras.Model:
-    """The backbone behind the benchmark's own input scaling and before one logit a class, ready to be trained."""
+    """The compiled model: the benchmark's input scaling, the backbone, and one logit per class."""
     front = networks.backbone_front(base)
     for layer in base.model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -106,13 +127,13 @@ def _classifier(base: Backbone, classes: int, learning_rate: float, steps: int) 
 def batches(
     pictures: np.ndarray, size: int, crop: int, random: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Shuffled pictures, of each some part, mirrored and turned by quarters; the last, incomplete batch is left out.
+    """Shuffled batches of random crops, reflected and rotated by multiples of 90 degrees; an incomplete one is omitted.
 
     Args:
         pictures: uint8 (classes, pictures, side, side).
-        size: pictures a batch.
-        crop: height and width of the parts in px.
-        random: what varies.
+        size: pictures per batch.
+        crop: height and width of the crops in px.
+        random: source of all variation.
 
     Yields:
         Images float32 (size, crop, crop, 1) and classes int32 (size,).
@@ -131,7 +152,7 @@ def batches(
 
 
 def _ahead(items: Iterator) -> Iterator:
-    """The same items, each made while the one before is used."""
+    """Yields the same items, computing each while the previous one is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:
@@ -140,14 +161,14 @@ def _ahead(items: Iterator) -> Iterator:
 
 
 def accuracy(model: keras.Model, pictures: np.ndarray, crop: int) -> float:
-    """The share of pictures (classes, pictures, side, side) whose class the model finds in their middle."""
+    """Accuracy of the model on central crops of pictures (classes, pictures, side, side)."""
     classes, count, side = pictures.shape[:3]
     edge = (side - crop) // 2
     middle = pictures[:, :, edge : edge + crop, edge : edge + crop].reshape(-1, crop, crop, 1)
     labels = np.repeat(np.arange(classes), count)
     right = 0
     for start in range(0, len(middle), SCORED):
-        # The last batch is filled up, so that the backend compiles for one shape only.
+        # The last batch is padded, so that the backend compiles for one shape only.
         rows = np.arange(start, start + SCORED).clip(max=len(middle) - 1)
         found = np.asarray(model.predict_on_batch(middle[rows].astype(np.float32))).argmax(axis=1)
         right += int((found == labels[rows])[: len(middle) - start].sum())
@@ -155,22 +176,23 @@ def accuracy(model: keras.Model, pictures: np.ndarray, crop: int) -> float:
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Writes a model's weights as float16, which is half of the size and changes no output by more than a rounding."""
+    """Writes the weights of a model as float16, which halves the size and changes outputs by rounding only."""
     new = path.with_name(f"{path.stem}.new.npz")
-    np.savez_compressed(new, **{weight.path: np.asarray(weight, np.float16) for weight in model.weights})
+    weights: dict[str, Any] = {weight.path: np.asarray(weight, np.float16) for weight in model.weights}
+    np.savez_compressed(new, **weights)
     new.replace(path)
 
 
-def _keep(folder: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
-    """Writes all that the training needs to go on."""
+def _save_checkpoint(folder: Path, model: keras.Model, history: list[Epoch]) -> None:
+    """Writes the state that is needed to resume the training."""
     values = [np.asarray(variable) for variable in [*model.variables, *model.optimizer.variables]]
     new = folder / "checkpoint.new.npz"
     np.savez(new, *values, history=json.dumps(history))
     new.replace(folder / "checkpoint.npz")
 
 
-def _restore(folder: Path, model: keras.Model) -> list[dict[str, Any]]:
-    """Goes back to the checkpoint, if there is one; gives its history."""
+def _restore(folder: Path, model: keras.Model) -> list[Epoch]:
+    """Restores the checkpoint, if there is one; returns its history."""
     path = folder / "checkpoint.npz"
     if not path.exists():
         return []
@@ -178,5 +200,5 @@ def _restore(folder: Path, model: keras.Model) -> list[dict[str, Any]]:
         for number, variable in enumerate([*model.variables, *model.optimizer.variables]):
             variable.assign(stored[f"arr_{number}"])
         history = json.loads(str(stored["history"]))
-    console.say("pretraining", f"goes on after epoch {len(history)}")
+    console.say("pretraining", f"resuming after epoch {len(history)}")
     return history

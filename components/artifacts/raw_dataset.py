@@ -222,5 +222,5 @@ def check_refused(refused: list[RefusedFile], total: int, max_bad_fraction: floa
     more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
     raise UserError(
         f"{len(refused)} of {total} files cannot be used, more than {100 * max_bad_fraction:g}%: {named}{more}: "
-        "mend or remove them, or allow more with --max-bad-fraction"
+        "fix or remove them, or allow more with --max-bad-fraction"
     )

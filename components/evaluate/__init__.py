@@ -1,1 +1,1 @@
-"""Scores the trained models of one regime on validation and test."""
+"""Evaluates the trained models of one regime on the validation and the test split."""

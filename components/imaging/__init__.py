@@ -1,1 +1,1 @@
-"""From a file to pixels: formats, DICOM, decoding, resizing, and heat maps laid over images."""
+"""Image files: formats, DICOM, decoding, resizing, and heat maps on images."""

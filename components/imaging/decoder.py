@@ -1,4 +1,4 @@
-"""Processes that decode: each image is sent to one that waits, and a fault of a decoder costs that image alone."""
+"""A pool of decoder processes, so that a crash of a decoder affects only one image."""
 
 import atexit
 import contextlib
@@ -17,21 +17,21 @@ from components.imaging.dicom_tags import UnusableError
 
 COMMAND = [sys.executable, "-P", decoder_process.__file__]
 MAX_SECONDS = 60
-"""For one image, on the clock; the process itself ends after fewer seconds of computing."""
+"""Wall time limit per image; the process itself has a lower limit of processor time."""
 
 _idle: list[subprocess.Popen[bytes]] = []
-"""Processes that wait for an image. Each thread that decodes takes one and puts it back."""
+"""Idle processes. Each thread that decodes takes one and returns it."""
 
 
 def decode(kind: int, packed: bytes, rows: int, columns: int, width: int) -> np.ndarray:
-    """Decodes an image in a process that waits, or in a new one.
+    """Decodes an image in an idle process, or in a new one.
 
     Args:
-        kind: which of `decoder_process`'s decoders.
+        kind: number of a decoder in `decoder_process`.
         packed: the compressed image.
-        rows: height in px that the result has to have.
-        columns: width in px, likewise.
-        width: bytes a pixel.
+        rows: required height in px.
+        columns: required width in px.
+        width: bytes per pixel.
 
     Returns:
         Unsigned integers (rows, columns).
@@ -68,24 +68,26 @@ def decode(kind: int, packed: bytes, rows: int, columns: int, width: int) -> np.
 
 
 def _running() -> subprocess.Popen[bytes]:
-    """A process that waits for an image; a new one where all are at work."""
+    """An idle process, or a new one if there is none."""
     with contextlib.suppress(IndexError):
         while (process := _idle.pop()).poll() is not None:
             pass
         return process
-    # Of the environment it gets what Python needs, and so no credentials.
+    # It gets only the environment variables that Python needs, so no credentials.
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
+    atexit.unregister(close)
+    atexit.register(close)
     return subprocess.Popen(  # noqa: S603 (Python and a file of this project)
         COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=kept | {"OPENBLAS_NUM_THREADS": "1"},  # each thread would take of the address space
+        env=kept | {"OPENBLAS_NUM_THREADS": "1"},  # threads would need address space
     )
 
 
 def _end(process: subprocess.Popen[bytes], late: bool) -> str:
-    """Ends a process, and says how it ended by itself if it did."""
+    """Ends a process and describes how it ended."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(0 if late else 5)
     process.kill()
@@ -96,9 +98,8 @@ def _end(process: subprocess.Popen[bytes], late: bool) -> str:
     return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with code {code}"
 
 
-@atexit.register
 def close() -> None:
-    """Ends the processes that wait for an image."""
+    """Ends the idle processes."""
     while _idle:
         process = _idle.pop()
         process.kill()

@@ -1,4 +1,4 @@
-"""The stored values of a grey DICOM image: what the file declares of them is compared with what is there."""
+"""Stored values of a grey DICOM image, which are checked against their declaration in the file."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from components.imaging import jpeg_lossless
 from components.imaging.dicom_tags import UnusableError
 
 OVERLAY_POSITIONS = [0x60000102 + (group << 16) for group in range(0, 0x20, 2)]
-"""Tags that say in which unused bit of the pixels an overlay (a drawing over the image) lies."""
+"""Tags for the unused bit of the pixels that contains an overlay (a drawing on the image)."""
 
 _FEW_VALUES = 64
-"""An image of fewer grey values may be a drawing, which jumps from black to white."""
+"""Images with fewer grey values may be drawings, in which jumps from black to white are normal."""
 _RARE = 0.001
-"""A jump from end to end of the range between so few of the neighbouring pixels tells nothing."""
+"""Largest fraction of neighbouring pixels with a jump across the range that is normal."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Stored:
 
     Attributes:
         values: integers (height, width), with or without sign, without overlays and other unused bits.
-        bits: how many bits the values have.
-        padding: bool (height, width), true where the file says that a value is no part of the image.
+        bits: number of bits of the values.
+        padding: bool (height, width), true for pixels that the file declares as padding.
     """
 
     values: np.ndarray
@@ -37,15 +37,15 @@ class Stored:
 
     @property
     def lowest(self) -> int:
-        """The lowest value that these bits can hold."""
+        """The lowest value that can be represented."""
         return -(1 << (self.bits - 1)) if self.values.dtype.kind == "i" else 0
 
 
 def check_declared(dataset: pydicom.Dataset) -> None:
-    """Compares the numbers that describe the pixels with each other, and the length of the pixels with them.
+    """Checks that the tags that describe the pixels agree with each other and with the length of the pixels.
 
     Raises:
-        UnusableError: they contradict each other.
+        UnusableError: they do not.
     """
     allocated, stored, high = layout(dataset)
     samples = int(dataset.SamplesPerPixel)

@@ -1,1 +1,1 @@
-"""Brings a dataset in, whatever its source, as images with a manifest and a report on their quality."""
+"""Imports a dataset from any source as images with a manifest and a quality report."""

@@ -1,7 +1,7 @@
-"""Simulated chest radiographs in the layout of Kaggle's data set, for tests, demonstrations and speed measurements.
+"""Simulated chest radiographs in the layout of Kaggle's dataset, for tests, demonstrations and benchmarks.
 
-A fresh clone can run the whole pipeline on them without a download or a licence. Everything but the disease (film,
-exposure, pose, file format) is drawn from generators that do not know the class, so that no shortcut gives it away.
+The whole pipeline can run on them without a download or a licence. Everything except the disease (film, exposure, pose,
+file format) is sampled from generators that do not depend on the class, so that there are no shortcuts.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from components.ingest.simulation.plan import DISEASE, FILM, PATIENT, PROGRESS, 
 from components.ingest.simulation.projection import render_chest
 
 MIN_IMAGES = 40
-"""Fewer cannot give every split both classes and several patients."""
+"""Smallest number with which every split has both classes and several patients."""
 MIN_SIZE, MAX_SIZE = 32, 4096
 """Shorter side, px."""
 
@@ -35,22 +35,22 @@ def write_radiographs(
     processes: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Writes simulated radiographs as `{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg`, named as in Kaggle's data set.
+    """Writes simulated radiographs as `{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg`, named as in Kaggle's dataset.
 
-    Equal arguments give equal bytes, whatever the number of processes; a larger `images` adds images and changes none
-    (though some may move to another split).
+    Equal arguments give equal bytes for any number of processes; a larger `images` adds images and changes none,
+    although some may move to another split.
 
     Args:
-        folder: receives the splits' folders.
-        images: how many in all, from 40; 13 of 23 show pneumonia, about 80% are for training, 16 are in `val`.
+        folder: receives the folders of the splits.
+        images: total number, at least 40; 13 of 23 show pneumonia, about 80% are for training, 16 are in `val`.
         size: nominal length of the shorter side, 32 to 4096 px.
         seed: 0 or more.
         difficulty: 0 (plain disease, uniform healthy patients) to 1 (faint disease, varied healthy patients). At 0.5
             a logistic regression on 24 px thumbnails reaches a ROC AUC of about 0.83, a small CNN at 96 px trained on
             1,000 images about 0.96.
-        processes: worker processes; None for one a CPU. With more than one, a script that calls this must guard its
-            own start with `if __name__ == "__main__"`, as the workers import it again.
-        on_progress: called with (images written, images in all) from time to time.
+        processes: number of worker processes; None for one per CPU. With several, a calling script must have the guard
+            `if __name__ == "__main__"`, as the workers import it again.
+        on_progress: called with (images written, total number) from time to time.
 
     Raises:
         UserError: an argument is out of range.
@@ -84,7 +84,7 @@ def _run(jobs: list[tuple], processes: int) -> Iterator[int]:
     if processes == 1:
         yield from map(_write_patient, jobs)
         return
-    # "spawn" behaves alike on every system, and is safe where the caller has threads.
+    # "spawn" behaves the same on all systems, and is safe if the caller has threads.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=process.prepare) as pool:
         yield from pool.map(_write_patient, jobs, chunksize=8)
@@ -98,7 +98,7 @@ def _by_patient(films: list[Film]) -> list[list[Film]]:
 
 
 def _write_patient(job: tuple[list[Film], Path, int, int, float]) -> int:
-    """Renders and writes the films of one patient; the unit of work of a process."""
+    """Renders and writes the films of one patient, which is the unit of work of a process."""
     films, folder, size, seed, difficulty = job
     first = films[0]
     anatomy = draw_anatomy(np.random.default_rng([seed, PATIENT, first.patient]), difficulty)

@@ -1,1 +1,1 @@
-"""Decodes, resizes and splits a raw dataset, once and for all."""
+"""Decodes, resizes and splits a raw dataset."""

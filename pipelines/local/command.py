@@ -12,6 +12,7 @@ from components.artifacts import files
 from components.artifacts.names import REGIMES, WEIGHTS
 from components.console import UserError
 from components.parameters import PIPELINE, Range
+from components.process import prepare
 from images.build import images, reference
 from pipelines import runs
 from pipelines.local import containers, process
@@ -22,6 +23,7 @@ from pipelines.settings import Settings
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, runs the pipeline, prints the comparison."""
+    prepare()
     parser = _parser()
     arguments = parser.parse_args(words)
     with console.plain_errors(), process.stoppable():

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
+from components.process import prepare
 from pipelines.local import containers
 from pipelines.settings import Settings
 
@@ -125,6 +126,7 @@ def stoppable() -> Iterator[None]:
 
 def main() -> None:
     """Reads a job from standard input and runs it with kfp; the caller tells success from the results."""
+    prepare()
     job = pickle.load(sys.stdin.buffer)  # noqa: S301 (from the process that started this one)
     cast(io.TextIOWrapper, sys.stdout).reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     warnings.simplefilter("ignore")

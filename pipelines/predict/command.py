@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components import console
+from components import console, process
 from components.artifacts.names import REGIME_TITLES, REGIMES
 from components.console import UserError
 from components.inference.loading import load_model
 from pipelines import runs
 from pipelines.predict import explaining, images, serving
-from pipelines.predict.output import note, print_predictions
+from pipelines.predict.messages import note
+from pipelines.predict.output import print_predictions
 from pipelines.predict.predicting import predict
 from pipelines.predict.selection import select
 
@@ -22,6 +23,7 @@ def main(words: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with code 1 where files could not be used, and with code 2 for a mistake.
     """
+    process.prepare()
     arguments = _parser().parse_args(words)
     with console.plain_errors():
         if not arguments.images and not arguments.export:

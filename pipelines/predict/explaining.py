@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from components.console import UserError
-from pipelines.predict.output import printable
+from pipelines.predict.messages import printable
 
 if TYPE_CHECKING:
     import keras

@@ -8,7 +8,7 @@ import numpy as np
 
 from components.console import UserError
 from components.imaging import decoding, formats
-from pipelines.predict.output import note, printable
+from pipelines.predict.messages import note, printable
 
 
 def find(places: Sequence[Path]) -> list[Path]:

@@ -1,20 +1,16 @@
-"""What the command prints: predictions on standard output, messages on standard error."""
+"""Predictions on standard output, as a table or as JSON."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components import console
-
-if TYPE_CHECKING:
-    from pipelines.predict.selection import SelectedModel
+from pipelines.predict.messages import printable
+from pipelines.predict.selection import SelectedModel
 
 
-def print_predictions(selected: "SelectedModel", scores: Mapping[Path, float], as_json: bool) -> None:
+def print_predictions(selected: SelectedModel, scores: Mapping[Path, float], as_json: bool) -> None:
     """Prints a line, or a JSON object, for each image.
 
     Args:
@@ -43,13 +39,3 @@ def print_predictions(selected: "SelectedModel", scores: Mapping[Path, float], a
     print(f"{'image':{width}}  probability  verdict at {limit:.3f}")
     for name, probability, verdict in zip(names, probabilities, verdicts, strict=True):
         print(f"{name:{width}}  {probability:11.3f}  {verdict}")
-
-
-def printable(path: Path) -> str:
-    """A path as one line of plain text: a file name may contain line breaks and terminal control sequences."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(path))
-
-
-def note(message: str) -> None:
-    """Prints a message on standard error."""
-    print(f"{console.PREFIX}predict: {message}", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from components.artifacts import files
 from components.inference.scoring import BATCH_SIZE, score
 from pipelines.predict import images
 from pipelines.predict.explaining import Explainer
-from pipelines.predict.output import note, printable
+from pipelines.predict.messages import note, printable
 
 if TYPE_CHECKING:
     import keras

@@ -10,7 +10,7 @@ import numpy as np
 from components.artifacts.evaluation import Evaluation, calibrated
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
-from pipelines.predict.output import note
+from pipelines.predict.messages import note
 
 Loaded = TypeVar("Loaded")
 

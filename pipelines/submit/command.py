@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from components import console
+from components import console, process
 from pipelines import settings_options
 from pipelines.submit import cron, schedules
 from pipelines.submit.package import NAME
@@ -31,6 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: with code 2 for a mistake, or a server that does not answer or refuses.
     """
+    process.prepare()
     arguments = _parser().parse_args(words)
     with console.plain_errors():
         exit_code: int = arguments.command(arguments)

@@ -1,4 +1,4 @@
-"""The intervals hold the truth as often as they promise, and chance alone is seldom called a difference."""
+"""The intervals have their nominal coverage, and permuted labels rarely give a significant difference."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_the_command_prints_and_stores_the_share_of_every_outcome(tmp_path, monk
 def test_too_few_repetitions_are_refused(capsys):
     with pytest.raises(SystemExit):
         coverage.main(["--repetitions", "0"])
-    assert "give 1 or more" in capsys.readouterr().err
+    assert "must be 1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def test_an_image_that_cannot_be_decoded_spoils_the_comparison(folder, capsys):
     [
         (["--path", "missing"], "there is no folder missing: check --path"),
         (["--path", ".", "--images", "39"], "--images 39 is too few for three splits: give 40 or more"),
-        (["--path", ".", "--repetitions", "0"], "--repetitions 0 measures nothing: give 1 or more"),
+        (["--path", ".", "--repetitions", "0"], "--repetitions is 0: give 1 or more"),
     ],
 )
 def test_an_impossible_request_is_one_line(words, message, tmp_path, monkeypatch, capsys):

@@ -110,7 +110,7 @@ def test_figures_of_other_settings_are_refused(folder, capsys):
     run(folder)
     with pytest.raises(SystemExit):
         run(folder, "--epochs", 2)
-    assert "trainings.json has figures of other settings" in capsys.readouterr().err
+    assert "trainings.json has results of other settings" in capsys.readouterr().err
 
 
 def test_all_images_are_used_as_they_are_prepared(folder, trained):
@@ -170,7 +170,7 @@ def test_changes_are_averaged_by_kind(capsys, folder):
         (["--images", "7"], "--images is 7: give an even number"),
         (["--images", "-2"], "--images is -2"),
         (["--draws", "1"], "--draws is 1: give 2 or more"),
-        (["--epochs", "0"], "--epochs and --patience count something"),
+        (["--epochs", "0"], "give 1 or more --epochs, and a --patience of 0 or more"),
     ],
 )
 def test_a_mistake_is_one_line(words, message, folder, capsys):

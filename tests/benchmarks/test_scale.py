@@ -35,7 +35,7 @@ def test_every_step_runs_through_its_command_line_at_every_number_of_images(tmp_
     printed = capsys.readouterr().out
     assert "components.ingest: half done" in printed
     assert "tensorflow" not in printed
-    assert "scale: 100 images, train full_fine_tuning: 2.0 s, at most 1,235 MB" in printed
+    assert "scale: 100 images, train full_fine_tuning: 2.0 s, peak memory 1,235 MB" in printed
     table = [line.split() for line in printed.splitlines() if line.startswith("ingest")]
     assert table == [["ingest", "50", "2.0", "25", "1,235"], ["ingest", "100", "2.0", "50", "1,235"]]
 
@@ -54,7 +54,7 @@ def test_the_real_steps_are_measured(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--images", "0"], "--images and --epochs count something: give 1 or more"),
+        (["--images", "0"], "--images and --epochs must be 1 or more"),
         (
             ["--images", "9"],
             "components.ingest failed: python -m components.ingest: error: argument --synthetic-images: '9' is not",

@@ -284,7 +284,7 @@ def test_more_bad_files_than_allowed_fail_the_run_with_the_first_ten_named(tmp_p
     )
     assert "bad09" in message
     assert "bad10" not in message
-    assert message.endswith("; and 2 more: mend or remove them, or allow more with --max-bad-fraction")
+    assert message.endswith("; and 2 more: fix or remove them, or allow more with --max-bad-fraction")
     assert not (tmp_path / "raw").exists()
     assert (
         len(

@@ -59,7 +59,7 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path, capsys):
         json.dumps({"schema_version": 1, "kind": "pre-training recipe", "recipe": RECIPE | {"seed": 5}})
     )
     said = refused(capsys, *WORDS, f"--folder={tmp_path}")
-    assert f"{tmp_path} is of another recipe" in said
+    assert f"{tmp_path} has results of another recipe" in said
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.json"]
 
 
@@ -75,7 +75,7 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path, capsys):
         ("--crop=41", "--crop is 41 px, but pictures have 40 px"),
         ("--learning-rate=0", "--learning-rate is 0: give a number between 0 and 10"),
         ("--learning-rate=nan", "--learning-rate is nan"),
-        ("--batch-size=73", "fewer pictures to train on than --batch-size 73"),
+        ("--batch-size=73", "fewer training pictures than --batch-size 73"),
         ("--backbone=VGG16", "invalid choice: 'VGG16'"),
     ],
 )

@@ -41,12 +41,13 @@ def weights(folder):
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.slow
 def test_a_training_that_was_interrupted_gives_the_weights_of_one_that_was_not(pictures, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
     parts.mkdir()
     expected = training.train(whole, pictures, 2, RECIPE)
-    keep = training._keep
+    keep = training._save_checkpoint
 
     def stop_after(folder, model, history):
         keep(folder, model, history)
@@ -54,7 +55,7 @@ def test_a_training_that_was_interrupted_gives_the_weights_of_one_that_was_not(p
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training, "_keep", stop_after)
+        patched.setattr(training, "_save_checkpoint", stop_after)
         training.train(parts, pictures, 2, RECIPE)
     assert not (parts / "weights.npz").exists()
     report = training.train(parts, pictures, 2, RECIPE)

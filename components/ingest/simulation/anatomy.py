@@ -1,10 +1,9 @@
-"""Simulated patients: where the organs of a chest lie, and how pneumonia fills the lungs.
+"""Simulated patients: positions of the organs of a chest, and pneumonia in the lungs.
 
-Benchmarks and tests need radiographs that nobody has to download or license. This module draws the patients,
-`projection` computes what a detector behind them would see, and `synthetic` makes files of that.
+This module samples patients, `projection` computes their X-ray attenuation, `film` the exposed film.
 
-Lengths are in half-widths of the rib cage ("units"): x grows to the patient's left (the right side of the picture), y
-grows downwards from the apex of the lungs.
+Lengths are in half-widths of the rib cage ("units"): x increases to the patient's left (the right side of the picture),
+y increases downwards from the apex of the lungs.
 """
 
 from collections.abc import Sequence
@@ -16,35 +15,35 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 TABLE_TOP, TABLE_BOTTOM, TABLE_ROWS = -1.5, 3.5, 4096
-"""Outlines are tables over y; a row is about 0.001 units, finer than a pixel of a 700 px film."""
+"""Outlines are tables over y; a row is about 0.001 units, less than a pixel of a film of 700 px."""
 MAP_LEFT, MAP_TOP, MAP_UNITS, MAP_CELLS = -1.15, -0.15, 2.3, 128
-"""Disease is painted on a square that belongs to the chest, so that it stays with the patient in every picture."""
+"""Disease is defined on a square map in chest coordinates, so that it is the same in all films of a patient."""
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What is the patient's own and equal in all of their films (lengths in units).
+    """Properties of a patient that are equal in all of their films (lengths in units).
 
     Attributes:
         height: of the lungs from the apex to the right dome of the diaphragm.
         wall: thickness of the chest wall.
-        narrowing: how much narrower the upper chest is, about 1.
+        narrowing: relative width of the upper chest, about 1.
         mediastinum: half-width of the upper mediastinum.
-        thymus: by how much the thymus widens it, 0 in older children.
-        heart: half the heart's width.
-        heart_shift: of the heart to the patient's left.
-        rib_spacing: between two ribs.
+        thymus: widening of the mediastinum by the thymus, 0 in older children.
+        heart: half-width of the heart.
+        heart_shift: shift of the heart to the patient's left.
+        rib_spacing: distance between two ribs.
         rib_radius: half the thickness of a rib.
-        rib_slope: how far a rib falls from the spine to the side.
-        rib_front: how far it falls further towards the front.
+        rib_slope: descent of a rib from the spine to the side.
+        rib_front: further descent from the side to the front.
         bone: density of the bones, about 1.
-        left_dome: how much lower the left dome of the diaphragm is.
+        left_dome: by how much the left dome of the diaphragm is lower than the right one.
         vertebra: height of a vertebra with its disc.
-        stomach: gas below the left dome: strength, x, y below the dome, half-axes.
-        scapula: how far the shoulder blades lie over the lungs.
+        stomach: gas below the left dome: strength, x, distance below the dome, half-axes.
+        scapula: overlap of shoulder blades and lungs.
         vessels: strength of the vessels, about 1.
         branches: the vessels, thin ones first: paths (N, points, 2) and widths (N,).
-        texture: fine unevenness of the lungs over the chest's map, about 0.
+        texture: fine variation of the lungs on the chest map, about 0.
     """
 
     height: float
@@ -69,12 +68,12 @@ class Anatomy:
 
     @property
     def hilum(self) -> tuple[float, float]:
-        """Distance from the midline, and y, at which vessels and airways enter the lungs."""
+        """Distance from the midline, and y, of the point where vessels and airways enter the lungs."""
         return 0.2, 0.47 * self.height
 
     @cached_property
     def tables(self) -> dict[str, np.ndarray]:
-        """Distances from the midline over y, `TABLE_ROWS` float32 each; "right" and "left" bound heart and vessels."""
+        """Distances from the midline over y, float32 (`TABLE_ROWS`,); "right" and "left" bound heart and vessels."""
         return {
             "body": _body_outline(self),
             "cage": _cage_outline(self),
@@ -85,11 +84,11 @@ class Anatomy:
 
 
 def draw_anatomy(rng: np.random.Generator, difficulty: float) -> Anatomy:
-    """Draws a patient.
+    """Samples a patient.
 
     Args:
-        rng: must not know the class.
-        difficulty: 0 to 1; widens what varies between healthy patients.
+        rng: must not depend on the class.
+        difficulty: 0 to 1; increases the variation between healthy patients.
     """
     height = rng.uniform(1.2, 1.6)
     return Anatomy(
@@ -121,7 +120,7 @@ def _draw_stomach(rng: np.random.Generator) -> tuple[float, float, float, float,
 
 
 def _draw_vessels(rng: np.random.Generator, side: int, height: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """A fan of trunks that leaves the hilum, and thinner branches that leave the trunks."""
+    """A fan of trunks from the hilum, and thinner branches from the trunks."""
     trunks, steps = 13, 9
     angles = np.linspace(-1.35, 1.45, trunks) + rng.normal(0, 0.12, trunks)
     starts = np.tile([0.17, 0.47 * height], (trunks, 1)) + rng.normal(0, 0.05, (trunks, 2))
@@ -140,14 +139,14 @@ def _draw_vessels(rng: np.random.Generator, side: int, height: float) -> list[tu
 def _walks(
     rng: np.random.Generator, starts: np.ndarray, angles: np.ndarray, lengths: np.ndarray, steps: int
 ) -> np.ndarray:
-    """Slowly bending paths, (N, steps + 1, 2)."""
+    """Smooth random paths, (N, steps + 1, 2)."""
     heading = angles[:, None] + np.cumsum(rng.normal(0, 0.13, (len(starts), steps)), axis=1)
     strides = (lengths / steps)[:, None, None] * np.stack([np.cos(heading), np.sin(heading)], axis=-1)
     return np.concatenate([starts[:, None], starts[:, None] + np.cumsum(strides, axis=1)], axis=1)
 
 
 def _outline(points: Sequence[tuple[float, float]], smooth: float) -> np.ndarray:
-    """A table of half-widths through (y, half-width) points, rounded over `smooth` units."""
+    """A table of half-widths through (y, half-width) points, smoothed over `smooth` units."""
     coarse = np.linspace(TABLE_TOP, TABLE_BOTTOM, 500)
     table = gaussian_filter1d(np.interp(coarse, *np.transpose(points)), smooth * 500 / (TABLE_BOTTOM - TABLE_TOP))
     return np.interp(np.linspace(TABLE_TOP, TABLE_BOTTOM, TABLE_ROWS), coarse, table).astype(np.float32)
@@ -171,7 +170,7 @@ def _middle_outline() -> np.ndarray:
 
 
 def _right_outline(a: Anatomy) -> np.ndarray:
-    """Superior vena cava, right atrium; `_left_outline` has aortic arch, pulmonary trunk, left ventricle."""
+    """Outline of superior vena cava and right atrium; `_left_outline`: aortic arch, pulmonary trunk, left ventricle."""
     m, t, w = a.mediastinum, a.thymus, a.heart - a.heart_shift
     points = [(0.0, m), (0.2, m + 0.5 * t), (0.36, m + t), (0.46, m + 0.1 * t), (0.56, m + 0.4 * (w - m))]
     points += [(0.68, w - 0.02), (0.82, w), (0.95, 0.9 * w), (1.1, 0.1)]
@@ -187,17 +186,17 @@ def _left_outline(a: Anatomy) -> np.ndarray:
 
 
 def draw_disease(rng: np.random.Generator, kind: str, anatomy: Anatomy, difficulty: float) -> np.ndarray:
-    """Draws where and how densely pneumonia has filled the lungs.
+    """Samples the distribution of pneumonia in the lungs.
 
     Args:
-        rng: the disease's own generator; the same draws are made at every difficulty.
+        rng: generator of the disease; the samples are the same at every difficulty.
         kind: "bacteria" (one or two consolidations, some with the sharp edge of a fissure) or "virus" (streaks and
             small patches about both hila).
         anatomy: the patient.
         difficulty: 0 (dense, large) to 1 (faint, small).
 
     Returns:
-        float32 (`MAP_CELLS`, `MAP_CELLS`), share of the air replaced, 0 to 1.
+        float32 (`MAP_CELLS`, `MAP_CELLS`), fraction of air replaced by fluid, 0 to 1.
     """
     cells = (np.arange(MAP_CELLS, dtype=np.float32) + 0.5) * (MAP_UNITS / MAP_CELLS)
     x, y = np.meshgrid(cells + MAP_LEFT, cells + MAP_TOP)
@@ -208,7 +207,7 @@ def draw_disease(rng: np.random.Generator, kind: str, anatomy: Anatomy, difficul
 
 
 def _noise(rng: np.random.Generator, units: float) -> np.ndarray:
-    """Smooth noise of unit variance over the map, with grains of about `units`."""
+    """Smooth noise of unit variance on the map, with a correlation length of about `units`."""
     knots = round(MAP_UNITS / (2 * units))
     coarse = Image.fromarray(rng.standard_normal((knots, knots), dtype=np.float32))
     field = np.asarray(coarse.resize((MAP_CELLS, MAP_CELLS), Image.Resampling.BICUBIC))
@@ -235,7 +234,7 @@ def _interstitial(rng: np.random.Generator, a: Anatomy, x: np.ndarray, y: np.nda
     hx, hy = a.hilum
     radius = np.hypot(np.abs(x) - hx, y - hy)
     reach = np.exp(-((radius / (rng.uniform(0.5, 0.75) * extent)) ** 2))
-    # Streaks follow the airways outwards: noise that is long in radius and short in angle.
+    # Streaks follow the airways outwards: noise with a long correlation in radius and a short one in angle.
     angle = np.arctan2(y - hy, np.abs(x) - hx) + np.pi * (x > 0)
     table = gaussian_filter(rng.standard_normal((MAP_CELLS, MAP_CELLS)), (4, 0.9), mode="wrap")
     rows, columns = (radius * 50).astype(int) % MAP_CELLS, (angle * 20).astype(int) % MAP_CELLS

@@ -13,12 +13,12 @@ RENDER_MIN, RENDER_MAX = 96, 1024
 
 
 def draw_view(rng: np.random.Generator, size: int, lung_height: float) -> View:
-    """Draws the film's size and how it lies over the chest.
+    """Samples the size of the film and its position relative to the chest.
 
     Args:
-        rng: must not know the class.
+        rng: must not depend on the class.
         size: nominal shorter side, px.
-        lung_height: of the patient, units.
+        lung_height: height of the lungs, units.
     """
     side = round(min(max(size, RENDER_MIN), RENDER_MAX) * rng.uniform(0.9, 1.12))
     aspect = rng.uniform(1.0, 1.5)
@@ -29,10 +29,10 @@ def draw_view(rng: np.random.Generator, size: int, lung_height: float) -> View:
 
 
 def draw_pose(rng: np.random.Generator, difficulty: float) -> Pose:
-    """Draws how the patient stands and breathes; the harder, the worse.
+    """Samples position and breath of the patient, which are worse at higher difficulty.
 
     Args:
-        rng: must not know the class.
+        rng: must not depend on the class.
         difficulty: 0 to 1.
     """
     return Pose(
@@ -44,15 +44,15 @@ def draw_pose(rng: np.random.Generator, difficulty: float) -> Pose:
 
 
 def expose(rng: np.random.Generator, attenuation: np.ndarray, difficulty: float) -> np.ndarray:
-    """Turns attenuation into the brightness of a developed film.
+    """Converts attenuation to the brightness of a developed film.
 
-    Scatter, then a logistic film curve whose offset an automatic exposure control sets, so that the mean brightness
-    depends on a drawn target instead of the patient; then quantum noise.
+    Applies scatter, then a logistic film curve, whose offset is set by an automatic exposure control so that the mean
+    brightness depends on a random target instead of the patient, then quantum noise.
 
     Args:
-        rng: must not know the class.
+        rng: must not depend on the class.
         attenuation: float32 (height, width).
-        difficulty: 0 to 1; more noise.
+        difficulty: 0 to 1; increases the noise.
 
     Returns:
         float32 (height, width), 0 (black) to 1.
@@ -62,7 +62,7 @@ def expose(rng: np.random.Generator, attenuation: np.ndarray, difficulty: float)
     dense = -np.log(scattered)
     contrast, target = rng.uniform(1.4, 2.5), rng.uniform(0.38, 0.58)
     offset = np.float32(-contrast * dense.mean())
-    # Every fourth pixel tells the mean well enough.
+    # A quarter of the pixels is enough to estimate the mean.
     sample = contrast * dense[::2, ::2]
     for _ in range(4):
         bright = _film_curve(sample + offset)
@@ -78,7 +78,7 @@ def _film_curve(log_exposure: np.ndarray) -> np.ndarray:
 
 
 def _blurred(picture: np.ndarray) -> np.ndarray:
-    """The picture as scatter spreads it: over about a quarter of its width."""
+    """The picture blurred by scatter, over about a quarter of its width."""
     height, width = picture.shape
     coarse = Image.fromarray(picture).resize((12, 12), Image.Resampling.BOX)
     kernel = Image.Resampling.BICUBIC
@@ -86,7 +86,7 @@ def _blurred(picture: np.ndarray) -> np.ndarray:
 
 
 def finish(rng: np.random.Generator, picture: np.ndarray, size: int) -> Image.Image:
-    """What happens to the film last: vignette, collimator, marker, and the size and mode of the file."""
+    """Adds vignette, collimator and marker, and sets size and mode of the file."""
     height, width = picture.shape
     picture = picture * _vignette(rng, height, width)
     _collimate(rng, picture)
@@ -105,7 +105,7 @@ def _vignette(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _collimate(rng: np.random.Generator, picture: np.ndarray) -> None:
-    """Blackens a strip along some edges, where the collimator shut the beam out."""
+    """Blackens strips along some edges, which the collimator shielded."""
     height, width = picture.shape
     strips = (rng.uniform(0.005, 0.05, 4) * (rng.random(4) < 0.15) * min(height, width)).astype(int)
     top, bottom, left, right = strips.tolist()
@@ -114,7 +114,7 @@ def _collimate(rng: np.random.Generator, picture: np.ndarray) -> None:
 
 
 def _mark(rng: np.random.Generator, film: Image.Image) -> None:
-    """Puts the letter of the patient's right side, and sometimes the projection, into a corner."""
+    """Writes a side marker, and sometimes the projection, into a corner."""
     text = rng.choice(["", "R", "R", "A-P\nR", "R\nPED", "L"])
     x, y = rng.uniform(0.01, 0.08) * film.width, rng.uniform(0.02, 0.4) * film.height
     points = max(6, round(rng.uniform(0.04, 0.07) * film.height))
@@ -124,7 +124,7 @@ def _mark(rng: np.random.Generator, film: Image.Image) -> None:
         ImageDraw.Draw(film).text((x, y), str(text), fill=grey, font=_font(points))
 
 
-# A font takes longer to load than a small film to render.
+# Loading a font takes longer than rendering a small film.
 @lru_cache(maxsize=64)
 def _font(points: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(points)

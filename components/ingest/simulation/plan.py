@@ -21,12 +21,12 @@ SERIES, PATIENT, DISEASE, FILM, PROGRESS, SPLIT = range(6)
 
 @dataclass(frozen=True)
 class Film:
-    """One image to make.
+    """One image to simulate.
 
     Attributes:
-        number: of the image, counted over both classes.
+        number: number of the image, counted over both classes.
         label: index in `CLASSES`.
-        patient: counted over both classes, from 1.
+        patient: number of the patient, counted over both classes from 1.
         name: file name.
         kind: "bacteria", "virus", or "" for a normal film.
     """
@@ -39,14 +39,14 @@ class Film:
 
 
 def plan(images: int, seed: int) -> list[Film]:
-    """Decides class, patient and name of every image; the plan for fewer images is its beginning.
+    """Determines class, patient and name of every image; the plan for fewer images is its beginning.
 
     Args:
-        images: how many.
-        seed: of the data set.
+        images: number of images.
+        seed: of the dataset.
 
     Returns:
-        The films in order of their number.
+        The films in the order of their numbers.
     """
     films: list[Film] = []
     patients = 0
@@ -68,7 +68,7 @@ def _label(number: int) -> int:
 
 
 def _series(seed: int, patient: int) -> tuple[int, int, Iterator[int]]:
-    """A patient: number, a die to choose names with, and the numbers of their films."""
+    """A patient: number, a random number for names, and the numbers of their films."""
     rng = np.random.default_rng([seed, SERIES, patient])
     count = int(rng.choice(np.arange(1, MAX_FILMS + 1), p=[0.45, 0.3, 0.15, 0.1]))
     return patient, int(rng.integers(100)), iter(range(1, count + 1))
@@ -76,21 +76,21 @@ def _series(seed: int, patient: int) -> tuple[int, int, Iterator[int]]:
 
 def _film(number: int, label: int, patient: int, place: int, die: int) -> Film:
     if label:
-        kind = "bacteria" if die < 60 else "virus"  # about Kaggle's proportion
+        kind = "bacteria" if die < 60 else "virus"  # approximately as in Kaggle's dataset
         return Film(number, label, patient, f"person{patient}_{kind}_{number + 1}.jpeg", kind)
     prefix = "NORMAL2-" if die < 50 else ""
     return Film(number, label, patient, f"{prefix}IM-{patient:04d}-{place:04d}.jpeg", "")
 
 
 def assign_splits(films: list[Film], seed: int) -> dict[int, str]:
-    """Gives each patient to one split.
+    """Assigns each patient to one split.
 
     Args:
         films: of a plan.
-        seed: of the data set.
+        seed: of the dataset.
 
     Returns:
-        "train", "val" or "test" for every patient's number.
+        "train", "val" or "test" by number of the patient.
     """
     split_of = {film.patient: "train" for film in films}
     for label in range(len(CLASSES)):
@@ -110,7 +110,7 @@ def assign_splits(films: list[Film], seed: int) -> dict[int, str]:
 
 
 def _choose(order: list[int], counts: dict[int, int], wanted: int) -> set[int]:
-    """Patients, in turn, whose images still fit into `wanted`; at least one patient."""
+    """Patients, in order, whose images still fit into `wanted`; at least one patient."""
     chosen: set[int] = set()
     for patient in order:
         if counts[patient] <= wanted:

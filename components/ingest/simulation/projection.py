@@ -1,7 +1,7 @@
-"""The X-ray projection of a simulated patient: adds up how strongly each organ stops the rays.
+"""The X-ray projection of a simulated patient: the sum of the attenuation of all organs.
 
-Attenuation is the exponent of the law of Beer and Lambert, without unit. The shapes are formulas over chest
-coordinates, and thin lines drawn by Pillow, so that one code renders films of every size, many a second.
+Attenuation is the dimensionless exponent of the Beer-Lambert law. Shapes are formulas in chest coordinates and thin
+lines drawn by Pillow, so that films of all sizes are rendered by the same code, many per second.
 """
 
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from components.ingest.simulation.anatomy import TABLE_BOTTOM, TABLE_ROWS, TABLE
 from components.ingest.simulation.view import Layer, View
 
 BODY = 2.3
-"""Attenuation of the whole depth of the trunk, were it all soft tissue."""
+"""Attenuation of the whole depth of the trunk if it were soft tissue only."""
 AIR = 0.8
-"""Share of `BODY` that well-aerated lung takes away where it is deepest."""
+"""Fraction of `BODY` by which well-aerated lung of maximal depth reduces the attenuation."""
 RIB, SPINE = 0.42, 0.42
-"""Attenuation of the bones, beyond the soft tissue in their place."""
+"""Attenuation of bones in addition to soft tissue."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """What changes between two films of one patient.
+    """Properties that differ between films of one patient.
 
     Attributes:
-        turn: rotation about the long axis, -1 to 1; front and back of the chest part sideways.
+        turn: rotation about the long axis, -1 to 1; it shifts front and back of the chest in opposite directions.
         inspiration: depth of the breath, 0 (expiration) to 1 (deep).
         arms: 0 (beside the body) to 1 (raised beside the head).
-        aeration: how dark the lungs are, about 1.
+        aeration: relative amount of air in the lungs, about 1.
     """
 
     turn: float
@@ -50,22 +50,22 @@ class Chest:
 
 
 def render_chest(anatomy: Anatomy, view: View, pose: Pose, disease: np.ndarray | None = None) -> Chest:
-    """Adds up what the rays pass on their way through the patient.
+    """Computes the attenuation of the rays by the patient.
 
     Args:
         anatomy: the patient.
-        view: where the film lies.
-        pose: how the patient stands.
-        disease: float32 (`MAP_CELLS`, `MAP_CELLS`) from `draw_disease`, the share of air that fluid has replaced;
+        view: position of the film.
+        pose: position and breath of the patient.
+        disease: float32 (`MAP_CELLS`, `MAP_CELLS`) from `draw_disease`, the fraction of air replaced by fluid;
             None for a healthy patient.
 
     Returns:
-        Attenuation without scatter or noise, and the healthy lungs' air.
+        Attenuation without scatter and noise, and air in the healthy lungs.
     """
     x, y = view.grid()
     row = _rows(y)
     body, cage, middle = (anatomy.tables[name][row] for name in ("body", "cage", "middle"))
-    # A turn moves the back one way and the front the other, and leaves the sides where they are.
+    # A rotation shifts back and front in opposite directions, but not the sides.
     turned = pose.turn * np.clip(1 - (x / cage) ** 2, 0, 1)
     back, front = x + 0.07 * turned, x - 0.05 * turned
     air = _air(anatomy, pose, (cage, middle), x, y, front)
@@ -82,7 +82,7 @@ def render_chest(anatomy: Anatomy, view: View, pose: Pose, disease: np.ndarray |
 
 
 def _soft_tissue(pose: Pose, body: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Depth of the trunk, neck and arms; 1 in the middle of the trunk."""
+    """Depth of trunk, neck and arms; 1 in the middle of the trunk."""
     across = (x / body) ** 2
     depth = np.sqrt(np.clip(1 - across * across, 0, 1)) * (0.92 + 0.1 * np.clip(y - 0.6, 0, 1))
     for side in (-1, 1):
@@ -99,7 +99,7 @@ def _arm(pose: Pose, side: int) -> tuple[tuple[float, float], tuple[float, float
 def _capsule(
     x: np.ndarray, y: np.ndarray, start: tuple[float, float], end: tuple[float, float], radius: float
 ) -> np.ndarray:
-    """Depth of a round rod, 1 along its axis."""
+    """Depth of a cylinder with round ends, 1 along its axis."""
     dx, dy = np.float32(end[0] - start[0]), np.float32(end[1] - start[1])
     px, py = x - np.float32(start[0]), y - np.float32(start[1])
     along = np.clip((px * dx + py * dy) / (dx * dx + dy * dy), 0, 1)
@@ -109,7 +109,7 @@ def _capsule(
 
 
 def _rows(y: np.ndarray) -> np.ndarray:
-    """Where in a table `y` is."""
+    """Row of a table for each `y`."""
     row = ((y - TABLE_TOP) * ((TABLE_ROWS - 1) / (TABLE_BOTTOM - TABLE_TOP))).astype(np.int64)
     return np.clip(row, 0, TABLE_ROWS - 1, out=row)
 
@@ -117,13 +117,13 @@ def _rows(y: np.ndarray) -> np.ndarray:
 def _air(
     a: Anatomy, pose: Pose, bounds: tuple[np.ndarray, np.ndarray], x: np.ndarray, y: np.ndarray, front: np.ndarray
 ) -> np.ndarray:
-    """Depth of air in the lungs, 0 to 1: the rib cage less mediastinum, heart and what bulges up from the abdomen."""
+    """Depth of air in the lungs, 0 to 1: the rib cage without mediastinum, heart and abdomen."""
     cage, middle = bounds
     distance = np.abs(x)
     outer = np.clip((cage - 0.03 - distance) * 5, 0, 1)
     inner = np.clip((distance - middle) * 8, 0, 1)
     floor = np.clip((_diaphragm(a, pose, x) - y) * 9, 0, 1)
-    # Some lung lies behind the heart, so the air never quite vanishes there.
+    # Some lung lies behind the heart, so there is some air everywhere.
     return np.sqrt(outer * inner * floor) * (1 - 0.88 * _heart(a, pose, front, y))
 
 
@@ -133,7 +133,7 @@ def _dome(a: Anatomy, pose: Pose) -> float:
 
 
 def _diaphragm(a: Anatomy, pose: Pose, x: np.ndarray) -> np.ndarray:
-    """Height (y) of the diaphragm: a dome a side, lowest at the chest wall."""
+    """Height (y) of the diaphragm: one dome per side, lowest at the chest wall."""
     offset = np.abs(x) - np.float32(0.45)
     bend = np.where(offset > 0, np.float32(0.75), np.float32(0.3))
     level = np.where(x > 0, np.float32(_dome(a, pose) + a.left_dome), np.float32(_dome(a, pose)))
@@ -141,7 +141,7 @@ def _diaphragm(a: Anatomy, pose: Pose, x: np.ndarray) -> np.ndarray:
 
 
 def _heart(a: Anatomy, pose: Pose, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Depth of heart and great vessels, 0 to 1; the heart rests on the diaphragm and widens as it rises."""
+    """Depth of heart and great vessels, 0 to 1; the heart lies on the diaphragm and widens when that rises."""
     row = _rows(y * (a.height / _dome(a, pose)))
     right, left = a.tables["right"][row], a.tables["left"][row]
     off = (2 * x - left + right) / ((1.1 - 0.1 * pose.inspiration) * (left + right))
@@ -158,16 +158,16 @@ def _stomach(a: Anatomy, pose: Pose, x: np.ndarray, y: np.ndarray) -> np.ndarray
 
 
 def _ribs(a: Anatomy, cage: np.ndarray, back: np.ndarray, front: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Ribs as rings about an elliptic chest, which fall from the spine to the side, and further to the front."""
+    """Ribs as rings around an elliptic chest, descending from the spine to the side and further to the front."""
     cage = cage + np.float32(0.03)
     u = np.minimum(np.abs(back) / cage, 1)
     cos = np.sqrt(1 - u * u)
     behind = _rib_pattern(a, y - a.rib_slope * (1 - cos) + 0.05 * u, u, cos, a.rib_slope, 1.0)
-    behind *= np.clip((cage - np.abs(back)) * 40, 0, 1) * (np.abs(back) > 0.1)  # a rib begins beside its vertebra
+    behind *= np.clip((cage - np.abs(back)) * 40, 0, 1) * (np.abs(back) > 0.1)  # a rib begins next to its vertebra
     u = np.minimum(np.abs(front) / cage, 1)
     cos = np.sqrt(1 - u * u)
     before = _rib_pattern(a, y - a.rib_slope - a.rib_front * cos, u, cos, a.rib_front, 1.25)
-    # Towards the breastbone ribs turn into cartilage, which hardly shows.
+    # Towards the breastbone, ribs become cartilage, which is hardly visible.
     before *= np.clip((u - 0.45) * 6, 0, 1) * np.clip((cage - np.abs(front)) * 40, 0, 1)
     return RIB * (behind + 0.6 * before)
 
@@ -181,7 +181,7 @@ def _rib_pattern(
     steep = cos / np.sqrt(cos * cos + slope * slope * u * u + np.float32(1e-4))
     q = ((phase - number - np.float32(0.5)) * (a.rib_spacing / (thick * a.rib_radius)) * (0.25 + 0.75 * steep)) ** 2
     tube = np.sqrt(np.clip(1 - q, 0, 1)) - 0.45 * np.sqrt(np.clip(0.6 - q, 0, 1))
-    present = (number >= 0) & (number < 11)  # the twelfth rib hardly shows
+    present = (number >= 0) & (number < 11)  # the twelfth rib is hardly visible
     side = u * u
     side *= side
     return tube * present * (1 + 1.2 * side * side)
@@ -205,7 +205,7 @@ def _vessels(a: Anatomy, view: View) -> np.ndarray:
 
 
 def _airways(a: Anatomy, view: View) -> np.ndarray:
-    """Air in the trachea and the main bronchi; it takes attenuation away."""
+    """Reduction of attenuation by air in the trachea and the main bronchi."""
     layer = Layer(view)
     fork = 0.36 * a.height
     bronchi = np.array([[[0.01, fork], [-0.2, fork + 0.17]], [[0.01, fork], [0.24, fork + 0.14]]])

@@ -10,21 +10,21 @@ from PIL import Image, ImageDraw, ImageFilter
 from components.ingest.simulation.anatomy import MAP_CELLS, MAP_LEFT, MAP_TOP, MAP_UNITS
 
 MIN_BLUR = 0.5
-"""Pixels; a layer's edges are already this soft, because it is drawn larger than it is shown."""
+"""Pixels; a layer is already blurred this much, because it is drawn at twice its size."""
 MIN_JOINT = 5
-"""Pixels; in thinner lines nobody sees the notch at a bend, and rounding it costs time."""
+"""Pixels; joints of thinner lines are not rounded, which would be invisible but slow."""
 
 
 @dataclass(frozen=True)
 class View:
-    """How a film lies over the chest.
+    """Position of a film relative to the chest.
 
     Attributes:
         width: of the film, px.
         height: of the film, px.
-        scale: pixels a unit.
-        angle: by which the patient is tilted, radians.
-        centre: the chest coordinates (x, y) at the film's middle.
+        scale: pixels per unit.
+        angle: tilt of the patient, radians.
+        centre: chest coordinates (x, y) of the centre of the film.
     """
 
     width: int
@@ -34,7 +34,7 @@ class View:
     centre: tuple[float, float]
 
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
-        """Chest coordinates x and y of every pixel, two float32 (height, width)."""
+        """Chest coordinates x and y of every pixel, each float32 (height, width)."""
         across = (np.arange(self.width, dtype=np.float32) - self.width / 2 + 0.5) / self.scale
         down = (np.arange(self.height, dtype=np.float32) - self.height / 2 + 0.5)[:, None] / self.scale
         cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
@@ -54,7 +54,7 @@ class View:
         return turn, np.array([self.width, self.height]) / 2 - np.array(self.centre) @ turn
 
     def sample(self, chest_map: np.ndarray) -> np.ndarray:
-        """Values of a map over the chest (`MAP_CELLS` squared) at every pixel, float32 (height, width)."""
+        """Values of a chest map (`MAP_CELLS`, `MAP_CELLS`) at every pixel, float32 (height, width)."""
         cells = MAP_CELLS / MAP_UNITS
         cos, sin = np.cos(self.angle) * cells / self.scale, np.sin(self.angle) * cells / self.scale
         left = (self.centre[0] - MAP_LEFT) * cells - (cos * self.width + sin * self.height) / 2
@@ -66,11 +66,11 @@ class View:
 
 
 class Layer:
-    """A layer of strokes and patches, drawn twice as large for smooth edges."""
+    """A layer of lines and polygons, drawn at twice its size for smooth edges."""
 
     FACTOR = 2
     FULL = 200
-    """Grey level that stands for 1."""
+    """Grey level that represents 1."""
 
     def __init__(self, view: View):
         self._view = view
@@ -80,7 +80,7 @@ class Layer:
     def strokes(
         self, paths: np.ndarray, widths: Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray
     ) -> None:
-        """Draws bent lines (N, points, 2)."""
+        """Draws polylines (N, points, 2)."""
         joint = "curve" if max(widths) * self._view.scale > MIN_JOINT else None
         points = self._view.pixels(paths, self.FACTOR).reshape(len(paths), -1).tolist()
         thick = np.rint(np.maximum(1, np.multiply(widths, self._view.scale * self.FACTOR))).astype(int).tolist()
@@ -89,7 +89,7 @@ class Layer:
             self._draw.line(path, fill=grey, width=width, joint=joint)
 
     def tubes(self, paths: np.ndarray, width: float, edge: float, middle: float) -> None:
-        """Draws bent lines (N, points, 2) of `width` units, as hollow as bones are."""
+        """Draws polylines (N, points, 2) of `width` units that are hollow like bones."""
         self.strokes(paths, [width] * len(paths), [edge] * len(paths))
         self.strokes(paths, [0.5 * width] * len(paths), [middle] * len(paths))
 
