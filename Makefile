@@ -45,6 +45,8 @@ fuzz: $(VENV)/ready
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck images/kind/kind.sh .ci/run
 
 yaml: $(VENV)/ready

@@ -40,4 +40,5 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    process.prepare()
     main()

@@ -36,6 +36,18 @@ CHANGES = ("gamma", "contrast", "shifted", "zoomed")
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, trains, prints."""
+    arguments = _parser().parse_args(words)
+    with console.plain_errors():
+        _check(arguments)
+        trainings = run(arguments)
+        summary = summarize(trainings)
+        result = {"benchmark": "pretraining", "trainings": trainings, "summary": summary}
+        if arguments.json:
+            measure.write_json(arguments.json, result | {"arguments": _settings(arguments)})
+    print(f"\n{tables(summary)}\n\n{measure.describe(measure.machine())}")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.pretraining",
         description="Trains on few labelled radiographs, with a backbone of bundled, random and ImageNet-like weights, "
@@ -68,15 +80,7 @@ def main(words: Sequence[str] | None = None) -> None:
     add("--image-size", type=int, default=96, help="height and width in px; default: %(default)s")
     add("--folder", type=Path, default=Path("build/pretraining-benchmark"), help="for data and intermediate results")
     add("--json", type=Path, help="file for the results")
-    arguments = parser.parse_args(words)
-    with console.plain_errors():
-        _check(arguments)
-        trainings = run(arguments)
-        summary = summarize(trainings)
-        result = {"benchmark": "pretraining", "trainings": trainings, "summary": summary}
-        if arguments.json:
-            measure.write_json(arguments.json, result | {"arguments": _settings(arguments)})
-    print(f"\n{tables(summary)}\n\n{measure.describe(measure.machine())}")
+    return parser
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -1,3 +1,3 @@
 """The steps of the benchmark, one package each, and `artifacts`: the data formats in which they exchange results."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

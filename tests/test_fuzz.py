@@ -61,6 +61,7 @@ def crash(number: int) -> str:
     return "read"
 
 
+@pytest.mark.slow
 def test_a_worker_that_crashes_or_hangs_is_a_finding_and_is_replaced():
     outcomes = list(fuzz.feed([], 0, range(4), seconds=1, work=_crashing))
     assert outcomes == [(0, "read"), (1, "crashed: exit code 9"), (2, "slow: more than 1 s"), (3, "read")]

@@ -1,6 +1,10 @@
-"""Runs `command.main`."""
+"""Runs the command: python -m pipelines.submit."""
 
+import sys
+
+from components import process
 from pipelines.submit.command import main
 
 if __name__ == "__main__":
-    main()
+    process.prepare()
+    sys.exit(main())

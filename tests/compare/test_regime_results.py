@@ -38,6 +38,7 @@ def test_several_seeds_give_means_and_every_single_value(write):
     for name in METRICS:
         values = [single["metrics"][name]["value"] for single in singles]
         assert regime["metrics"][name]["value"] == pytest.approx(np.mean(values))
+        assert regime["metrics"][name]["sd_seeds"] == pytest.approx(np.std(values, ddof=1))
         assert regime["per_seed"]["4"][name] == values[0]
     assert regime["confusion"]["tp"] == sum(single["confusion"]["tp"] for single in singles)
     assert regime["cost"]["train_seconds"] == 13.0
@@ -179,3 +180,16 @@ def test_matthews_correlation_has_an_interval_between_its_own_bounds(write):
     entry = built(write, [wrong])["regimes"]["custom_cnn"]["metrics"]["mcc"]
     assert [entry["value"], entry["ci95"][0]] == pytest.approx([-1, -1])
     assert -1 < entry["ci95"][1] < -0.8
+
+
+def test_thresholds_and_calibration_of_several_seeds_are_means(write):
+    given = inputs.load([write.evaluation("custom_cnn", seed=seed) for seed in (0, 1)], write.summary())
+    record = given.models[1].record
+    record["threshold"]["value"] = 0.7
+    record["operating_points"][1]["threshold"] = 0.8
+    record["calibration"] |= {"temperature": 2.0, "offset": -0.5}
+    found = results.build(given, "")["regimes"]["custom_cnn"]
+    assert found["threshold"]["value"] == pytest.approx(0.6)
+    assert [point["threshold"] for point in found["operating_points"]] == pytest.approx([0.5, 0.7])
+    assert found["calibration"]["temperature"] == pytest.approx(1.7)
+    assert found["calibration"]["offset"] == pytest.approx(-0.1)

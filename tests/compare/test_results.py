@@ -157,3 +157,11 @@ def test_intervals_of_the_same_predictions_are_always_the_same(compared):
     }
     pair = next(pair for pair in compared.results["comparisons"] if pair["metric"] == "f1")
     assert pair["p_value"] == pytest.approx(0.03002649432076427, rel=1e-9)
+
+
+def test_a_run_lasts_from_its_first_step_to_its_last(write):
+    given = inputs.load(write.evaluations(["custom_cnn"]), write.summary())
+    given.models[0].record["made_by"] |= {"started": "2026-02-01T00:00:00Z", "finished": "2026-02-02T00:00:00Z"}
+    given.dataset.info["made_by"] |= {"started": "2026-01-01T00:00:00Z", "finished": "2026-01-02T00:00:00Z"}
+    run = results.build(given, "")["run"]
+    assert (run["started"], run["finished"]) == ("2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z")

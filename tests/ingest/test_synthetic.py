@@ -147,6 +147,7 @@ def test_spread_and_percentiles_of_intensity_do_not_tell_the_class(dataset):
     assert max(dataset.auc(column) for column in percentiles.T) < 0.70
 
 
+@pytest.mark.slow
 def test_a_linear_model_on_thumbnails_sees_some_of_the_class_but_not_all(dataset):
     thumbnails, test = dataset.thumbnails(), dataset.splits == "test"
     areas = []

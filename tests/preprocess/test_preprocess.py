@@ -191,7 +191,7 @@ def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_
     assert lines[-1] == f"{counts} images of 32 px, 1 could not be decoded"
 
 
-@pytest.mark.parametrize(("size", "seed"), [(1024, 0), (32, 999_999_999)])
+@pytest.mark.parametrize(("size", "seed"), [pytest.param(1024, 0, marks=pytest.mark.slow), (32, 999_999_999)])
 def test_size_and_seed_may_be_at_their_limits(made, tmp_path, size, seed):
     shown = min(size, 192)  # the examples stay small, whatever the images
     preprocess(

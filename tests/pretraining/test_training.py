@@ -41,6 +41,7 @@ def weights(folder):
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.slow
 def test_a_training_that_was_interrupted_gives_the_weights_of_one_that_was_not(pictures, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()

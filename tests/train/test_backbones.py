@@ -41,8 +41,9 @@ def test_weights_that_cannot_be_used_are_named_with_a_remedy(tmp_path):
         backbones.build_backbone("MobileNetV2", "none", 16)
 
 
-def test_the_bundled_weights_are_those_of_a_mobilenet_of_half_the_width():
-    built = backbones.build_backbone("MobileNetV2", "bundled", SIZE)
+@pytest.mark.parametrize("name", ["MobileNetV2-0.5", pytest.param("MobileNetV2", marks=pytest.mark.slow)])
+def test_the_bundled_weights_are_those_of_a_mobilenet_of_half_the_width(name):
+    built = backbones.build_backbone(name, "bundled", SIZE)
     assert (built.name, built.weights) == ("MobileNetV2-0.5", "bundled")
     reference = keras.applications.MobileNetV2(alpha=0.5, weights=None, include_top=False, input_shape=(SIZE, SIZE, 3))
     assert [weight.shape for weight in built.model.weights] == [weight.shape for weight in reference.weights]

@@ -114,6 +114,7 @@ def test_the_best_epoch_is_the_one_that_is_saved(trained, prepared):
 
 
 @pytest.mark.usefixtures("small")
+@pytest.mark.slow
 def test_partial_fine_tuning_changes_the_last_layers_alone(prepared, tmp_path, monkeypatch):
     before, build = {}, train_module._build
 
@@ -165,13 +166,16 @@ def test_every_regime_learns_to_see_the_stripes(regime, prepared, tmp_path):
         assert roc_auc_score(labels, probabilities) > (0.9 if regime == "custom_cnn" else 0.75)
 
 
+@pytest.mark.slow
 def test_a_network_learns_to_see_the_stripes(prepared, tmp_path):
     train_one(prepared, tmp_path / "model", "custom_cnn", epochs=6, batch_size=8, patience=0)
     probabilities, labels = scores(tmp_path / "model", prepared)
     assert roc_auc_score(labels, probabilities) > 0.9
 
 
-@pytest.mark.parametrize(("learning_rate", "diverged"), [(0.999, True), (1e-3, False)])
+@pytest.mark.parametrize(
+    ("learning_rate", "diverged"), [(0.999, True), pytest.param(1e-3, False, marks=pytest.mark.slow)]
+)
 def test_a_training_that_diverged_is_named_with_the_remedy(prepared, tmp_path, capsys, learning_rate, diverged):
     training = train_one(prepared, tmp_path / "m", "custom_cnn", epochs=4, learning_rate=learning_rate)
     assert training["diverged"] is diverged
@@ -180,6 +184,7 @@ def test_a_training_that_diverged_is_named_with_the_remedy(prepared, tmp_path, c
     ) is diverged
 
 
+@pytest.mark.slow
 def test_training_stops_when_validation_no_longer_improves(tmp_path):
     """Labels that mean nothing: validation cannot improve for long."""
     folder = write_prepared(tmp_path / "noise")

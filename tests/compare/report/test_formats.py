@@ -55,7 +55,7 @@ def test_prices_have_two_decimals_and_small_ones_two_digits():
 
 
 def test_p_values_are_never_written_as_zero():
-    assert [formats.probability(p) for p in (0.0005, 0.012)] == ["<0.001", "0.012"]
+    assert [formats.probability(p) for p in (0.0009, 0.001, 0.012)] == ["<0.001", "0.001", "0.012"]
 
 
 def test_no_line_break_separates_a_number_from_its_unit():

@@ -1,5 +1,9 @@
 """Cautions that apply to a run."""
 
+import numpy as np
+import pandas as pd
+import pytest
+
 from components.compare import inputs, results
 from components.compare.report.notes import notes
 from tests.compare.conftest import render
@@ -39,3 +43,18 @@ def test_notes_name_a_training_that_diverged_and_the_remedy(write):
 def test_notes_are_silent_where_there_is_nothing_to_warn_of(write):
     given = inputs.load(write.evaluations(["custom_cnn"]), write.summary(patient_unknown=0))
     assert [note.split(":")[0] for note in notes(results.build(given, ""), given)] == ["Each regime was trained once"]
+
+
+@pytest.mark.parametrize(("patients", "warned"), [(49, True), (50, False)])
+def test_fewer_than_fifty_patients_in_a_class_are_few(write, patients, warned):
+    index = pd.DataFrame({"split": "test", "image": [f"{n}.png" for n in range(120)], "patient_seen": 0, "subtype": ""})
+    index["label"] = (np.arange(120) >= patients).astype(int)
+    index["patient"] = np.arange(120).astype(str)
+    given = inputs.load([write.evaluation("custom_cnn", index=index)], write.summary())
+    text = " ".join(notes(results.build(given, ""), given))
+    assert ("has only 49 test patients" in text) == warned
+
+
+def test_scores_that_are_close_but_differ_are_not_equal(write):
+    given = inputs.load([write.evaluation("custom_cnn", scores=[0.5, 0.500001] * 150)], write.summary())
+    assert "same score" not in " ".join(notes(results.build(given, ""), given))

@@ -228,6 +228,7 @@ def test_a_hostile_run_id_stays_text(write):
             "one hospital in Guangzhou (Kermany",
         ),
         ("kaggle", "the dataset nih-chest-xrays/data of Kaggle", "Nothing is known about these images except"),
+        ("directory", "a copy of paultimothymooney/chest-xray-pneumonia here", "Nothing is known about these images"),
         ("directory", "the folder chest_xray", "Nothing is known about these images except"),
     ],
 )

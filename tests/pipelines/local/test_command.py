@@ -86,7 +86,10 @@ def test_the_examples_in_the_help_are_valid_commands(capsys):
 
 @pytest.mark.parametrize(
     ("classes", "count", "message"),
-    [(("NORMAL",), 6, "contains no images of the class PNEUMONIA"), ((), 0, "contains no images in NORMAL and")],
+    [
+        (("NORMAL",), 6, "contains no images of the class PNEUMONIA"),
+        ((), 0, "contains no images in NORMAL and PNEUMONIA"),
+    ],
 )
 def test_a_mistake_that_a_step_finds_is_one_sentence_and_leaves_no_result(tmp_path, classes, count, message):
     images = write_images(tmp_path / "images", classes, count) if classes else tmp_path / "images"

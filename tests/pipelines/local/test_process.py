@@ -13,6 +13,7 @@ import pytest
 from tests.pipelines.local.helpers import PROJECT, run, write_images
 
 
+@pytest.mark.slow
 def test_nothing_is_left_among_temporary_files(tmp_path):
     images, temporary = write_images(tmp_path / "images", ("NORMAL",)), tmp_path / "temporary"
     temporary.mkdir()

@@ -1,6 +1,7 @@
 """The command line: mistakes, dry runs, and help whose examples are valid."""
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from components import process
 from pipelines.submit import command
 from tests.pipelines.submit.helpers import MONDAY
 
@@ -115,3 +117,11 @@ def test_the_exit_codes_are_in_the_help_of_the_commands_that_have_them(capsys):
         with pytest.raises(SystemExit, match="0"):
             command.main(words)
         assert command.EXIT_CODES in capsys.readouterr().out
+
+
+def test_a_run_that_failed_is_the_exit_code_of_the_process(monkeypatch):
+    monkeypatch.setattr(command, "main", lambda: 3)
+    monkeypatch.setattr(process, "prepare", lambda: None)
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("pipelines.submit", run_name="__main__")
+    assert stopped.value.code == 3

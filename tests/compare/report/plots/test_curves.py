@@ -6,7 +6,7 @@ from components.compare import inputs, results
 from components.compare.report.plots.curves import confusion, roc_and_pr
 
 
-@pytest.mark.parametrize(("regime", "zoomed"), [("full_fine_tuning", True), ("custom_cnn", False)])
+@pytest.mark.parametrize(("regime", "zoomed"), [("custom_cnn", True), ("full_fine_tuning", False)])
 def test_curves_of_good_models_are_shown_enlarged(write, regime, zoomed):
     scores = None if zoomed else write.index()["label"] * 0.5 + 0.3 * (write.index()["patient"].astype(int) % 3)
     given = inputs.load([write.evaluation(regime, scores=scores)], write.summary())
