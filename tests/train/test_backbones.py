@@ -55,6 +55,7 @@ def test_the_bundled_weights_are_those_of_a_mobilenet_of_half_the_width(name):
 
 def test_bundled_features_of_an_image_are_finite_and_differ_between_images():
     built = backbones.build_backbone("MobileNetV2-0.5", "bundled", 96)
+    assert (built.name, built.weights) == ("MobileNetV2-0.5", "bundled")
     images = np.random.default_rng(2).uniform(0, 255, (2, 96, 96, 1)).astype(np.float32)
     images[1, ::4] = 0
     features = np.asarray(built.model(networks.backbone_front(built)(images), training=False)).mean(axis=(1, 2))
