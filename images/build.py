@@ -94,7 +94,7 @@ def images(gpu: bool) -> tuple[Image, Image]:
 
 
 def reference(image: Image, registry: str = "", tag: str = "") -> str:
-    """The full name of an image, for example "ghcr.io/me/pneumonia-benchmark-data:0.1.0-5f0c62b1a9d3".
+    """The full name of an image, for example "ghcr.io/me/pneumonia-benchmark-data:0.2.0-5f0c62b1a9d3".
 
     Args:
         image: the image.
