@@ -16,9 +16,10 @@ from components.ingest.layout import Found, find_images
 
 _PREPROCESS = """
 import sys, time
+from components.parameters import PreprocessParameters
 from components.preprocess.preprocess import preprocess
 begun = time.perf_counter()
-preprocess(*sys.argv[1:4], image_size=int(sys.argv[4]))
+preprocess(*sys.argv[1:4], PreprocessParameters(image_size=int(sys.argv[4])))
 print(time.perf_counter() - begun)
 """
 _PILLOW = """

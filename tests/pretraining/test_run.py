@@ -96,7 +96,7 @@ def test_the_whole_way_on_a_small_scale_and_again_when_said_again(tmp_path):
     first = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "epoch 2 of 2: loss" in first.stdout
     assert "2 epochs in 0 minutes" in first.stdout
-    assert "on the pictures held out (chance: 0.333)" in first.stdout
+    assert "on held-out pictures (chance: 0.333)" in first.stdout
     with np.load(tmp_path / "weights.npz") as stored:
         before = {name: stored[name] for name in stored.files}
     assert "Conv1/kernel" in before
