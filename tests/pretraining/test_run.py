@@ -101,7 +101,7 @@ def test_the_whole_way_on_a_small_scale_and_again_when_said_again(tmp_path):
         before = {name: stored[name] for name in stored.files}
     assert "Conv1/kernel" in before
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "goes on after epoch 2" in again.stdout
+    assert "resuming after epoch 2" in again.stdout
     with np.load(tmp_path / "weights.npz") as stored:
         assert all(np.array_equal(stored[name], before[name]) for name in before)
     report = json.loads((tmp_path / "report.json").read_text())
