@@ -20,6 +20,11 @@ class UserError(Exception):
     """An error that the user can fix; the message is one sentence that names the cause and the remedy."""
 
 
+def printable(text: object) -> str:
+    """A name or path as one line of plain text: it may contain line breaks and terminal control sequences."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))
+
+
 def plain(text: str) -> str:
     """The text with bytes that are not UTF-8 as escape sequences."""
     return text.encode("utf-8", "backslashreplace").decode()

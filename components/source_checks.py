@@ -5,7 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 from components.artifacts.names import SOURCE_URLS, SOURCES
-from components.console import UserError
+from components.console import UserError, printable
 
 TOKEN_VARIABLE = "PNEUMONIA_BENCHMARK_TOKEN"  # noqa: S105 (a name)
 HTTP_VARIABLE = "PNEUMONIA_BENCHMARK_ALLOW_HTTP"
@@ -60,8 +60,7 @@ def check_bucket(url: str) -> re.Match[str]:
     """
     found = BUCKET_URL.fullmatch(url)
     if not found:
-        shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in url)
-        raise UserError(f"{shown} names no bucket: write gs://bucket/prefix or s3://bucket/prefix")
+        raise UserError(f"{printable(url)} names no bucket: write gs://bucket/prefix or s3://bucket/prefix")
     return found
 
 

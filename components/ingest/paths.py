@@ -3,6 +3,8 @@
 import re
 from pathlib import PurePosixPath
 
+from components import console
+
 SYSTEM_NAMES = {
     *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$recycle.bin", "recycler", "found.000"),
     *("system volume information", "__macosx", "icon\r", "network trash folder", "temporary items", "lost+found"),
@@ -44,8 +46,7 @@ def safe_path(name: str) -> PurePosixPath:
 
 def printable(name: str) -> str:
     """A name for messages: one line, at most 100 characters, with special characters escaped."""
-    shown = name.encode("utf-8", "backslashreplace").decode()
-    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown)
+    shown = console.printable(name)
     return shown if len(shown) <= 100 else f"{shown[:60]}...{shown[-37:]}"
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from components.console import UserError
-from pipelines.predict.messages import printable
+from components.console import UserError, printable
 
 if TYPE_CHECKING:
     import keras

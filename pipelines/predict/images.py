@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from components.console import UserError
+from components.console import UserError, printable
 from components.imaging import decoding, formats
-from pipelines.predict.messages import note, printable
+from pipelines.predict.messages import note
 
 
 def find(places: Sequence[Path]) -> list[Path]:

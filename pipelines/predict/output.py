@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.predict.messages import printable
+from components.console import printable
 from pipelines.predict.selection import SelectedModel
 
 

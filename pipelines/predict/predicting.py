@@ -11,10 +11,11 @@ import numpy as np
 
 from components import console
 from components.artifacts import files
+from components.console import printable
 from components.inference.scoring import BATCH_SIZE, score
 from pipelines.predict import images
 from pipelines.predict.explaining import Explainer
-from pipelines.predict.messages import note, printable
+from pipelines.predict.messages import note
 
 if TYPE_CHECKING:
     import keras

@@ -1,5 +1,6 @@
 """What the container runner asks of Docker, against a server that answers as Docker's does."""
 
+import contextlib
 import json
 import os
 import threading
@@ -12,33 +13,46 @@ from components.console import UserError
 from pipelines.local import command, containers
 
 
+class Answers(BaseHTTPRequestHandler):
+    """Answers with JSON, as Docker does."""
+
+    def answer(self, status, content):
+        body = b"" if content is None else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def answering(answers, monkeypatch):
+    """Makes a server with these answers the Docker of this process."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+    yield
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture
 def docker(monkeypatch):
     """A Docker that has the image "there:1" and no other; gives the paths that were requested."""
     requested = []
 
-    class Answers(BaseHTTPRequestHandler):
+    class Images(Answers):
         def do_GET(self):
             path = self.path.partition("?")[0]
             requested.append(path)
             found = not path.endswith("/json") or "/there:1/" in path
-            answer = {"Id": "1", "ApiVersion": "1.44", "message": "no such image"}
-            body = b"OK" if path.endswith("/_ping") else json.dumps(answer).encode()
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(200 if found else 404, {"Id": "1", "ApiVersion": "1.44", "message": "no such image"})
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
-    yield requested
-    server.shutdown()
-    server.server_close()
+    with answering(Images, monkeypatch):
+        yield requested
 
 
 def test_every_image_is_looked_up(docker):
@@ -54,7 +68,7 @@ def running(monkeypatch):
     """
     requests = []
 
-    class Answers(BaseHTTPRequestHandler):
+    class Containers(Answers):
         def do_GET(self):
             path, _, query = self.path.partition("?")
             requests.append(("GET", path.rpartition("/")[2], parse_qs(query)))
@@ -68,23 +82,8 @@ def running(monkeypatch):
             requests.append(("POST", *self.path.partition("?")[0].split("/")[-2:]))
             self.answer(*((409, {"message": "is not running"}) if "/first/" in self.path else (204, None)))
 
-        def answer(self, status, content):
-            body = b"" if content is None else json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
-    yield requests
-    server.shutdown()
-    server.server_close()
+    with answering(Containers, monkeypatch):
+        yield requests
 
 
 def test_the_containers_of_a_run_are_ended_also_where_one_has_ended_by_itself(running):
