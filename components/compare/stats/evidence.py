@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from components import roc_auc
 from components.artifacts.evaluation import METRICS
 from components.artifacts.regime_result import CALIBRATION_METRICS, POINT_METRICS, SUBGROUP_METRICS
-from components.compare.stats import delong, resampling
+from components.compare.stats import resampling
 from components.compare.stats.uncertainty import Estimate
 
 BOUNDS = {"mcc": (-1.0, 1.0)}
@@ -76,7 +77,7 @@ def gather(
     scores = np.stack([model.scores for model in models])
     for part, rows in {"": everything, **parts}.items():
         if set(labels[rows]) == {0, 1}:
-            areas, spread = delong.roc_auc_covariance(labels[rows], patients[rows], scores[:, rows])
+            areas, spread = roc_auc.covariance_of_areas(labels[rows], patients[rows], scores[:, rows])
             estimates[f"{part}/roc_auc" if part else "roc_auc"] = Estimate(areas, spread, freedom[part])
     return estimates
 

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from components import roc_auc
 from components.artifacts.evaluation import METRICS
-from components.compare.stats import comparisons, delong, evidence, resampling, uncertainty
+from components.compare.stats import comparisons, evidence, resampling, uncertainty
 from components.compare.stats.evidence import Scored
 from components.compare.stats.uncertainty import UncertainValue
 
@@ -28,7 +29,7 @@ def compare(patients, seeds):
 
 def test_regimes_with_one_seed_are_compared_by_delong_mcnemar_and_bootstrap():
     figures, pairs = compare(IMAGES, {"a": [0], "b": [2]})
-    areas, covariance = delong.roc_auc_covariance(LABELS, IMAGES, np.stack([MODELS[0].scores, MODELS[2].scores]))
+    areas, covariance = roc_auc.covariance_of_areas(LABELS, IMAGES, np.stack([MODELS[0].scores, MODELS[2].scores]))
     error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     assert pairs["roc_auc"]["difference"] == pytest.approx(
         roc_auc_score(LABELS, MODELS[0].scores) - roc_auc_score(LABELS, MODELS[2].scores)

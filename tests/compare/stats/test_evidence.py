@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from components import roc_auc
 from components.artifacts.evaluation import METRICS
-from components.compare.stats import delong, evidence, resampling
+from components.compare.stats import evidence, resampling
 from components.compare.stats.evidence import Scored
 
 RANDOM = np.random.default_rng(8)
@@ -20,7 +21,7 @@ MODELS = [
 def test_bootstrap_and_delong_agree_on_how_roc_auc_varies():
     measure = [lambda weights, m=model: resampling.weighted_metrics(LABELS, m.scores, 0.5, weights) for model in MODELS]
     samples = resampling.bootstrap(LABELS, PATIENTS, measure)[:, :, METRICS.index("roc_auc")]
-    areas, covariance = delong.roc_auc_covariance(LABELS, PATIENTS, np.stack([model.scores for model in MODELS]))
+    areas, covariance = roc_auc.covariance_of_areas(LABELS, PATIENTS, np.stack([model.scores for model in MODELS]))
     assert np.sqrt(np.diag(np.cov(samples))) == pytest.approx(np.sqrt(np.diag(covariance)), rel=0.06)
     assert np.corrcoef(samples) == pytest.approx(covariance / np.sqrt(np.outer(*[np.diag(covariance)] * 2)), abs=0.08)
     assert areas == pytest.approx(samples.mean(axis=1), abs=0.005)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 
-def roc_auc_covariance(labels: np.ndarray, patients: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def covariance_of_areas(labels: np.ndarray, patients: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Areas under the ROC curve and their covariance matrix, for several images per patient.
 
     DeLong, DeLong and Clarke-Pearson 1988 (doi:10.2307/2531595) in the clustered form of Obuchowski 1997

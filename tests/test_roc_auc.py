@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from components.compare.stats.delong import roc_auc_covariance
+from components.roc_auc import covariance_of_areas
 
 # DeLong, DeLong and Clarke-Pearson 1988, ovarian cancer: albumin, total protein, K-G score, benefit from surgery. The
 # 43 complete records and the results below are published with the example of SAS/STAT's LOGISTIC procedure.
@@ -20,7 +20,7 @@ OVARIAN = """
 
 def test_areas_errors_and_tests_are_those_published_for_delongs_own_data():
     albumin, protein, kg, benefit = np.array(OVARIAN.split(), float).reshape(-1, 4).T
-    areas, covariance = roc_auc_covariance(benefit, np.arange(43), np.stack([albumin, protein, 10 - kg]))
+    areas, covariance = covariance_of_areas(benefit, np.arange(43), np.stack([albumin, protein, 10 - kg]))
     assert areas == pytest.approx([0.7366, 0.6478, 0.7258], abs=5e-5)
     assert np.sqrt(np.diag(covariance)) == pytest.approx([0.0927, 0.1000, 0.1028], abs=5e-5)
     published = {0: (0.0108, 0.0953, 0.9102), 1: (-0.0780, 0.1046, 0.4561)}
@@ -79,7 +79,7 @@ def test_several_images_per_patient_agree_with_the_definition_pair_by_pair(image
     patients = random.integers(20, size=70)
     labels = random.integers(2, size=70) if images_of_both_classes else patients % 2
     scores = np.round(random.normal(size=(3, 70)) + 0.8 * labels + 0.5 * patients / 20, 1)
-    areas, covariance = roc_auc_covariance(labels, patients, scores)
+    areas, covariance = covariance_of_areas(labels, patients, scores)
     expected_areas, expected = direct(labels, patients, scores)
     assert areas == pytest.approx(expected_areas)
     assert covariance == pytest.approx(expected)
@@ -90,29 +90,29 @@ def test_copies_of_images_do_not_change_the_standard_error_if_they_are_of_one_pa
     random = np.random.default_rng(2)
     labels = np.repeat([0, 1], 40)
     scores = (random.normal(size=80) + labels)[None]
-    once = roc_auc_covariance(labels, np.arange(80), scores)[1]
-    thrice = roc_auc_covariance(np.tile(labels, 3), np.tile(np.arange(80), 3), np.tile(scores, 3))[1]
-    taken_as_new = roc_auc_covariance(np.tile(labels, 3), np.arange(240), np.tile(scores, 3))[1]
+    once = covariance_of_areas(labels, np.arange(80), scores)[1]
+    thrice = covariance_of_areas(np.tile(labels, 3), np.tile(np.arange(80), 3), np.tile(scores, 3))[1]
+    taken_as_new = covariance_of_areas(np.tile(labels, 3), np.arange(240), np.tile(scores, 3))[1]
     assert thrice == pytest.approx(once)
     assert taken_as_new == pytest.approx(once / 3, rel=0.05)
 
 
 def test_a_single_patient_per_class_gives_no_variation_instead_of_an_error():
-    areas, covariance = roc_auc_covariance(np.array([0, 1]), np.array(["a", "b"]), np.array([[0.1, 0.9]]))
+    areas, covariance = covariance_of_areas(np.array([0, 1]), np.array(["a", "b"]), np.array([[0.1, 0.9]]))
     assert (areas.tolist(), covariance.tolist()) == ([1.0], [[0.0]])
 
 
 def test_fifty_thousand_images_take_no_matrix_of_pairs():
     random = np.random.default_rng(0)
     labels = random.integers(2, size=50_000)
-    areas, covariance = roc_auc_covariance(labels, np.arange(50_000), random.normal(size=(2, 50_000)) + labels)
+    areas, covariance = covariance_of_areas(labels, np.arange(50_000), random.normal(size=(2, 50_000)) + labels)
     assert areas == pytest.approx([norm.cdf(np.sqrt(0.5))] * 2, abs=0.01)
     assert np.sqrt(covariance[0, 0]) == pytest.approx(0.0021, abs=2e-4)
 
 
 def test_two_patients_of_a_class_are_enough_to_see_them_vary():
     labels, patients = np.array([0, 0, 1, 1]), np.arange(4)
-    areas, covariance = roc_auc_covariance(labels, patients, np.array([[0.1, 0.6, 0.5, 0.9]]))
+    areas, covariance = covariance_of_areas(labels, patients, np.array([[0.1, 0.6, 0.5, 0.9]]))
     expected_areas, expected = direct(labels, patients, np.array([[0.1, 0.6, 0.5, 0.9]]))
     assert areas == pytest.approx(expected_areas)
     assert covariance == pytest.approx(expected)
