@@ -17,7 +17,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 WEIGHTS = PROJECT / "images" / "weights"
 _COMMON = (
     *(f"components/{name}.py" for name in ("__init__", "console", "images", "machine", "options", "parameters")),
-    *("components/process.py", "components/roc_auc.py", "components/source_checks.py", "components/step.py"),
+    *(
+        "components/planning.py",
+        "components/process.py",
+        "components/roc_auc.py",
+        "components/source_checks.py",
+        "components/step.py",
+    ),
+    "components/thresholds.py",
     "components/artifacts",
 )
 """Files and packages of the project that both images have."""

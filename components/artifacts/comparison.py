@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict, cast
 
 from components.artifacts import files
 from components.artifacts.dataset_summary import Counts
+from components.artifacts.differences import Difference, NonInferiority, TimeRatio
 from components.artifacts.evaluation import ExternalTestSet
 from components.artifacts.names import FLOOR
 from components.artifacts.raw_dataset import Source
@@ -20,27 +21,24 @@ FIRST_METRICS = ("roc_auc", "accuracy")
 external test set."""
 
 
-class Difference(TypedDict):
-    """The difference of two regimes (or of two runs of one regime) in a metric.
+class EnsembleResult(TypedDict):
+    """The seeds of a regime as one classifier, which averages their logits.
 
     Attributes:
-        a, b: the regimes.
-        metric: one of `evaluation.METRICS`.
-        difference: of a minus b.
-        ci95: lower and upper end of its 95% interval.
-        p_value: two-sided, of "no difference".
-        p_value_holm: corrected for the number of pairs compared in this metric (Holm 1979).
-        test: that gave the p-value.
+        seeds: how many.
+        threshold: chosen on validation for the ensemble, by the rule of the single models.
+        metrics: {one of `evaluation.METRICS`: metric}.
+        train_seconds: of all seeds together.
+        inference_ms_per_image: of all seeds together (milliseconds).
+        model_mb: size of all saved models (1e6 bytes).
     """
 
-    a: str
-    b: str
-    metric: str
-    difference: float
-    ci95: list[float]
-    p_value: float
-    p_value_holm: float
-    test: str
+    seeds: int
+    threshold: float
+    metrics: dict[str, Metric]
+    train_seconds: float
+    inference_ms_per_image: float
+    model_mb: float
 
 
 class BaselineResult(RegimeResult):
@@ -115,6 +113,9 @@ class Findings(TypedDict):
         comparisons: every two regimes in every metric, `FIRST_METRICS` first.
         floor, baseline: the baseline, twice; missing without one. "floor" is the older name and will go.
         external, external_test: the external test set, twice; missing without one. "external" will go.
+        noninferiority: which regimes are shown to be about as good as every other one.
+        training_times: every two regimes, and every regime and the baseline.
+        ensembles: {regime with several seeds: its seeds as one classifier}; missing without any.
         pareto: {cost: regimes that no other beats in both this cost and ROC AUC, cheapest first}.
     """
 
@@ -123,6 +124,9 @@ class Findings(TypedDict):
     backbone: Backbone
     regimes: dict[str, RegimeResult]
     comparisons: list[Difference]
+    noninferiority: NonInferiority
+    training_times: list[TimeRatio]
+    ensembles: NotRequired[dict[str, EnsembleResult]]
     floor: NotRequired[BaselineResult]
     baseline: NotRequired[BaselineResult]
     external: NotRequired[ExternalResult]
@@ -134,15 +138,16 @@ class Decision(TypedDict):
     """The regimes that were decided on.
 
     Attributes:
-        best: has the highest ROC AUC.
-        fastest_within_margin: the fastest to train of the regimes about as good as the best.
+        best: the regime with the highest ROC AUC on these test images.
+        fastest_within_margin: the fastest to train of the regimes and the baseline that are shown to be about as good
+            as every other one; None where none is.
         smallest_within_margin: of those the one with the fewest parameters.
         margin: how much ROC AUC may be lost to be about as good.
     """
 
     best: str
-    fastest_within_margin: str
-    smallest_within_margin: str
+    fastest_within_margin: str | None
+    smallest_within_margin: str | None
     margin: float
 
 

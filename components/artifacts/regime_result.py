@@ -7,7 +7,7 @@ from components.artifacts.evaluation import Confusion, Threshold
 POINT_METRICS = ("recall", "specificity", "precision", "accuracy")
 """Metrics of every further threshold."""
 
-CALIBRATION_METRICS = ("brier", "ece")
+CALIBRATION_METRICS = ("brier", "ece", "log_loss")
 """Metrics of the scores before and after calibration."""
 
 SUBGROUP_METRICS = ("recall", "specificity", "accuracy")
@@ -60,17 +60,38 @@ class ReliabilityBin(TypedDict):
     pneumonia_ci95: list[float]
 
 
+class Change(TypedDict):
+    """A difference of two values of the same models.
+
+    Attributes:
+        value: mean over the seeds.
+        ci95: lower and upper end of the 95% interval.
+    """
+
+    value: float
+    ci95: list[float]
+
+
 class CalibrationStage(TypedDict):
     """The scores as probabilities, either before or after calibration.
 
     Attributes:
         brier: mean squared error.
+        log_loss: mean negative log-likelihood (nats).
         ece: expected calibration error.
+        ece_if_calibrated: the error that a perfectly calibrated model with these scores has on average, by chance.
+        slope: calibration slope; 1 is right, below 1 the scores are too extreme. None where the scores separate the
+            classes.
+        intercept: calibration in the large; 0 is right, below 0 the scores are too high.
         reliability: non-empty bins in the order of the score.
     """
 
     brier: Metric
+    log_loss: Metric
     ece: Metric
+    ece_if_calibrated: float
+    slope: Change | None
+    intercept: Change
     reliability: list[ReliabilityBin]
 
 
@@ -82,6 +103,7 @@ class CalibrationResult(TypedDict):
         offset: is added then; mean over the seeds.
         fitted_on: "validation".
         before, after: on the test images.
+        brier_change, log_loss_change: after minus before, on the same images; above 0 calibration made it worse.
     """
 
     temperature: float
@@ -89,6 +111,45 @@ class CalibrationResult(TypedDict):
     fitted_on: str
     before: CalibrationStage
     after: CalibrationStage
+    brier_change: Change
+    log_loss_change: Change
+
+
+class ValidationResult(TypedDict):
+    """A regime on the validation images, on which epoch, threshold and calibration were chosen: too optimistic.
+
+    Attributes:
+        images, patients: counts.
+        metrics: {one of `evaluation.METRICS`, or "youden" for Youden's J: metric}.
+    """
+
+    images: int
+    patients: int
+    metrics: dict[str, Metric]
+
+
+class ShiftResult(TypedDict):
+    """How a regime changes from the validation to the test images.
+
+    Attributes:
+        youden: Youden's J (sensitivity + specificity - 1) on test, at the threshold chosen on validation.
+        youden_validation: the same on validation, less the optimism.
+        optimism: by how much J on the images on which the threshold was chosen is too high, by a bootstrap.
+        youden_change: `youden` minus `youden_validation`.
+        roc_auc_change: ROC AUC on test minus validation.
+        best_youden: the largest J of any threshold on test; optimistic, since it is chosen on the test images.
+        kolmogorov_smirnov: {"normal" or "pneumonia": distance of the scores on validation and test, from 0 to 1}.
+        shown: whether the interval of `youden_change` excludes 0.
+    """
+
+    youden: Metric
+    youden_validation: float
+    optimism: float
+    youden_change: Change
+    roc_auc_change: Change
+    best_youden: float
+    kolmogorov_smirnov: dict[str, float]
+    shown: bool
 
 
 class SubgroupResult(TypedDict):
@@ -143,6 +204,8 @@ class RegimeResult(TypedDict):
         operating_points: further thresholds.
         test_curve: {for example "sensitivity at 90% specificity": value}, read off the test ROC curve.
         calibration: Platt scaling.
+        validation: on the validation images; missing where they were not predicted.
+        shift: from the validation to the test images; missing likewise.
         subgroups: by name.
         confusion: counts, summed over the seeds.
         robustness: {change of the test images: ROC AUC}; None where it is not a number.
@@ -156,6 +219,8 @@ class RegimeResult(TypedDict):
     operating_points: list[PointResult]
     test_curve: dict[str, float]
     calibration: CalibrationResult
+    validation: NotRequired[ValidationResult]
+    shift: NotRequired[ShiftResult]
     subgroups: dict[str, SubgroupResult]
     confusion: Confusion
     robustness: dict[str, float | None]

@@ -13,7 +13,7 @@ from components.compare.regime_results import Prices
 from components.compare.report import formats, page, plots, summary
 from components.compare.report.recommendation import sentences
 from components.compare.report.tables.main import results_frame
-from components.compare.stats import resampling
+from components.compare.stats import noninferiority, resampling
 from components.console import UserError, say
 
 
@@ -60,7 +60,7 @@ def compare(
         "evaluations": len(given.models),
         "replicates": resampling.REPLICATES,
         "bootstrap_seed": resampling.BOOTSTRAP_SEED,
-        "margin": recommendation.MARGIN,
+        "margin": noninferiority.MARGIN,
         "gpu_hour_price": gpu_hour_price,
         "cpu_hour_price": cpu_hour_price,
     }

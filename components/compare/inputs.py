@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
+from components import thresholds
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.evaluation import (
     Evaluation,
@@ -20,6 +22,7 @@ from components.artifacts.evaluation import (
 from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR, REGIMES
 from components.console import UserError
+from components.thresholds import Rule
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,13 @@ class Model:
     Attributes:
         evaluation: the artifact.
         scores: float64 (N,), probability of pneumonia of each test image, in the order of `Inputs.labels`.
+        validation_scores: float64 (V,), likewise of each validation image, in the order of
+            `Inputs.validation_labels`; empty where the evaluation has none.
     """
 
     evaluation: Evaluation
     scores: np.ndarray
+    validation_scores: np.ndarray
 
     @property
     def record(self) -> EvaluationRecord:
@@ -53,6 +59,13 @@ class Model:
     def threshold(self) -> float:
         """Scores at or above it mean pneumonia; chosen on validation."""
         return float(self.record["threshold"]["value"])
+
+    @property
+    def rule(self) -> Rule:
+        """By which the threshold was chosen."""
+        # Evaluations of earlier versions may lack the argument; its default was the same.
+        target = cast(float, self.record["made_by"]["arguments"].get("target_sensitivity", 0.0))
+        return thresholds.main_rule(target)
 
     @property
     def calibrated_scores(self) -> np.ndarray:
@@ -104,6 +117,9 @@ class Inputs:
         dataset: counts and quality of the data.
         labels: int64 (N,), 0 normal, 1 pneumonia.
         patients: str (N,), patient of each image.
+        validation_labels: int64 (V,), likewise of the validation images, on which thresholds were chosen; empty where
+            the evaluations have no predictions on them.
+        validation_patients: str (V,), patient of each validation image.
         regimes: the models of each regime, by seed; regimes in the order of `REGIMES`.
         baseline: the baseline that every regime has to beat, if it was evaluated.
         subgroups: {name: (N,) bool}, the images of each subgroup that this test set has.
@@ -113,6 +129,8 @@ class Inputs:
     dataset: DatasetSummary
     labels: np.ndarray
     patients: np.ndarray
+    validation_labels: np.ndarray
+    validation_patients: np.ndarray
     regimes: dict[str, list[Model]]
     baseline: Model | None
     subgroups: dict[str, np.ndarray]
@@ -151,12 +169,14 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
     loaded = sorted((own for folder in evaluations for own in load_all(folder)), key=_order)
     _check_unique(loaded)
     tables = [_test_table(evaluation, dataset) for evaluation in loaded]
+    on_validation = [_table(evaluation, "validation") for evaluation in loaded]
     external = _external(loaded)
     regimes: dict[str, list[Model]] = {}
     baseline = None
-    for evaluation, table in zip(loaded, tables, strict=True):
+    for evaluation, table, validation in zip(loaded, tables, on_validation, strict=True):
         _check_same_images(loaded[0], tables[0], evaluation, table)
-        model = Model(evaluation, _scores(table))
+        _check_same_images(loaded[0], on_validation[0], evaluation, validation)
+        model = Model(evaluation, _scores(table), _scores(validation))
         if model.regime == FLOOR:
             baseline = model
         else:
@@ -165,7 +185,8 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
         raise UserError(
             f"{loaded[0].folder} is of the baseline, which is not a regime: pass an evaluation of a regime too"
         )
-    return Inputs(dataset, *_truth(tables[0]), regimes, baseline, _subgroups(tables[0]), external)
+    truth = (*_truth(tables[0]), *_truth(on_validation[0]))
+    return Inputs(dataset, *truth, regimes, baseline, _subgroups(tables[0]), external)
 
 
 def _external(evaluations: list[Evaluation]) -> ExternalImages | None:

@@ -4,16 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from components.artifacts.comparison import BaselineResult, Decision, Difference, Findings
+from components.artifacts.comparison import BaselineResult, Decision, Findings, with_baseline
+from components.artifacts.differences import Difference
 from components.artifacts.regime_result import RegimeResult
-
-MARGIN = 0.01
-"""How much ROC AUC may be lost with a cheaper regime.
-
-One point in a hundred: the probability that a random pneumonia image scores higher than a random normal one decreases
-by at most one percentage point. A regime counts as good enough only if the whole 95% interval of its loss lies within
-the margin (non-inferiority), not already if no loss could be shown.
-"""
 
 SIGNIFICANCE = 0.05
 """Level of the tests, before and after the correction for the number of pairs."""
@@ -63,22 +56,68 @@ class Standing:
     unclear: dict[str, Loss] = field(default_factory=dict)
 
 
-def decide(findings: Findings) -> Decision:
-    """Chooses the best regime, and the fastest and the smallest of those about as good.
+@dataclass(frozen=True)
+class Power:
+    """What the test images could have shown of the regimes that are faster than the best one.
 
-    The best has the highest ROC AUC (ties: accuracy, then training time). About as good are the regimes whose loss of
-    ROC AUC is at most `MARGIN` with 95% confidence. Of these the fastest has the shortest training time, the smallest
-    the fewest parameters (ties: training time).
+    Attributes:
+        lowest, highest: probability that a faster regime would be shown to be within the margin if it were equal.
+        fewest, most: test patients for which that probability is 80%; None where more patients would not be enough.
     """
-    regimes = findings["regimes"]
-    best = min(regimes, key=lambda name: _rank(regimes[name]))
-    enough = [name for name in regimes if name == best or loss(findings, best, name).ci95[1] <= MARGIN]
+
+    lowest: float
+    highest: float
+    fewest: int | None
+    most: int | None
+
+
+def decide(findings: Findings) -> Decision:
+    """Chooses the best regime, and the fastest and the smallest of those that are shown to be good enough.
+
+    The best has the highest ROC AUC (ties: accuracy, then training time). Good enough are the regimes, and the
+    baseline, that are shown to be less than the margin below every other one (`stats.noninferiority`). Of these the
+    fastest has the shortest training time, the smallest the fewest parameters (ties: training time).
+    """
+    regimes, everyone = findings["regimes"], with_baseline(findings)
+    enough = findings["noninferiority"]["shown"]
     return {
-        "best": best,
-        "fastest_within_margin": min(enough, key=lambda name: _seconds(regimes[name])),
-        "smallest_within_margin": min(enough, key=lambda name: _size(regimes[name])),
-        "margin": MARGIN,
+        "best": min(regimes, key=lambda name: _rank(regimes[name])),
+        "fastest_within_margin": min(enough, key=lambda name: _seconds(everyone[name]), default=None),
+        "smallest_within_margin": min(enough, key=lambda name: _size(everyone[name]), default=None),
+        "margin": findings["noninferiority"]["margin"],
     }
+
+
+def power(findings: Findings, best: str) -> Power | None:
+    """What could have been shown of the faster candidates that were not shown to be good enough; None without any."""
+    everyone, tested = with_baseline(findings), findings["noninferiority"]
+    pairs = [
+        pair
+        for pair in tested["pairs"]
+        if pair["other"] == best
+        and not pair["shown"]
+        and _seconds(everyone[pair["candidate"]]) < _seconds(everyone[best])
+    ]
+    if not pairs:
+        return None
+    powers, needed = [pair["power"] for pair in pairs], [pair["patients_needed"] for pair in pairs]
+    known = [number for number in needed if number is not None]
+    return Power(min(powers), max(powers), min(known, default=None), max(known) if len(known) == len(needed) else None)
+
+
+def several_seeds(findings: Findings) -> bool:
+    """Whether every regime was trained with several seeds, so that the results are about regimes and not networks."""
+    return all("per_seed" in regime for regime in findings["regimes"].values())
+
+
+def not_shown_slower(findings: Findings, name: str) -> list[str]:
+    """The other regimes that are good enough and were not shown to take longer to train than this one."""
+    slower = {
+        pair["b"] if pair["ratio"] < 1 else pair["a"]
+        for pair in findings["training_times"]
+        if pair["shown"] and name == (pair["a"] if pair["ratio"] < 1 else pair["b"])
+    }
+    return [other for other in findings["noninferiority"]["shown"] if other != name and other not in slower]
 
 
 def _rank(regime: RegimeResult) -> tuple[float, float, float]:

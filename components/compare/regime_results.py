@@ -1,29 +1,31 @@
 """The numbers of one regime: metrics with intervals, thresholds, calibration, subgroups, cost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import cast
 
 import numpy as np
 
-from components.artifacts.evaluation import METRICS, Confusion, EvaluationRecord
+from components.artifacts.evaluation import METRICS, Confusion, EvaluationRecord, logits
 from components.artifacts.regime_result import (
-    CALIBRATION_METRICS,
     POINT_METRICS,
     SUBGROUP_METRICS,
     CalibrationResult,
     CalibrationStage,
+    Change,
     Metric,
     PointResult,
     RegimeCost,
     RegimeResult,
+    ShiftResult,
     SubgroupResult,
+    ValidationResult,
 )
 from components.compare.inputs import Inputs, Model
-from components.compare.stats import calibration, cost, resampling, uncertainty
+from components.compare.stats import calibration, cost, resampling, shift, uncertainty
 from components.compare.stats.evidence import bounds
-from components.compare.stats.uncertainty import Estimate
+from components.compare.stats.uncertainty import Estimate, UncertainDifference
 
 READ_OFF_SPECIFICITIES = (0.9, 0.95)
 """Specificities at which the sensitivity is read off the test ROC curve."""
@@ -74,6 +76,8 @@ class Regime:
                 [cost.time_to_auc(record["training"]["history"]) for record in self._records]
             ),
         }
+        if "validation/roc_auc" in self._estimates:
+            found["validation"], found["shift"] = self._validation(), self._shift()
         if len(self._models) > 1:
             found["per_seed"] = {
                 str(model.seed): resampling.point_metrics(self._inputs.labels, model.scores, model.threshold)
@@ -100,6 +104,37 @@ class Regime:
         curves = [sensitivities(self._inputs.labels, model.scores) for model in self._models]
         return {name: fmean_or_common([curve[name] for curve in curves]) for name in curves[0]}
 
+    def _validation(self) -> ValidationResult:
+        return {
+            "images": len(self._inputs.validation_labels),
+            "patients": len(set(self._inputs.validation_patients)),
+            "metrics": {
+                name: metric_of(self._estimates[f"validation/{name}"], self._rows, *bounds(name))
+                for name in (*METRICS, "youden")
+            },
+        }
+
+    def _shift(self) -> ShiftResult:
+        labels, before = self._inputs.labels, self._inputs.validation_labels
+        change = change_of(self._estimates["shift/youden"], self._rows)
+        youden = metric_of(self._estimates["youden"], self._rows, *bounds("youden"))
+        return {
+            "youden": youden,
+            "youden_validation": youden["value"] - change["value"],
+            "optimism": self._estimates["optimism/youden"].mean(self._rows).value,
+            "youden_change": change,
+            "roc_auc_change": change_of(self._estimates["shift/roc_auc"], self._rows),
+            "best_youden": fmean(shift.best_youden(labels, model.scores) for model in self._models),
+            "kolmogorov_smirnov": {
+                name: fmean(
+                    shift.distance(model.validation_scores[before == label], model.scores[labels == label])
+                    for model in self._models
+                )
+                for label, name in ((0, "normal"), (1, "pneumonia"))
+            },
+            "shown": not change["ci95"][0] <= 0 <= change["ci95"][1],
+        }
+
     def _calibration(self) -> CalibrationResult:
         fits = [record["calibration"] for record in self._records]
         return {
@@ -108,11 +143,30 @@ class Regime:
             "fitted_on": fits[0]["fitted_on"],
             "before": self._calibration_stage("", [model.scores for model in self._models]),
             "after": self._calibration_stage("calibrated/", [model.calibrated_scores for model in self._models]),
+            "brier_change": self._calibration_change("brier"),
+            "log_loss_change": self._calibration_change("log_loss"),
         }
 
+    def _calibration_change(self, metric: str) -> Change:
+        """A metric after calibration minus before, on the same images."""
+        change = self._estimates[f"calibration change/{metric}"].mean(self._rows)
+        after, before = (self._estimates[name].mean(self._rows) for name in (f"calibrated/{metric}", metric))
+        paired = UncertainDifference(**asdict(change), a=after, b=before)
+        return {"value": change.value, "ci95": uncertainty.difference_interval(paired, *bounds(metric))}
+
     def _calibration_stage(self, prefix: str, scores: list[np.ndarray]) -> CalibrationStage:
-        brier, ece = (self._metric(f"{prefix}{metric}") for metric in CALIBRATION_METRICS)
-        return {"brier": brier, "ece": ece, "reliability": calibration.reliability(self._inputs.labels, scores)}
+        labels, patients = self._inputs.labels, self._inputs.patients
+        slopes, intercepts = calibration.slopes_and_intercepts(labels, patients, np.stack(list(map(logits, scores))))
+        everyone = range(len(scores))
+        return {
+            "brier": self._metric(f"{prefix}brier"),
+            "log_loss": metric_of(self._estimates[f"{prefix}log_loss"], self._rows, *bounds("log_loss")),
+            "ece": self._metric(f"{prefix}ece"),
+            "ece_if_calibrated": fmean(map(calibration.expected_error, scores)),
+            "slope": change_of(slopes, everyone) if np.isfinite(slopes.values).all() else None,
+            "intercept": change_of(intercepts, everyone),
+            "reliability": calibration.reliability(labels, scores),
+        }
 
     def _subgroup(self, name: str, rows: np.ndarray) -> SubgroupResult:
         """Counts of a subgroup, and the metrics for which it has the classes."""
@@ -154,6 +208,12 @@ def metric_of(estimate: Estimate, rows: Sequence[int], lowest: float = 0.0, high
     if len(rows) > 1:
         found["sd_seeds"] = float(estimate.values[list(rows)].std(ddof=1))
     return found
+
+
+def change_of(estimate: Estimate, rows: Sequence[int]) -> Change:
+    """The mean over seeds of a change without bounds that matter, with its interval."""
+    mean = estimate.mean(rows)
+    return {"value": mean.value, "ci95": uncertainty.change_interval(mean)}
 
 
 def sensitivities(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:

@@ -6,19 +6,21 @@ from components.artifacts.comparison import (
     FIRST_METRICS,
     BaselineResult,
     ComparedDataset,
-    Difference,
+    EnsembleResult,
     ExternalRegime,
     ExternalResult,
     Findings,
     RunInfo,
 )
+from components.artifacts.differences import Difference
 from components.artifacts.names import FLOOR
 from components.artifacts.trained_model import Backbone
-from components.compare.inputs import ExternalImages, Inputs, Model, from_cache
+from components.compare.inputs import ExternalImages, Inputs, from_cache
 from components.compare.regime_results import Prices, Regime, metrics_of
-from components.compare.stats import comparisons, cost, evidence
+from components.compare.scored_models import ensemble, scored, scored_without_points, validation_images
+from components.compare.stats import comparisons, cost, evidence, noninferiority
 from components.compare.stats.comparisons import COMPARED_METRICS
-from components.compare.stats.evidence import Scored
+from components.compare.stats.evidence import Images
 
 
 def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started: str = "") -> Findings:
@@ -34,8 +36,9 @@ def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started
         run_started: when the run began (ISO 8601), see `inputs.from_cache`.
     """
     rows = evidence.model_rows(inputs.groups)
-    models = [_scored(model) for own in inputs.groups.values() for model in own]
-    estimates = evidence.gather(inputs.labels, inputs.patients, models, inputs.subgroups)
+    models = [scored(model) for own in inputs.groups.values() for model in own]
+    validation = validation_images(inputs)
+    estimates = evidence.gather(inputs.labels, inputs.patients, models, inputs.subgroups, validation=validation)
     described = {
         name: Regime(inputs, own, estimates, rows[name]).result(prices or Prices())
         for name, own in inputs.groups.items()
@@ -43,7 +46,7 @@ def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started
     regimes = {name: described[name] for name in inputs.regimes}
 
     def compared(pairs: list[tuple[str, str]], metrics: tuple[str, ...] = COMPARED_METRICS) -> list[Difference]:
-        return comparisons.compare_all(pairs, estimates, rows, models, inputs.labels, inputs.patients, metrics)
+        return comparisons.compare_all(pairs, estimates, rows, metrics)
 
     found: Findings = {
         "run": _run(inputs, run_id, run_started),
@@ -51,8 +54,12 @@ def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started
         "backbone": _backbone(inputs),
         "regimes": regimes,
         "comparisons": compared(list(combinations(inputs.regimes, 2))),
+        "noninferiority": noninferiority.against_all(estimates["roc_auc"], rows, len(set(inputs.patients))),
+        "training_times": cost.time_ratios(_seconds(inputs)),
         "pareto": cost.pareto(regimes),
     }
+    if ensembles := _ensembles(inputs, validation):
+        found["ensembles"] = ensembles
     if inputs.baseline:
         against = compared([(name, FLOOR) for name in inputs.regimes], FIRST_METRICS)
         baseline: BaselineResult = {**described[FLOOR], "comparisons": against}
@@ -62,26 +69,49 @@ def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started
     return found
 
 
-def _scored(model: Model) -> Scored:
-    points = {point["name"]: point["threshold"] for point in model.record["operating_points"]}
-    return Scored(model.scores, model.threshold, points, model.calibrated_scores)
+def _seconds(inputs: Inputs) -> dict[str, list[float]]:
+    """Training times of the seeds of every regime, and of the baseline."""
+    return {
+        name: [model.record["training"]["cost"]["train_seconds"] for model in models]
+        for name, models in inputs.groups.items()
+    }
+
+
+def _ensembles(inputs: Inputs, validation: Images | None) -> dict[str, EnsembleResult]:
+    """The seeds of each regime that has several as one classifier."""
+    several = {name: models for name, models in inputs.regimes.items() if len(models) > 1}
+    if not several or validation is None:
+        return {}
+    joined = [ensemble(models) for models in several.values()]
+    estimates = evidence.gather(inputs.labels, inputs.patients, joined, validation=validation)
+    found: dict[str, EnsembleResult] = {}
+    for row, (name, models) in enumerate(several.items()):
+        records = [model.record for model in models]
+        found[name] = {
+            "seeds": len(models),
+            "threshold": joined[row].threshold,
+            "metrics": metrics_of(estimates, [row]),
+            "train_seconds": sum(record["training"]["cost"]["train_seconds"] for record in records),
+            "inference_ms_per_image": sum(record["inference"]["ms_per_image"] for record in records),
+            "model_mb": sum(record["training"]["cost"]["model_mb"] for record in records),
+        }
+    return found
 
 
 def _external(inputs: Inputs, external: ExternalImages, rows: dict[str, list[int]]) -> ExternalResult:
     """The same models on the external test set, with the thresholds of the validation images."""
     models = [
-        Scored(external.scores[model.regime, model.seed], model.threshold)
+        scored_without_points(model, external.scores[model.regime, model.seed])
         for own in inputs.groups.values()
         for model in own
     ]
-    labels, patients = external.labels, external.patients
-    estimates = evidence.gather(labels, patients, models)
+    estimates = evidence.gather(external.labels, external.patients, models, validation=validation_images(inputs))
     described: dict[str, ExternalRegime] = {name: {"metrics": metrics_of(estimates, rows[name])} for name in rows}
     pairs = list(combinations(inputs.regimes, 2))
     found: ExternalResult = {
         "dataset": external.info,
         "regimes": {name: described[name] for name in inputs.regimes},
-        "comparisons": comparisons.compare_all(pairs, estimates, rows, models, labels, patients, FIRST_METRICS),
+        "comparisons": comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS),
     }
     if inputs.baseline:
         found["floor"] = found["baseline"] = described[FLOOR]

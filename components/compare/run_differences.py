@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from components.artifacts.comparison import Difference, RegimeOfRun, RunsFindings
+from components.artifacts.comparison import RegimeOfRun, RunsFindings
+from components.artifacts.differences import Difference
 from components.compare.inputs import Model
 from components.compare.regime_results import metrics_of
 from components.compare.runs import Run
+from components.compare.scored_models import scored_without_points, validation_images
 from components.compare.stats import comparisons, evidence
-from components.compare.stats.evidence import Scored
+from components.compare.stats.evidence import Images, Scored
 from components.compare.stats.uncertainty import Estimate
 
 Described = tuple[list[dict[str, RegimeOfRun]], list[Difference]]
@@ -37,11 +39,10 @@ def _paired(a: Run, b: Run, regimes: Sequence[str]) -> Described:
     """Both runs' models as models of the same test images."""
     groups = {f"{side}/{name}": run.inputs.regimes[name] for side, run in (("a", a), ("b", b)) for name in regimes}
     models = _scored(groups.values())
-    labels, patients = a.inputs.labels, a.inputs.patients
-    estimates = evidence.gather(labels, patients, models)
+    estimates = evidence.gather(a.inputs.labels, a.inputs.patients, models, validation=_shared_validation(a, b))
     rows = evidence.model_rows(groups)
     pairs = [(f"a/{name}", f"b/{name}") for name in regimes]
-    found = comparisons.compare_all(pairs, estimates, rows, models, labels, patients)
+    found = comparisons.compare_all(pairs, estimates, rows)
     described = [
         {name: _regime(estimates, rows[f"{side}/{name}"], groups[f"{side}/{name}"]) for name in regimes}
         for side in ("a", "b")
@@ -55,7 +56,8 @@ def _unpaired(a: Run, b: Run, regimes: Sequence[str]) -> Described:
     described, means = [], []
     for run in (a, b):
         groups = {name: run.inputs.regimes[name] for name in regimes}
-        estimates = evidence.gather(run.inputs.labels, run.inputs.patients, _scored(groups.values()))
+        models, validation = _scored(groups.values()), validation_images(run.inputs)
+        estimates = evidence.gather(run.inputs.labels, run.inputs.patients, models, validation=validation)
         rows = evidence.model_rows(groups)
         described.append({name: _regime(estimates, rows[name], groups[name]) for name in regimes})
         means.append(
@@ -72,7 +74,16 @@ def _unpaired(a: Run, b: Run, regimes: Sequence[str]) -> Described:
 
 
 def _scored(groups: Iterable[Sequence[Model]]) -> list[Scored]:
-    return [Scored(model.scores, model.threshold) for own in groups for model in own]
+    return [scored_without_points(model) for own in groups for model in own]
+
+
+def _shared_validation(a: Run, b: Run) -> Images | None:
+    """The validation images if both runs chose their thresholds on the same ones; else thresholds count as fixed."""
+    tables = [
+        run.inputs.models[0].evaluation.split("validation").sort_values("image", ignore_index=True) for run in (a, b)
+    ]
+    columns = ["image", "label", "patient"]
+    return validation_images(a.inputs) if tables[0][columns].equals(tables[1][columns]) else None
 
 
 def _regime(estimates: Mapping[str, Estimate], rows: Sequence[int], models: Sequence[Model]) -> RegimeOfRun:

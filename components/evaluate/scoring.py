@@ -3,66 +3,43 @@
 import numpy as np
 from sklearn import metrics
 
+from components import thresholds
 from components.artifacts.evaluation import CALIBRATION_BINS, Confusion, Curves, OperatingPoint
 
 CURVE_POINTS = 200
 """Kubeflow passes a curve as one command-line argument of at most 128 KiB, which limits the number of points."""
 
-SPECIFICITIES = (0.9, 0.95)
-"""Specificities for which an operating point is reported."""
-
-_TINY = 1e-12
-
 
 def choose_threshold(labels: np.ndarray, scores: np.ndarray, target_sensitivity: float = 0.0) -> tuple[float, str]:
-    """Chooses the lowest score that is classified as pneumonia.
-
-    Without a target, the threshold maximises sensitivity + specificity, that is Youden's J (Youden 1950,
-    doi:10.1002/1097-0142(1950)3:1<32::aid-cncr2820030106>3.0.co;2-3); of several maxima, the one closest to 0.5 is
-    chosen. With a target, it is the highest threshold that reaches this sensitivity. A threshold lies halfway between
-    the two nearest scores.
+    """Chooses the lowest score that is classified as pneumonia, by `thresholds.main_rule`.
 
     Args:
         labels: int (N,), 0 or 1, both present; of the validation split.
         scores: float (N,), probabilities.
-        target_sensitivity: from 0 (no target) to 1.
+        target_sensitivity: from 0 (no target, so Youden's J is maximised) to 1.
 
     Returns:
         The threshold, and a description of the rule by which it was chosen.
     """
-    false_alarms, sensitivity, middles = _possible_thresholds(labels, scores)
-    if target_sensitivity:
-        reached = np.flatnonzero(sensitivity >= target_sensitivity - _TINY)
-        return float(middles[reached[0]]), f"sensitivity of at least {target_sensitivity:g}"
-    gain = sensitivity - false_alarms
-    best = np.flatnonzero(gain >= gain.max() - _TINY)
-    return float(middles[best[np.argmin(np.abs(middles[best] - 0.5))]]), "Youden's J"
+    rule = thresholds.main_rule(target_sensitivity)
+    return float(thresholds.choose(labels, scores, rule)[0]), rule.words
 
 
 def operating_points(labels: np.ndarray, scores: np.ndarray) -> list[OperatingPoint]:
-    """Further thresholds for which results are reported: 0.5, and the lowest that reach each of `SPECIFICITIES`.
+    """Further thresholds for which results are reported: `thresholds.OPERATING_POINTS`.
 
     Args:
         labels: int (N,), 0 or 1, both present; of the validation split.
         scores: float (N,), probabilities.
     """
-    false_alarms, _, middles = _possible_thresholds(labels, scores)
-    points: list[OperatingPoint] = [{"name": "threshold 0.5", "threshold": 0.5, "chosen_on": None}]
-    for specificity in SPECIFICITIES:
-        reached = np.flatnonzero(1 - false_alarms >= specificity - _TINY)
-        name = f"{specificity:.0%} specificity"
-        points.append({"name": name, "threshold": float(middles[reached[-1]]), "chosen_on": "validation"})
-    return points
-
-
-def _possible_thresholds(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """False positive rate, sensitivity and threshold of each way to divide the scores, from high to low thresholds."""
-    false_alarms, sensitivity, thresholds = metrics.roc_curve(labels, scores, drop_intermediate=False)
-    below = np.append(thresholds[1:], 0.0)
-    # The first threshold lies above the highest score, so that nothing is positive; if that is 1, it is just above 1.
-    middles = (np.minimum(thresholds, np.nextafter(1, 2)) + below) / 2
-    middles[0] = max(middles[0], np.nextafter(thresholds[1], 2))
-    return false_alarms, sensitivity, np.clip(middles, 0.0, np.nextafter(1, 2))
+    return [
+        {
+            "name": rule.words,
+            "threshold": float(thresholds.choose(labels, scores, rule)[0]),
+            "chosen_on": None if rule.kind == "fixed" else "validation",
+        }
+        for rule in thresholds.OPERATING_POINTS
+    ]
 
 
 def all_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:

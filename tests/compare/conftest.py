@@ -17,7 +17,7 @@ HOSTILE = "<script>alert('x')</script>\"><img src=//evil.example/x onerror=alert
 
 PLOTS = {
     *("quality_against_time", "differences", "metrics", "roc_and_pr", "confusion", "calibration", "subgroups"),
-    *("robustness", "learning_curves", "pareto", "cost"),
+    *("robustness", "learning_curves", "pareto", "cost", "score_distributions"),
 }
 
 FINGERPRINT = "ab12" * 16
@@ -50,6 +50,12 @@ def make_index(images=300, patients=200):
     return pd.DataFrame({"split": "test", **columns, "patient_seen": (patient % 5 == 0).astype(int)})
 
 
+def make_validation():
+    """Image names, patients and labels of a validation split."""
+    index = make_index(images=160, patients=120)
+    return index.assign(split="validation", image=index["image"].str.replace("test/", "val/"), patient_seen=0)
+
+
 def make_scores(index, separation, seed):
     """Scores (N,) as float32: with a part common to all models, since hard images are hard for all of them."""
     common = np.random.default_rng(7).normal(size=len(index))
@@ -74,6 +80,9 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, explain
         scores = make_scores(index, facts.separation, list(REGIME_FACTS).index(regime) + 10 * seed)
     table = index.assign(score=np.asarray(scores))
     curves, second = make_curves(table), None
+    validation = make_validation()
+    on_validation = make_scores(validation, facts.separation, list(REGIME_FACTS).index(regime) + 10 * seed + 5)
+    table = pd.concat([validation.assign(score=on_validation), table])
     if external is not None:
         second = {
             **{"source": {"name": "directory", "description": "Another <b>hospital</b>"}, "fingerprint": "ef" * 32},

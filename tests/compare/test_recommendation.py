@@ -4,7 +4,7 @@ import pytest
 
 from components.artifacts.names import FLOOR
 from components.compare import recommendation
-from components.compare.recommendation import Loss, Verdict, decide, loss, standing, verdict
+from components.compare.recommendation import Loss, Power, Verdict, decide, loss, standing, verdict
 from tests.compare.findings import make_findings
 
 BOTH = {"custom_cnn": 0.968, "full_fine_tuning": 0.97}
@@ -26,15 +26,56 @@ def test_a_cheaper_regime_within_the_margin_is_chosen():
     assert chosen(make_findings(aucs)) == ["full_fine_tuning", "transfer_learning", "transfer_learning"]
 
 
-@pytest.mark.parametrize(("width", "fastest"), [(0.0079, "custom_cnn"), (0.0081, "full_fine_tuning")])
-def test_the_whole_interval_of_the_loss_must_stay_within_the_margin(width, fastest):
-    assert decide(make_findings(BOTH, width=width))["fastest_within_margin"] == fastest
+@pytest.mark.parametrize(("width", "fastest"), [(0.0079, "custom_cnn"), (0.0081, "full_fine_tuning"), (0.0121, None)])
+def test_the_bound_of_the_loss_must_stay_within_the_margin_for_the_best_too(width, fastest):
+    assert chosen(make_findings(BOTH, width=width)) == ["full_fine_tuning", fastest, fastest]
 
 
-def test_a_loss_of_exactly_the_margin_is_within_it():
+def test_a_candidate_must_be_close_to_every_other_one_not_just_to_the_best():
+    findings = make_findings({"custom_cnn": 0.968, "transfer_learning": 0.969, "full_fine_tuning": 0.97})
+    findings["noninferiority"]["shown"].remove("custom_cnn")
+    assert decide(findings)["fastest_within_margin"] == "transfer_learning"
+
+
+def test_the_baseline_is_recommended_where_it_is_good_enough():
+    findings = make_findings(BOTH | {FLOOR: 0.969}, seconds=(20, 30, 1), parameters=(5, 5, 1))
+    assert chosen(findings) == ["full_fine_tuning", FLOOR, FLOOR]
+
+
+def test_the_baseline_is_never_called_the_best_regime():
+    findings = make_findings({"custom_cnn": 0.95, FLOOR: 0.99})
+    assert chosen(findings) == ["custom_cnn", FLOOR, FLOOR]
+
+
+def test_the_power_is_that_of_the_faster_regimes_against_the_best():
+    findings = make_findings({"custom_cnn": 0.95, "transfer_learning": 0.96, "full_fine_tuning": 0.97}, width=0.02)
+    for pair in findings["noninferiority"]["pairs"]:
+        if pair["other"] == "full_fine_tuning":
+            first = pair["candidate"] == "custom_cnn"
+            pair["power"], pair["patients_needed"] = (0.1, 3100) if first else (0.14, 1900)
+        else:
+            pair["power"] = 0.9
+    assert recommendation.power(findings, "full_fine_tuning") == Power(0.1, 0.14, 1900, 3100)
+    for pair in findings["noninferiority"]["pairs"]:
+        pair["patients_needed"] = None if pair["candidate"] == "custom_cnn" else 1900
+    assert recommendation.power(findings, "full_fine_tuning") == Power(0.1, 0.14, 1900, None)
+    assert recommendation.power(findings, "custom_cnn") is None
+
+
+def test_results_are_about_regimes_only_if_every_one_has_several_seeds():
     findings = make_findings(BOTH)
-    findings["comparisons"][0]["ci95"] = [-recommendation.MARGIN, 0.0]
-    assert decide(findings)["fastest_within_margin"] == "custom_cnn"
+    assert recommendation.several_seeds(findings)
+    del findings["regimes"]["custom_cnn"]["per_seed"]
+    assert not recommendation.several_seeds(findings)
+
+
+def test_a_regime_is_called_faster_only_than_those_whose_time_was_shown_to_differ():
+    aucs = {"custom_cnn": 0.97, "transfer_learning": 0.97, "full_fine_tuning": 0.90}
+    findings = make_findings(aucs, times_differ=False)
+    assert recommendation.not_shown_slower(findings, "custom_cnn") == ["transfer_learning"]
+    findings["training_times"][0]["shown"] = True
+    assert recommendation.not_shown_slower(findings, "custom_cnn") == []
+    assert recommendation.not_shown_slower(findings, "transfer_learning") == ["custom_cnn"]
 
 
 def test_the_smallest_regime_need_not_be_the_fastest():

@@ -22,7 +22,7 @@ def test_runs_on_the_same_images_are_paired_like_regimes(make_run, write, tmp_pa
     assert found["paired"]
     pair = by_regime(found)["custom_cnn"]
     assert pair["test"] == "DeLong over patients"
-    assert by_regime(found, "accuracy")["custom_cnn"]["test"] == "McNemar, exact, over patients"
+    assert by_regime(found, "accuracy")["custom_cnn"]["test"] == "bootstrap over patients"
     # The same two sets of scores, as two regimes of one run, must give the same figures.
     both = [
         write.evaluation("custom_cnn", "one"),

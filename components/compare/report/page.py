@@ -15,7 +15,7 @@ from components.compare.report import table as tables
 from components.compare.report.notes import notes, several_machines
 from components.compare.report.plots.picture import Picture
 from components.compare.report.table import Table
-from components.compare.report.tables import cost, main, provenance, quality
+from components.compare.report.tables import cost, main, provenance, quality, transfer
 from components.compare.report.titles import backbone_title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -44,7 +44,8 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         quality=info["quality"],
         subject=subject(record),
         sentences=recommendation.of_results(record),
-        caution=recommendation.CAUTION,
+        cautions=(recommendation.CAUTION, recommendation.SHIFT),
+        shifted=any(sentence.startswith(recommendation.SHIFT) for sentence in recommendation.of_results(record)),
         picks=recommendation.picks(record),
         notes=notes(record, inputs),
         machines=several_machines(inputs),
@@ -77,6 +78,11 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "points": quality.points_table(record),
         "calibration": quality.calibration_table(record),
         "subgroups": quality.subgroups_table(record),
+        "shift": transfer.shift_table(record),
+        "calibration_change": transfer.calibration_change_table(record),
+        "ensembles": transfer.ensembles_table(record),
+        "training_times": transfer.training_times_table(record),
+        "noninferiority": transfer.noninferiority_table(record),
         "pareto": cost.pareto_table(record),
         "cost": cost.cost_table(record),
         "splits": provenance.splits_table(inputs.dataset.info["splits"]),

@@ -1,8 +1,11 @@
 """Puts the decision into sentences that claim no more than the intervals support."""
 
-from components.artifacts.comparison import Decision, Difference, Findings, Results
-from components.artifacts.names import REGIME_TITLES
-from components.artifacts.regime_result import RegimeResult
+from collections.abc import Callable
+
+from components.artifacts.comparison import Decision, Findings, Results, with_baseline
+from components.artifacts.differences import Difference
+from components.artifacts.names import BASELINE, REGIME_TITLES
+from components.artifacts.regime_result import Metric, RegimeResult
 from components.compare import recommendation
 from components.compare.recommendation import Loss
 from components.compare.report import formats
@@ -13,6 +16,12 @@ NO_DIFFERENCE = "No difference shown"
 
 CAUTION = "Caution:"
 """Begins the sentence about data or weights that limit what the results mean."""
+
+SHIFT = "Warning:"
+"""Begins the sentence about a threshold that does not transfer to the test images."""
+
+Namer = Callable[..., str]
+"""Takes a regime, and whether the name begins a sentence; returns what sentences call it."""
 
 
 def verdict_text(pair: Difference, names: tuple[str, str] | None = None) -> str:
@@ -32,10 +41,13 @@ def verdict_text(pair: Difference, names: tuple[str, str] | None = None) -> str:
 
 def sentences(findings: Findings, decision: Decision) -> list[str]:
     """The recommendation in a few sentences: which regime, how the others compare, what limits the results."""
+    name = _namer(findings)
     return [
-        _answer(findings, decision),
-        *_others(findings, decision["best"]),
-        *_baseline(findings),
+        " ".join([_answer(findings, decision, name), *_power(findings, decision)]),
+        *_shift(findings),
+        *_one_seed(findings),
+        *_others(findings, decision["best"], name),
+        *_baseline(findings, name),
         *_caution(findings),
     ]
 
@@ -45,65 +57,147 @@ def of_results(results: Results) -> list[str]:
     return sentences(results, results["recommendation"])
 
 
-def _answer(findings: Findings, decision: Decision) -> str:
+def _namer(findings: Findings) -> Namer:
+    """How sentences call a regime: trained once, it is one network, from which nothing follows for the regime."""
+
+    def name(regime: str, begins: bool = False) -> str:
+        if regime == BASELINE:
+            return f"{'T' if begins else 't'}he baseline"
+        if "per_seed" in findings["regimes"][regime]:
+            return REGIME_TITLES[regime]
+        title = REGIME_TITLES[regime]
+        title = title if title.isupper() else title[0].lower() + title[1:]
+        return f"{'T' if begins else 't'}his {title}{'' if title.endswith('CNN') else ' network'}"
+
+    return name
+
+
+def _answer(findings: Findings, decision: Decision, name: Namer) -> str:
     regimes, margin = findings["regimes"], decision["margin"]
     best, fastest = decision["best"], decision["fastest_within_margin"]
-    if len(regimes) == 1:
+    if len(findings["noninferiority"]["candidates"]) == 1:
         return (
-            f"Only one regime was trained, so there is nothing to compare: {REGIME_TITLES[best]} reached a ROC AUC of "
+            f"Only one regime was trained, so there is nothing to compare: {name(best)} reached a ROC AUC of "
             f"{_auc(regimes[best])} in {_time(regimes[best])} of training."
         )
-    if fastest != best:
+    top = f"{name(best, True)} had the highest ROC AUC, {_auc(regimes[best])}, after {_time(regimes[best])} of training"
+    if fastest is None:
         return (
-            f"{REGIME_TITLES[fastest]} is worth its cost: ROC AUC {_value(regimes[fastest])} after "
-            f"{_time(regimes[fastest])} of training, with 95% confidence at most {margin:g} below the highest "
-            f"({REGIME_TITLES[best]}, {_value(regimes[best])} after {_time(regimes[best])})."
+            f"{top}, but no regime, not even this one, was shown to be at most {margin:g} below every other one, so "
+            "these test images do not decide which is worth its cost."
         )
-    top = f"{REGIME_TITLES[best]} had the highest ROC AUC, {_auc(regimes[best])}"
-    if best == recommendation.fastest(regimes):
-        return f"{top}, and was the fastest to train ({_time(regimes[best])})."
+    if fastest == best:
+        if best == recommendation.fastest(regimes):
+            return f"{top}, which was the shortest."
+        return f"{top}; no faster regime was shown to be at most {margin:g} below every other one."
+    found = with_baseline(findings)[fastest]
+    alike = recommendation.not_shown_slower(findings, fastest)
+    doubt = f" It was not shown to train faster than {listed(list(map(name, alike)))}." if alike else ""
+    worth = "is enough" if fastest == BASELINE else "is worth its cost"
     return (
-        f"{top}, after {_time(regimes[best])} of training; no faster regime was shown to come within {margin:g} of it."
+        f"{name(fastest, True)} {worth}: ROC AUC {_value(found)} after {_time(found)} of training, shown to be at most "
+        f"{margin:g} below every other one. The highest had {name(best)}, {_value(regimes[best])} after "
+        f"{_time(regimes[best])}.{doubt}"
     )
 
 
-def _others(findings: Findings, best: str) -> list[str]:
+def _power(findings: Findings, decision: Decision) -> list[str]:
+    """How likely it was that a faster regime could be shown to be good enough at all."""
+    best, found = decision["best"], recommendation.power(findings, decision["best"])
+    if found is None or decision["fastest_within_margin"] not in (None, best):
+        return []
+    low, high = f"{found.lowest:.0%}", f"{found.highest:.0%}"
+    chance = low if low == high else f"{low} to {high}"
+    if found.fewest is None:
+        needed = "more patients would not be enough for 80%, only more seeds"
+    elif found.most is None:
+        needed = f"80% would need {formats.count(found.fewest)} test patients or more, and for some regimes more seeds"
+    else:
+        ends = [formats.count(number) for number in (found.fewest, found.most)]
+        needed = f"80% would need about {ends[0] if ends[0] == ends[1] else ' to '.join(ends)} test patients"
+    now = formats.count(findings["dataset"]["splits"]["test"]["patients"])
+    return [
+        f"Had a faster one been equally good, {now} test patients would have shown it with {chance} power; {needed}."
+    ]
+
+
+def _shift(findings: Findings) -> list[str]:
+    """Whose threshold does not do on the test images what it did on the validation images."""
+    found = {
+        name: regime for name, regime in findings["regimes"].items() if "shift" in regime and regime["shift"]["shown"]
+    }
+    if not found:
+        return []
+    worse = all(regime["shift"]["youden_change"]["value"] < 0 for regime in found.values())
+    title = "The threshold did not transfer" if worse else "The test images differ from the validation images"
+    parts = [f"{REGIME_TITLES[name]} {_transfer(regime)}" for name, regime in found.items()]
+    return [
+        f"{SHIFT} {title.lower()}. From the validation to the test images sensitivity and specificity changed: "
+        f"{'; '.join(parts)}. Accuracy and every other metric that needs the threshold show this too, and not just "
+        "how well a network ranks the images."
+    ]
+
+
+def _transfer(regime: RegimeResult) -> str:
+    before, after, shift = regime["validation"]["metrics"], regime["metrics"], regime["shift"]
+    return (
+        f"{_decimals(before['recall'])} to {_decimals(after['recall'])} and {_decimals(before['specificity'])} to "
+        f"{_decimals(after['specificity'])} (their sum by {formats.signed(shift['youden_change']['value'])}, 95% "
+        "interval "
+        f"{formats.signed_span(shift['youden_change']['ci95'])})"
+    )
+
+
+def _one_seed(findings: Findings) -> list[str]:
+    if recommendation.several_seeds(findings):
+        return []
+    return [
+        "Regimes that were trained once are represented by one network each: another seed may give another order, and "
+        "nothing follows for the regime. With three seeds (`--seeds 3`, the default) the intervals include the "
+        "variation "
+        "between trainings, and the conclusions are about regimes."
+    ]
+
+
+def _others(findings: Findings, best: str, name: Namer) -> list[str]:
     """How the other regimes compare with the best one, grouped by the conclusion."""
     found = recommendation.standing(findings, best)
     lines = []
     if found.lower:
-        lines.append(f"{REGIME_TITLES[best]} had a higher ROC AUC than {_losses(found.lower)}.")
+        lines.append(f"{name(best, True)} had a higher ROC AUC than {_losses(found.lower, name)}.")
     if found.perhaps:
         lines.append(
-            f"{REGIME_TITLES[best]} may have a higher ROC AUC than {_losses(found.perhaps)}, but that is not certain "
+            f"{name(best, True)} may have a higher ROC AUC than {_losses(found.perhaps, name)}, but that is not "
+            "certain "
             "once corrected for the number of pairs."
         )
     if found.unclear:
         lines.append(
-            f"No difference shown between {REGIME_TITLES[best]} and {_losses(found.unclear)}, which does not prove "
+            f"No difference shown between {name(best)} and {_losses(found.unclear, name)}, which does not prove "
             "them equal."
         )
     return [" ".join(lines)] if lines else []
 
 
-def _losses(losses: dict[str, Loss]) -> str:
+def _losses(losses: dict[str, Loss], name: Namer) -> str:
     return listed(
         [
-            f"{REGIME_TITLES[name]} ({formats.signed(gap.difference)}, 95% interval {formats.signed_span(gap.ci95)})"
-            for name, gap in losses.items()
+            f"{name(regime)} ({formats.signed(gap.difference)}, 95% interval {formats.signed_span(gap.ci95)})"
+            for regime, gap in losses.items()
         ]
     )
 
 
-def _baseline(findings: Findings) -> list[str]:
+def _baseline(findings: Findings, name: Namer) -> list[str]:
     """Which regimes have a higher ROC AUC than the baseline."""
     if "floor" not in findings:
         return []
     baseline = f"the baseline, a logistic regression on thumbnails with {_auc(findings['floor'])}"
     others = recommendation.not_above_baseline(findings, findings["floor"])
     if not others:
-        return [f"Every regime had a higher ROC AUC than {baseline}."]
-    return [f"Not shown to have a higher ROC AUC than {baseline}: {listed([REGIME_TITLES[name] for name in others])}."]
+        every = "Every regime" if recommendation.several_seeds(findings) else "Every network"
+        return [f"{every} had a higher ROC AUC than {baseline}."]
+    return [f"Not shown to have a higher ROC AUC than {baseline}: {listed(list(map(name, others)))}."]
 
 
 def _caution(findings: Findings) -> list[str]:
@@ -124,16 +218,20 @@ def _caution(findings: Findings) -> list[str]:
 
 
 def picks(results: Results) -> list[tuple[str, str]]:
-    """The rules and the regimes they select, for example ("Fastest within 0.01 of it", "Transfer learning")."""
+    """The rules and the regimes they select, for example ("Fastest within 0.01 of all", "Transfer learning")."""
     if len(results["regimes"]) == 1:
         return []
     found = results["recommendation"]
     rules = {
         "Highest ROC AUC": found["best"],
-        f"Fastest within {found['margin']:g} of it": found["fastest_within_margin"],
-        f"Smallest within {found['margin']:g} of it": found["smallest_within_margin"],
+        f"Fastest within {found['margin']:g} of all others": found["fastest_within_margin"],
+        f"Smallest within {found['margin']:g} of all others": found["smallest_within_margin"],
     }
-    return [(rule, REGIME_TITLES[regime]) for rule, regime in rules.items()]
+    return [(rule, REGIME_TITLES[regime] if regime else "none shown") for rule, regime in rules.items()]
+
+
+def _decimals(metric: Metric) -> str:
+    return formats.decimal(metric["value"])
 
 
 def _value(regime: RegimeResult) -> str:

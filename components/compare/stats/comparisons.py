@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from components.artifacts.comparison import FIRST_METRICS, Difference
+from components.artifacts.comparison import FIRST_METRICS
+from components.artifacts.differences import Difference
 from components.artifacts.evaluation import METRICS
-from components.compare.stats import mcnemar, resampling, uncertainty
-from components.compare.stats.evidence import Scored, bounds
-from components.compare.stats.uncertainty import Estimate, UncertainValue
+from components.compare.stats import resampling, uncertainty
+from components.compare.stats.evidence import bounds
+from components.compare.stats.uncertainty import Estimate, UncertainDifference, UncertainValue
 
 COMPARED_METRICS = (*FIRST_METRICS, *(metric for metric in METRICS if metric not in FIRST_METRICS))
 """Every metric, in the order of `results.json`."""
 
 DELONG = "DeLong over patients"
-MCNEMAR = "McNemar, exact"
-MCNEMAR_CLUSTERED = "McNemar, exact, over patients"
 BOOTSTRAP = "bootstrap over patients"
 SEEDS = "t over seeds and patients"
 UNPAIRED = "t, unpaired (Welch)"
@@ -25,24 +22,18 @@ def compare_all(
     pairs: Sequence[tuple[str, str]],
     estimates: Mapping[str, Estimate],
     rows: Mapping[str, Sequence[int]],
-    models: Sequence[Scored],
-    labels: np.ndarray,
-    patients: np.ndarray,
     metrics: Sequence[str] = COMPARED_METRICS,
 ) -> list[Difference]:
     """Compares each pair in each metric.
 
-    With one seed per regime: ROC AUC by DeLong's test, accuracy by McNemar's exact test, the others by the standard
-    error of the bootstrap. With several seeds: all by the t test whose variance includes both patients and seeds
-    (`uncertainty`). Intervals are always those of `uncertainty`.
+    With one seed per regime: ROC AUC by DeLong's test, the other metrics by the standard error of the bootstrap, in
+    which thresholds are chosen anew. With several seeds: all by the t test whose variance includes both patients and
+    seeds (`uncertainty`). Intervals are always those of `uncertainty`.
 
     Args:
         pairs: names of the regimes to compare; Holm's correction is for their number, metric by metric.
         estimates: of all models, from `evidence.gather`.
-        rows: for each regime, the positions of its models in `models`.
-        models: all models.
-        labels: (N,), 0 normal, 1 pneumonia.
-        patients: (N,), patient of each image.
+        rows: for each regime, the positions of its models in the estimates.
         metrics: the metrics to compare.
 
     Returns:
@@ -50,15 +41,9 @@ def compare_all(
     """
     found = []
     for metric in metrics:
-        values, p_values, tests = [], [], []
-        for a, b in pairs:
-            value = estimates[metric].difference(rows[a], rows[b])
-            test = _test(metric, len(rows[a]), len(rows[b]), patients)
-            tested = [models[rows[name][0]] for name in (a, b)]
-            exact = test in (MCNEMAR, MCNEMAR_CLUSTERED)
-            values.append(value)
-            tests.append(test)
-            p_values.append(_mcnemar(tested, labels, patients) if exact else uncertainty.p_value(value, span(metric)))
+        values = [estimates[metric].difference(rows[a], rows[b]) for a, b in pairs]
+        tests = [_test(metric, len(rows[a]), len(rows[b])) for a, b in pairs]
+        p_values = [uncertainty.p_value(value, span(metric)) for value in values]
         found += described(metric, pairs, values, p_values, tests)
     return found
 
@@ -84,7 +69,7 @@ def compare_independent(
 def described(
     metric: str,
     pairs: Sequence[tuple[str, str]],
-    values: Sequence[UncertainValue],
+    values: Sequence[UncertainDifference],
     p_values: Sequence[float],
     tests: Sequence[str],
 ) -> list[Difference]:
@@ -103,7 +88,7 @@ def described(
             "b": b,
             "metric": metric,
             "difference": value.value,
-            "ci95": uncertainty.difference_interval(value, span(metric)),
+            "ci95": uncertainty.difference_interval(value, *bounds(metric)),
             "p_value": p_value,
             "test": test,
             "p_value_holm": adjusted,
@@ -120,17 +105,8 @@ def span(metric: str) -> float:
     return high - low
 
 
-def _test(metric: str, seeds_a: int, seeds_b: int, patients: np.ndarray) -> str:
+def _test(metric: str, seeds_a: int, seeds_b: int) -> str:
     """The test for a metric, given the numbers of seeds of the two regimes."""
     if seeds_a > 1 or seeds_b > 1:
         return SEEDS
-    if metric == "roc_auc":
-        return DELONG
-    if metric == "accuracy":
-        return MCNEMAR if len(np.unique(patients)) == len(patients) else MCNEMAR_CLUSTERED
-    return BOOTSTRAP
-
-
-def _mcnemar(models: Sequence[Scored], labels: np.ndarray, patients: np.ndarray) -> float:
-    right_a, right_b = ((model.scores >= model.threshold) == labels for model in models)
-    return mcnemar.exact_p_value(right_a, right_b, patients)
+    return DELONG if metric == "roc_auc" else BOOTSTRAP

@@ -1,8 +1,13 @@
 """What a regime costs: the price of training, the Pareto fronts of quality and cost, the time to a given quality."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Literal
 
+import numpy as np
+from scipy import stats
+
+from components.artifacts.differences import TimeRatio
 from components.artifacts.regime_result import RegimeResult
 from components.artifacts.trained_model import Epoch, TrainingRecord
 
@@ -34,6 +39,26 @@ def training_price(training: TrainingRecord, gpu_hour_price: float, cpu_hour_pri
     """
     price = gpu_hour_price if training["hardware"] and training["hardware"]["gpu"] else cpu_hour_price
     return training["cost"]["train_seconds"] / 3600 * price if price else None
+
+
+def time_ratios(seconds: Mapping[str, Sequence[float]]) -> list[TimeRatio]:
+    """Compares the training times of every two regimes, by Welch's t test on their logarithms.
+
+    Args:
+        seconds: training times of the seeds of each regime.
+    """
+    found: list[TimeRatio] = []
+    for a, b in combinations(seconds, 2):
+        logs = [np.log(seconds[name]) for name in (a, b)]
+        ratio = float(np.exp(logs[0].mean() - logs[1].mean()))
+        ends = None
+        if min(map(len, logs)) > 1 and max(map(np.ptp, logs)) > 0:
+            interval = stats.ttest_ind(*logs, equal_var=False).confidence_interval(0.95)
+            ends = [float(np.exp(interval.low)), float(np.exp(interval.high))]
+        found.append(
+            {"a": a, "b": b, "ratio": ratio, "ci95": ends, "shown": bool(ends and not ends[0] <= 1 <= ends[1])}
+        )
+    return found
 
 
 def time_to_auc(history: list[Epoch]) -> dict[str, float | None]:

@@ -4,11 +4,11 @@ One routine computes all metrics for a whole matrix of resampling weights, so 2,
 sorts and matrix products instead of 2,000 passes. A weight is the number of times an image was drawn in a replicate.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from components.artifacts.evaluation import CALIBRATION_BINS, METRICS
+from components.artifacts.evaluation import CALIBRATION_BINS, METRICS, logits
 
 REPLICATES = 2000
 """Bootstrap replicates; they estimate a standard error to within 2%."""
@@ -38,7 +38,9 @@ def point_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float) -> d
     return dict(zip(METRICS, values.tolist(), strict=True))
 
 
-def weighted_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float, weights: np.ndarray) -> np.ndarray:
+def weighted_metrics(
+    labels: np.ndarray, scores: np.ndarray, threshold: float | np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Every metric of one model under each row of resampling weights.
 
     Agrees with scikit-learn's metrics under `sample_weight` (`zero_division=0`). The expected calibration error bins
@@ -47,7 +49,7 @@ def weighted_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float, w
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
         scores: (N,), probability of pneumonia.
-        threshold: scores at or above it mean pneumonia.
+        threshold: scores at or above it mean pneumonia; one for all replicates, or (B,).
         weights: (B, N), how often each image counts in each of B replicates.
 
     Returns:
@@ -61,15 +63,27 @@ def weighted_metrics(labels: np.ndarray, scores: np.ndarray, threshold: float, w
     return np.stack([columns[name] for name in METRICS], axis=1)
 
 
-def confusion(labels: np.ndarray, scores: np.ndarray, threshold: float, weights: np.ndarray) -> np.ndarray:
+def confusion(labels: np.ndarray, scores: np.ndarray, threshold: float | np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted counts (B, 4) of true negatives, false positives, false negatives and true positives."""
-    positive, called = labels == 1, scores >= threshold
-    cells = np.stack([~positive & ~called, ~positive & called, positive & ~called, positive & called], axis=1)
-    return weights @ cells.astype(np.float64)
+    positive = labels == 1
+    if np.ndim(threshold) == 0:
+        called = scores >= threshold
+        cells = np.stack([~positive & ~called, ~positive & called, positive & ~called, positive & called], axis=1)
+        return weights @ cells.astype(np.float64)
+    # With a threshold for each replicate: cumulated weights in the order of the scores, read off at the threshold.
+    order = np.argsort(scores, kind="stable")
+    cut = np.searchsorted(scores[order], threshold, side="left")[:, None]
+    below = []
+    for of_class in (~positive, positive):
+        cumulated = np.zeros((len(weights), len(scores) + 1))
+        np.cumsum(weights[:, order] * of_class[order], axis=1, out=cumulated[:, 1:])
+        inside = np.take_along_axis(cumulated, cut, axis=1)[:, 0]
+        below += [inside, cumulated[:, -1] - inside]
+    return np.stack(below, axis=1)
 
 
 def decision_metrics(
-    labels: np.ndarray, scores: np.ndarray, threshold: float, weights: np.ndarray
+    labels: np.ndarray, scores: np.ndarray, threshold: float | np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
     """The metrics (B,) that follow from the threshold; arguments as for `weighted_metrics`."""
     tn, fp, fn, tp = confusion(labels, scores, threshold, weights).T
@@ -84,6 +98,7 @@ def decision_metrics(
         "f1": _ratio(2 * tp, 2 * tp + fp + fn),
         "balanced_accuracy": (recall + specificity) / 2,
         "mcc": _ratio(tp * tn - fp * fn, scale),
+        "youden": recall + specificity - 1,
     }
 
 
@@ -108,7 +123,11 @@ def _ranking_metrics(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
 
 
 def calibration_metrics(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """The metrics (B,) of the scores as probabilities; arguments as for `weighted_metrics`."""
+    """The metrics (B,) of the scores as probabilities; arguments as for `weighted_metrics`.
+
+    The log loss (in nats) is of scores clipped as in `evaluation.logits`, so that one certain mistake does not make it
+    infinite.
+    """
     error = scores - labels
     bins = np.minimum((scores * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     error_in_bin = error[:, None] * (bins[:, None] == np.arange(CALIBRATION_BINS))
@@ -116,6 +135,7 @@ def calibration_metrics(labels: np.ndarray, scores: np.ndarray, weights: np.ndar
     return {
         "brier": weights @ error**2 / total,
         "ece": np.abs(weights @ error_in_bin).sum(axis=1) / total,
+        "log_loss": weights @ np.logaddexp(0, (1 - 2 * labels) * logits(scores)) / total,
     }
 
 
@@ -134,64 +154,42 @@ def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return values if len(starts) == values.shape[1] else np.add.reduceat(values, starts, axis=1)
 
 
-def bootstrap(
-    labels: np.ndarray,
-    patients: np.ndarray,
-    measures: Sequence[Callable[[np.ndarray], np.ndarray]],
-    replicates: int = REPLICATES,
-    seed: int = BOOTSTRAP_SEED,
-) -> np.ndarray:
-    """Measures every model on the same resampled patients.
+def patient_weights(
+    labels: np.ndarray, patients: np.ndarray, replicates: int, seed: int, rows: int | None = None
+) -> Iterator[np.ndarray]:
+    """Draws patients with replacement and counts how often each image occurs in the draw.
 
     Images of one patient resemble each other, so patients are drawn, not images (cluster bootstrap: Davison and
     Hinkley 1997, doi:10.1017/CBO9780511802843, section 3.8; Field and Welsh 2007,
-    doi:10.1111/j.1467-9868.2007.00593.x). All models see the same draws, which makes their differences paired.
-
-    Args:
-        labels: (N,), 0 normal, 1 pneumonia.
-        patients: (N,), patient of each image.
-        measures: one per model: takes weights (B, N), returns M metrics for each row of them, (B, M).
-        replicates: number of draws.
-        seed: of the draws.
-
-    Returns:
-        float64 (models, replicates, M).
-    """
-    parts = [
-        [measure(weights) for measure in measures] for weights in patient_weights(labels, patients, replicates, seed)
-    ]
-    return np.stack([np.concatenate(rows) for rows in zip(*parts, strict=True)])
-
-
-def patient_weights(
-    labels: np.ndarray, patients: np.ndarray, replicates: int, seed: int, chunk_numbers: int = CHUNK_NUMBERS
-) -> Iterator[np.ndarray]:
-    """Draws patients with replacement, within each class, and counts how often each image occurs in the draw.
-
-    Drawing within the classes keeps both of them in every replicate. A patient with images of both classes belongs
-    to pneumonia. The draws do not depend on the size of the chunks.
+    doi:10.1111/j.1467-9868.2007.00593.x). Both classes are drawn together, so that the class mix varies between draws
+    as it does between samples of a population: precision and accuracy depend on it. A draw without one of the classes
+    is made again. The draws do not depend on the number of rows.
 
     Args:
         labels: (N,), 0 normal, 1 pneumonia.
         patients: (N,), patient of each image.
         replicates: number of draws.
         seed: of the draws.
-        chunk_numbers: about this many weights at a time, but always whole replicates.
+        rows: draws at a time; `rows_at_a_time` of the images unless given.
 
     Yields:
         Weights (b, N) of the next b replicates.
     """
     names, patient_of_image = np.unique(patients, return_inverse=True)
-    has_pneumonia = np.bincount(patient_of_image, weights=labels) > 0
-    strata = [members for members in (np.flatnonzero(~has_pneumonia), np.flatnonzero(has_pneumonia)) if len(members)]
-    generators = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(len(strata))]
-    rows = max(CHUNK_ROWS, chunk_numbers // len(labels))
+    classes = [np.bincount(patient_of_image, weights=labels == label) > 0 for label in np.unique(labels)]
+    first, again = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
+    rows = rows or rows_at_a_time(len(labels))
     for start in range(0, replicates, rows):
-        count = min(rows, replicates - start)
-        drawn = np.zeros((count, len(names)))
-        for members, generator in zip(strata, generators, strict=True):
-            drawn[:, members] = _times_drawn(generator, count, len(members))
-        yield drawn[:, patient_of_image]
+        drawn = _times_drawn(first, min(rows, replicates - start), len(names))
+        for row in drawn:
+            while not all(row @ members for members in classes):
+                row[:] = _times_drawn(again, 1, len(names))[0]
+        yield drawn[:, patient_of_image].astype(np.float64)
+
+
+def rows_at_a_time(images: int) -> int:
+    """Number of replicates whose weights fit into the processor's cache, but at least `CHUNK_ROWS`."""
+    return max(CHUNK_ROWS, CHUNK_NUMBERS // images)
 
 
 def _times_drawn(generator: np.random.Generator, count: int, size: int) -> np.ndarray:

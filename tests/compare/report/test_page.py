@@ -279,7 +279,7 @@ def test_the_report_has_baseline_thresholds_calibration_subgroups_and_prices(pag
             "Youden's J",
         ),
         *("Calibration", "1.400", "Subgroups", "viral pneumonia against normal", "of other patients"),
-        *("Differences in the other metrics", "DeLong over patients", "McNemar, exact, over patients"),
+        *("Differences in the other metrics", "DeLong over patients", "bootstrap over patients"),
         *("Time to validation AUC 0.95", "Pareto-optimal regimes, cheapest first", "read off the test curve"),
     ):
         assert expected in words.replace("&#39;", "'"), expected

@@ -16,7 +16,8 @@ def why(findings):
 def test_a_clear_winner_is_named_with_what_it_is_better_than():
     found = why(make_findings({"custom_cnn": 0.90, "full_fine_tuning": 0.97}))
     assert "Full fine-tuning had the highest ROC AUC, 0.970 (95% interval 0.960–0.980)" in found
-    assert "no faster regime was shown to come within 0.01" in found
+    assert "after 20.0 s of training; no faster regime was shown to be at most 0.01 below every other one." in found
+    assert "200 test patients would have shown it with 12% power; 80% would need about 1,900 test patients." in found
     assert "Full fine-tuning had a higher ROC AUC than Custom CNN (+0.070, 95% interval +0.066 to +0.074)." in found
     assert "No difference shown" not in found
 
@@ -24,8 +25,11 @@ def test_a_clear_winner_is_named_with_what_it_is_better_than():
 def test_a_cheaper_regime_within_the_margin_is_recommended():
     aucs = {"custom_cnn": 0.90, "transfer_learning": 0.968, "partial_fine_tuning": 0.969, "full_fine_tuning": 0.97}
     found = why(make_findings(aucs))
-    assert found.startswith("Transfer learning is worth its cost: ROC AUC 0.968 after 20.0 s of training")
-    assert "at most 0.01 below the highest (Full fine-tuning, 0.970 after 40.0 s)" in found
+    assert found.startswith(
+        "Transfer learning is worth its cost: ROC AUC 0.968 after 20.0 s of training, shown to be at"
+    )
+    assert "The highest had Full fine-tuning, 0.970 after 40.0 s." in found
+    assert "power" not in found
 
 
 def test_two_regimes_are_joined_by_and_without_a_comma():
@@ -45,8 +49,87 @@ def test_three_regimes_are_an_enumeration():
 
 def test_the_fastest_regime_is_called_so_where_it_is_the_best():
     found = why(make_findings({"custom_cnn": 0.99, "full_fine_tuning": 0.95}))
-    assert "was the fastest to train (10.0 s)" in found
-    assert "was the fastest" not in why(make_findings({"custom_cnn": 0.95, "full_fine_tuning": 0.99}))
+    assert "after 10.0 s of training, which was the shortest." in found
+    assert "the shortest" not in why(make_findings({"custom_cnn": 0.95, "full_fine_tuning": 0.99}))
+
+
+def test_nothing_is_recommended_where_nothing_is_shown_to_be_good_enough():
+    found = why(make_findings({"custom_cnn": 0.969, "full_fine_tuning": 0.97}, width=0.02))
+    assert "no regime, not even this one, was shown to be at most 0.01 below every other one" in found
+    assert "worth its cost:" not in found
+
+
+@pytest.mark.parametrize(
+    ("needed", "words"),
+    [
+        ((1900, 3100), "80% would need about 1,900 to 3,100 test patients"),
+        ((None, 1900), "80% would need 1,900 test patients or more, and for some regimes more seeds"),
+        ((None, None), "more patients would not be enough for 80%, only more seeds"),
+    ],
+)
+def test_the_power_of_what_was_not_shown_is_said(needed, words):
+    findings = make_findings({"custom_cnn": 0.95, "transfer_learning": 0.95, "full_fine_tuning": 0.97})
+    numbers = dict(zip(("custom_cnn", "transfer_learning"), zip(needed, (0.1, 0.14), strict=True), strict=True))
+    for pair in findings["noninferiority"]["pairs"]:
+        if pair["candidate"] in numbers:
+            pair["patients_needed"], pair["power"] = numbers[pair["candidate"]]
+    assert f"would have shown it with 10% to 14% power; {words}." in why(findings)
+
+
+def test_a_baseline_that_is_good_enough_is_recommended():
+    aucs = {"custom_cnn": 0.968, "full_fine_tuning": 0.97, FLOOR: 0.969}
+    found = why(make_findings(aucs, seconds=(10, 40, 1)))
+    assert found.startswith("The baseline is enough: ROC AUC 0.969 after 1.0 s of training")
+
+
+def test_a_regime_that_was_not_shown_to_be_faster_is_not_called_so():
+    aucs = {"custom_cnn": 0.968, "transfer_learning": 0.968, "full_fine_tuning": 0.97}
+    words = "It was not shown to train faster than Transfer learning and Full fine-tuning."
+    assert words in why(make_findings(aucs, times_differ=False))
+    assert "not shown to train faster" not in why(make_findings(aucs))
+
+
+def test_with_one_seed_nothing_is_said_of_regimes():
+    aucs = {"custom_cnn": 0.90, "transfer_learning": 0.968, "partial_fine_tuning": 0.969, "full_fine_tuning": 0.97}
+    first, caution, others = sentences(findings := make_findings(aucs, seeds=1), decide(findings))
+    assert first.startswith("This transfer learning network is worth its cost")
+    assert "The highest had this full fine-tuning network" in first
+    assert "nothing follows for the regime" in caution
+    assert "With three seeds" in caution
+    assert "This full fine-tuning network had a higher ROC AUC than this custom CNN" in others
+    assert "nothing follows" not in why(make_findings(aucs))
+
+
+def shifted(value, shown):
+    def metrics(recall, specificity):
+        return {"recall": {"value": recall}, "specificity": {"value": specificity}}
+
+    change = {"value": value, "ci95": [value - 0.1, value + 0.1]}
+    return {"validation": {"metrics": metrics(0.988, 0.912)}, "shift": {"youden_change": change, "shown": shown}} | {
+        "metrics": metrics(0.987, 0.402)
+    }
+
+
+def test_a_threshold_that_does_not_transfer_is_a_warning_of_the_first_screen():
+    findings = make_findings({"custom_cnn": 0.90, "full_fine_tuning": 0.97})
+    metrics = findings["regimes"]["full_fine_tuning"]["metrics"]
+    found = shifted(-0.511, True)
+    findings["regimes"]["full_fine_tuning"] |= found | {"metrics": metrics | found["metrics"]}
+    second = sentences(findings, decide(findings))[1]
+    assert second.startswith("Warning: the threshold did not transfer. From the validation to the test images")
+    assert (
+        "Full fine-tuning 0.988 to 0.987 and 0.912 to 0.402 (their sum by −0.511, 95% interval −0.611 to −0.411)."
+    ) in second
+    findings["regimes"]["full_fine_tuning"]["shift"]["shown"] = False
+    assert "Warning" not in why(findings)
+
+
+def test_test_images_that_are_easier_than_the_validation_images_are_said_to_differ():
+    findings = make_findings({"custom_cnn": 0.90, "full_fine_tuning": 0.97})
+    metrics = findings["regimes"]["custom_cnn"]["metrics"]
+    found = shifted(0.3, True)
+    findings["regimes"]["custom_cnn"] |= found | {"metrics": metrics | found["metrics"]}
+    assert "Warning: the test images differ from the validation images." in why(findings)
 
 
 def test_a_difference_that_does_not_survive_correction_is_not_called_certain():
@@ -102,14 +185,15 @@ def test_a_difference_is_worded_after_its_verdict(ends, plain, corrected, words)
     ],
 )
 def test_a_regime_that_does_not_beat_the_baseline_is_named(low, words):
-    findings = make_findings({"custom_cnn": 0.94, "full_fine_tuning": 0.97})
+    findings = make_findings({"custom_cnn": 0.94, "full_fine_tuning": 0.97}, width=0.02)
     comparisons = [
         {"a": a, "b": FLOOR, "metric": "roc_auc", "ci95": [end, 0.06], "p_value": 0.01, "p_value_holm": 0.01}
         for a, end in [("full_fine_tuning", 0.04), ("custom_cnn", low)]
     ]
     assert "baseline" not in why(findings)
     entry = {"value": 0.92, "ci95": [0.9, 0.94]}
-    found = why(findings | {"floor": {"metrics": {"roc_auc": entry}, "comparisons": comparisons}})
+    cost = {"train_seconds": 1, "parameters": 577}
+    found = why(findings | {"floor": {"metrics": {"roc_auc": entry}, "cost": cost, "comparisons": comparisons}})
     assert words in found
     assert (": Custom CNN." in found) == (low < 0)
 
@@ -118,13 +202,13 @@ def test_each_rule_has_its_regime():
     decision = {
         "best": "full_fine_tuning",
         "fastest_within_margin": "transfer_learning",
-        "smallest_within_margin": "custom_cnn",
+        "smallest_within_margin": None,
         "margin": 0.01,
     }
     found = make_findings({"custom_cnn": 0.94, "full_fine_tuning": 0.97}) | {"recommendation": decision}
     assert recommendation.picks(found) == [
         ("Highest ROC AUC", "Full fine-tuning"),
-        ("Fastest within 0.01 of it", "Transfer learning"),
-        ("Smallest within 0.01 of it", "Custom CNN"),
+        ("Fastest within 0.01 of all others", "Transfer learning"),
+        ("Smallest within 0.01 of all others", "none shown"),
     ]
     assert recommendation.picks(make_findings({"custom_cnn": 0.94}) | {"recommendation": decision}) == []

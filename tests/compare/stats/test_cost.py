@@ -1,7 +1,10 @@
 """Time to a quality and the regimes that are not beaten."""
 
+import numpy as np
 import pytest
+from scipy import stats
 
+from components.compare.stats import cost
 from components.compare.stats.cost import pareto, time_to_auc, training_price
 
 
@@ -48,3 +51,20 @@ def test_the_price_is_that_of_the_machine_for_the_time_of_training(hardware, pri
     training = {"hardware": hardware, "cost": {"train_seconds": 7200}}
     assert training_price(training, 2.0, 0.25) == price
     assert training_price(training, 0.0, 0.0) is None
+
+
+def test_training_times_are_compared_by_welchs_test_of_their_logarithms():
+    seconds = {"a": [10.0, 11.0, 12.0], "b": [20.0, 24.0, 21.0], "c": [10.5, 14.0, 9.0]}
+    found = {(pair["a"], pair["b"]): pair for pair in cost.time_ratios(seconds)}
+    assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
+    expected = stats.ttest_ind(np.log(seconds["a"]), np.log(seconds["b"]), equal_var=False)
+    assert found["a", "b"]["ratio"] == pytest.approx((10 * 11 * 12 / (20 * 24 * 21)) ** (1 / 3))
+    assert np.log(found["a", "b"]["ci95"]) == pytest.approx(list(expected.confidence_interval(0.95)))
+    assert found["a", "b"]["shown"]
+    assert not found["a", "c"]["shown"]
+
+
+def test_times_that_were_measured_once_are_never_shown_to_differ():
+    (pair,) = cost.time_ratios({"a": [10.0], "b": [200.0, 210.0]})
+    assert (pair["ci95"], pair["shown"]) == (None, False)
+    assert pair["ratio"] < 0.05

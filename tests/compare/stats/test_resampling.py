@@ -67,59 +67,73 @@ def test_roc_auc_has_no_value_where_a_class_was_not_drawn():
     assert np.isnan(auc)
 
 
-def test_draws_resample_whole_patients_within_each_class():
+def draws(labels, patients, count, seed=0):
+    return np.concatenate(list(resampling.patient_weights(labels, patients, count, seed)))
+
+
+def test_draws_resample_whole_patients_from_both_classes_together():
     labels, patients = np.array([0, 0, 1, 1, 1, 0]), np.array(["a", "a", "b", "b", "c", "d"])
-    weights = np.concatenate(list(resampling.patient_weights(labels, patients, 200, seed=0)))
-    assert weights.shape == (200, 6)
+    weights = draws(labels, patients, 400)
+    assert weights.shape == (400, 6)
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, 2] == weights[:, 3]).all()
-    assert (weights[:, 0] + weights[:, 5] == 2).all()
-    assert (weights[:, 2] + weights[:, 4] == 2).all()
-    assert set(weights[:, 0]) == {0, 1, 2}
+    assert (weights[:, [0, 2, 4, 5]].sum(axis=1) == 4).all()
+    assert set(weights[:, 0] + weights[:, 5]) == {1, 2, 3}
 
 
-def test_a_patient_with_both_classes_is_drawn_with_pneumonia():
-    labels, patients = np.array([0, 1, 1, 0]), np.array(["both", "both", "ill", "well"])
-    weights = np.concatenate(list(resampling.patient_weights(labels, patients, 100, seed=0)))
-    assert (weights[:, 3] == 1).all()
-    assert (weights[:, 0] + weights[:, 2] == 2).all()
+def test_every_draw_has_both_classes():
+    labels, patients = np.array([0, 0, 0, 0, 1]), np.arange(5)
+    weights = draws(labels, patients, 300)
+    assert (weights[:, 4] >= 1).all()
+    assert (weights[:, :4].sum(axis=1) >= 1).all()
+    # A draw that had to be made again is still a draw of as many patients.
+    assert (weights.sum(axis=1) == 5).all()
+
+
+def test_images_of_one_class_alone_can_be_drawn():
+    assert (draws(np.ones(4, int), np.arange(4), 5).sum(axis=1) == 4).all()
+
+
+def test_the_class_mix_varies_as_in_samples_of_a_population():
+    labels = np.repeat([0, 1], [120, 280])
+    share = draws(labels, np.arange(400), 2000) @ labels / 400
+    assert share.std() == pytest.approx(np.sqrt(0.7 * 0.3 / 400), rel=0.06)
 
 
 def test_draws_do_not_depend_on_the_size_of_the_chunks():
     patients = np.arange(400) // 2
     few, many = (
-        np.concatenate(list(resampling.patient_weights(LABELS, patients, 37, seed=5, chunk_numbers=size)))
-        for size in (1, 11 * 400)
+        np.concatenate(list(resampling.patient_weights(LABELS, patients, 37, seed=5, rows=rows))) for rows in (1, 11)
     )
     assert (few == many).all()
     assert (few != np.concatenate(list(resampling.patient_weights(LABELS, patients, 37, seed=6)))).any()
 
 
-def measure(scores, threshold=0.5, labels=LABELS):
-    return lambda weights: resampling.weighted_metrics(labels, scores, threshold, weights)
+def test_precision_varies_with_the_class_mix_too():
+    labels, scores = np.repeat([0, 1], [100, 100]), np.r_[np.repeat([0.9, 0.1], [30, 70]), np.full(100, 0.9)]
+    precision = resampling.decision_metrics(labels, scores, 0.5, draws(labels, np.arange(200), 4000))["precision"]
+    # 100 of 130 alarms are right: a share of as many independent alarms. With the classes drawn apart it would be
+    # 0.028.
+    assert precision.std() == pytest.approx(np.sqrt(100 / 130 * 30 / 130 / 130), rel=0.06)
 
 
-def test_metrics_vary_twice_as_much_when_each_patient_has_four_equal_images():
-    patients = np.repeat(np.arange(100), 4)
-    labels, scores = np.repeat(LABELS[:100], 4), np.repeat(SMOOTH[:100], 4)
-    by_patient, by_image = (
-        resampling.bootstrap(labels, cluster, [measure(scores, labels=labels)])[0].std(axis=0)
-        for cluster in (patients, np.arange(400))
-    )
-    # Four copies of an image carry the information of one: the spread is twice as large.
-    assert by_patient / by_image == pytest.approx(2, rel=0.2)
+def test_a_threshold_for_every_replicate_gives_what_each_gives_alone():
+    weights = RANDOM.integers(0, 4, size=(5, 400)).astype(float)
+    cuts = np.array([0.0, 0.3, 0.5, SMOOTH[7], 1.1])
+    together = resampling.weighted_metrics(LABELS, np.round(SMOOTH, 2), cuts, weights)
+    for row, cut, own in zip(together, cuts, weights, strict=True):
+        alone = resampling.weighted_metrics(LABELS, np.round(SMOOTH, 2), float(cut), own[None])[0]
+        assert row == pytest.approx(alone, abs=1e-12)
 
 
-def test_recall_varies_as_a_share_of_independent_images_does():
-    labels, scores = np.r_[np.ones(400), np.zeros(400)], np.r_[np.ones(360), np.zeros(440)]
-    samples = resampling.bootstrap(labels, np.arange(800), [measure(scores, labels=labels)])[0]
-    assert samples[:, METRICS.index("recall")].std() == pytest.approx(np.sqrt(0.9 * 0.1 / 400), rel=0.05)
+def test_the_log_loss_is_scikit_learns():
+    found = resampling.calibration_metrics(LABELS, SMOOTH, np.ones((1, 400)))["log_loss"][0]
+    assert found == pytest.approx(sklearn_metrics.log_loss(LABELS, np.clip(SMOOTH, 1e-7, 1 - 1e-7)))
 
 
-def test_models_are_compared_on_the_same_draws():
-    first, second = resampling.bootstrap(LABELS, np.arange(400), [measure(SMOOTH), measure(SMOOTH)], replicates=50)
-    assert (first == second).all()
-    assert np.ptp(first[:, METRICS.index("roc_auc")]) > 0
+def test_youdens_j_is_sensitivity_plus_specificity_minus_one():
+    found = resampling.decision_metrics(LABELS, SMOOTH, 0.5, np.ones((1, 400)))
+    assert found["youden"] == pytest.approx(found["recall"] + found["specificity"] - 1)
 
 
 def test_holm_multiplies_the_smallest_p_value_most_and_keeps_their_order():
@@ -128,9 +142,7 @@ def test_holm_multiplies_the_smallest_p_value_most_and_keeps_their_order():
     assert resampling.holm([]) == []
 
 
-def test_two_thousand_replicates_of_four_models_take_little_memory():
-    samples = resampling.bootstrap(LABELS, np.arange(400) // 2, [measure(SMOOTH)] * 4)
-    assert samples.shape == (4, resampling.REPLICATES, len(METRICS))
+def test_a_chunk_of_draws_takes_little_memory():
     chunk = next(resampling.patient_weights(np.tile(LABELS, 50), np.arange(20_000), 2000, seed=0))
     assert chunk.shape == (resampling.CHUNK_ROWS, 20_000)
     assert next(resampling.patient_weights(LABELS, np.arange(400), 2000, seed=0)).nbytes <= 8 * resampling.CHUNK_NUMBERS

@@ -6,10 +6,16 @@ from scipy import stats
 
 from components.compare.stats import evidence, uncertainty
 from components.compare.stats.evidence import Scored
-from components.compare.stats.uncertainty import Estimate, UncertainValue
+from components.compare.stats.uncertainty import Estimate, UncertainDifference, UncertainValue
 
 A, B = [0, 1, 2], [3, 4, 5, 6]
 VALUES = np.array([0.90, 0.93, 0.95, 0.80, 0.84, 0.85, 0.91])
+
+
+def gap(a, b, variance, freedom=50, of_a=0.0004, of_b=0.0004):
+    """The difference of two values with this variance of the difference and of each value."""
+    first, second = UncertainValue(a, of_a, freedom), UncertainValue(b, of_b, freedom)
+    return UncertainDifference(a - b, variance, freedom, a=first, b=second)
 
 
 def test_seeds_alone_give_welchs_t_test():
@@ -18,13 +24,18 @@ def test_seeds_alone_give_welchs_t_test():
     welch = stats.ttest_ind(VALUES[A], VALUES[B], equal_var=False)
     assert uncertainty.p_value(estimate) == pytest.approx(welch.pvalue)
     assert estimate.degrees_of_freedom == pytest.approx(welch.df)
-    assert uncertainty.difference_interval(estimate) == pytest.approx(list(welch.confidence_interval(0.95)))
+    # In the middle of a wide range the interval of the difference is Welch's.
+    assert uncertainty.difference_interval(estimate, -50, 50) == pytest.approx(
+        list(welch.confidence_interval(0.95)), abs=1e-4
+    )
 
 
 def test_patients_alone_give_the_t_test_of_their_standard_error():
     metric = Estimate(np.array([0.9, 0.8]), np.array([[0.0009, 0.0003], [0.0003, 0.0004]]), 30)
     estimate = metric.difference([0], [1])
-    assert estimate == UncertainValue(pytest.approx(0.1), pytest.approx(0.0007), pytest.approx(30))
+    assert (estimate.value, estimate.variance) == (pytest.approx(0.1), pytest.approx(0.0007))
+    assert (estimate.degrees_of_freedom, estimate.seed_variance) == (30, 0)
+    assert estimate.correlation == pytest.approx(0.0003 / (0.03 * 0.02))
     assert uncertainty.p_value(estimate) == pytest.approx(2 * stats.t.sf(0.1 / np.sqrt(0.0007), 30))
 
 
@@ -36,12 +47,14 @@ def test_what_seeds_do_on_these_patients_counts_once():
     assert estimate.variance == pytest.approx(common + spread**2 / 3)
     expected = estimate.variance**2 / (common**2 / 50 + (spread**2 / 3) ** 2 / 2)
     assert estimate.degrees_of_freedom == pytest.approx(expected)
+    assert estimate.seed_variance == pytest.approx(spread**2 / 3 - own / 3)
 
 
 def test_the_variance_is_at_least_that_between_patients():
     covariance = np.full((3, 3), 0.0004) + 0.0002 * np.eye(3)
     estimate = Estimate(np.full(3, 0.9), covariance, 50).mean([0, 1, 2])
     assert estimate.variance == pytest.approx(covariance.mean())
+    assert (estimate.degrees_of_freedom, estimate.seed_variance) == (50, 0)
 
 
 def test_what_two_regimes_share_cancels_in_their_difference():
@@ -80,11 +93,40 @@ def test_a_metric_without_mistakes_has_the_exact_interval_of_as_many_patients(pa
     assert (low, high) == (pytest.approx(exact.low - 1), pytest.approx(1 - exact.low))
 
 
-def test_a_difference_stays_possible():
-    assert uncertainty.difference_interval(UncertainValue(0.9, 0.04, 3)) == [
-        pytest.approx(0.9 - 3.182 * 0.2, abs=1e-3),
-        1.0,
-    ]
+@pytest.mark.parametrize(("a", "b", "bounds"), [(0.999, 0.2, (0, 1)), (0.2, 0.999, (0, 1)), (0.95, -0.9, (-1, 1))])
+def test_a_difference_stays_possible(a, b, bounds):
+    low, high = uncertainty.difference_interval(gap(a, b, 0.08, 3, 0.04, 0.04), *bounds)
+    assert bounds[0] - bounds[1] <= low < a - b < high <= bounds[1] - bounds[0]
+
+
+def test_far_from_the_bounds_the_interval_of_a_difference_is_the_usual_one():
+    estimate = gap(0.52, 0.5, 0.0003, 80)
+    half = stats.t.ppf(0.975, 80) * np.sqrt(0.0003)
+    assert uncertainty.difference_interval(estimate) == pytest.approx([0.02 - half, 0.02 + half], abs=2e-4)
+    assert uncertainty.change_interval(estimate) == pytest.approx([0.02 - half, 0.02 + half])
+
+
+def test_the_interval_of_a_difference_of_independent_shares_is_newcombes():
+    # Newcombe 1998 (doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I), method 10, built from the
+    # intervals of both shares; here those are the logit intervals.
+    estimate = gap(0.98, 0.9, 0.0008)
+    (a_low, a_high), (b_low, b_high) = (uncertainty.interval(part) for part in (estimate.a, estimate.b))
+    below = np.hypot(0.98 - a_low, b_high - 0.9)
+    above = np.hypot(a_high - 0.98, 0.9 - b_low)
+    assert uncertainty.difference_interval(estimate) == pytest.approx([0.08 - below, 0.08 + above])
+    assert above < below
+
+
+def test_what_both_values_share_narrows_the_interval_of_their_difference():
+    ends = [uncertainty.difference_interval(gap(0.97, 0.95, variance)) for variance in (0.0008, 0.0004, 0.0001)]
+    widths = [high - low for low, high in ends]
+    assert widths == sorted(widths, reverse=True)
+    assert all(low < 0.02 < high for low, high in ends)
+
+
+def test_a_wider_confidence_gives_a_wider_interval():
+    narrow, wide = (uncertainty.difference_interval(gap(0.97, 0.95, 0.0004), confidence=c) for c in (0.9, 0.99))
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
 LABELS = np.repeat([0, 1], [30, 50])
@@ -106,8 +148,10 @@ def test_no_metric_of_no_subgroup_is_certain_though_resampling_never_changes_it(
     models = [Scored(own, 0.5, {"point": 0.5}, own) for own in scores]
     estimates = evidence.gather(LABELS, np.arange(80).astype(str), models, subgroups, replicates=50)
     for name, metric in estimates.items():
+        if name.startswith("calibration change/"):
+            continue  # a difference, with an interval of another kind
         estimate = metric.mean(range(len(models)))
-        lowest, highest = evidence.BOUNDS.get(name, (0.0, 1.0))
+        lowest, highest = evidence.bounds(name.rpartition("/")[2])
         low, high = uncertainty.interval(estimate, lowest, highest)
         assert lowest <= low <= estimate.value + 1e-9, name
         assert estimate.value - 1e-9 <= high <= highest, name
@@ -115,19 +159,19 @@ def test_no_metric_of_no_subgroup_is_certain_though_resampling_never_changes_it(
 
 
 def test_where_nothing_varies_the_interval_is_clopper_and_pearsons_for_the_rarer_class():
-    models = [Scored(RISING, 0.5)]
-    accuracy = evidence.gather(LABELS, np.arange(80), models, replicates=50)["accuracy"].mean([0])
-    share = stats.binomtest(20, 32).proportion_ci(0.95, "exact")
-    of_32_patients = UncertainValue(accuracy.value, accuracy.variance, 31)
-    assert accuracy.degrees_of_freedom == 29
-    assert uncertainty.interval(of_32_patients) == pytest.approx([share.low, share.high])
+    balanced = evidence.gather(LABELS, np.arange(80), [Scored(RISING, 0.5)], replicates=50)["balanced_accuracy"].mean(
+        [0]
+    )
+    share = stats.binomtest(15, 30).proportion_ci(0.95, "exact")
+    assert (balanced.variance, balanced.degrees_of_freedom) == (0, 29)
+    assert uncertainty.interval(balanced) == pytest.approx([share.low, share.high])
 
 
 @pytest.mark.parametrize("span", [1.0, 2.0])
 @pytest.mark.parametrize("difference", [0.0, 1e-14, 0.05, 0.2, 0.25, 0.3, 0.6, 0.98, 1.0, -0.2, -0.3, -1.0])
 def test_the_p_value_of_a_difference_without_variance_agrees_with_its_interval(difference, span):
-    estimate = UncertainValue(span * difference, 0.0, 49)
-    low, high = uncertainty.difference_interval(estimate, span)
+    estimate = gap(span * difference, 0.0, 0.0, 49)
+    low, high = uncertainty.difference_interval(estimate, 0.0, span)
     assert -span <= low < high <= span
     assert (uncertainty.p_value(estimate, span) < 0.05) == (not low <= 0 <= high)
 
@@ -150,14 +194,6 @@ def test_an_interval_between_other_bounds_is_that_of_the_share_of_the_range(valu
 def test_in_the_middle_of_other_bounds_an_interval_is_the_usual_one_too():
     half = stats.t.ppf(0.975, 80) * 0.01
     assert uncertainty.interval(UncertainValue(0.0, 0.0001, 80), -1, 1) == pytest.approx([-half, half], abs=2e-4)
-
-
-def test_a_difference_of_a_wider_range_may_be_wider():
-    value = UncertainValue(1.5, 0.04, 3)
-    assert uncertainty.difference_interval(value, 2.0) == [pytest.approx(1.5 - 3.182 * 0.2, abs=1e-3), 2.0]
-    opposite = UncertainValue(-1.5, 0.04, 3)
-    assert uncertainty.difference_interval(opposite, 2.0) == [-2.0, pytest.approx(3.182 * 0.2 - 1.5, abs=1e-3)]
-    assert uncertainty.difference_interval(value, 1.0)[1] == 1.0
 
 
 def test_independent_values_without_variance_have_the_fewer_patients():

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from components.artifacts.comparison import Findings
 from components.compare.inputs import Inputs
-from components.compare.report.plots import calibration, cost, curves, differences, quality, robustness, training
+from components.compare.report.plots import (
+    calibration,
+    cost,
+    curves,
+    differences,
+    quality,
+    robustness,
+    scores,
+    training,
+)
 from components.compare.report.plots.picture import Drawing, Picture, draw_one
 
 FROM_FINDINGS: dict[str, Callable[[Findings], Drawing | None]] = {
@@ -25,6 +34,7 @@ FROM_FINDINGS: dict[str, Callable[[Findings], Drawing | None]] = {
 FROM_INPUTS: dict[str, Callable[[Findings, Inputs], Drawing | None]] = {
     "roc_and_pr": curves.roc_and_pr,
     "learning_curves": training.learning_curves,
+    "score_distributions": scores.score_distributions,
 }
 """Plots that also need the curves and histories of the evaluations."""
 

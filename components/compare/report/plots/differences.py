@@ -5,7 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from components.artifacts.comparison import FIRST_METRICS, Difference, Findings, RunsFindings
+from components.artifacts.comparison import FIRST_METRICS, Findings, RunsFindings
+from components.artifacts.differences import Difference
 from components.artifacts.names import REGIME_TITLES
 from components.compare import recommendation
 from components.compare.report import formats

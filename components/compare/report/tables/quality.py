@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from components.artifacts.comparison import FIRST_METRICS, Difference, ExternalResult, Findings, with_baseline
+from components.artifacts.comparison import FIRST_METRICS, ExternalResult, Findings, with_baseline
+from components.artifacts.differences import Difference
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR, REGIME_TITLES
 from components.artifacts.regime_result import (
