@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from components.artifacts import files
-from components.artifacts.dataset_summary import Counts
+from components.artifacts.dataset_summary import Counts, Planning
 from components.artifacts.evaluation import ExternalTestSet
 from components.artifacts.names import FLOOR
 from components.artifacts.raw_dataset import Source
@@ -116,6 +116,7 @@ class Findings(TypedDict):
         floor, baseline: the baseline, twice; missing without one. "floor" is the older name and will go.
         external, external_test: the external test set, twice; missing without one. "external" will go.
         pareto: {cost: regimes that no other beats in both this cost and ROC AUC, cheapest first}.
+        planning: what the test set can show, as it was known before training.
     """
 
     run: RunInfo
@@ -128,6 +129,7 @@ class Findings(TypedDict):
     external: NotRequired[ExternalResult]
     external_test: NotRequired[ExternalResult]
     pareto: dict[str, list[str]]
+    planning: Planning
 
 
 class Decision(TypedDict):

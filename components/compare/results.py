@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from components import planning
 from components.artifacts.comparison import (
     FIRST_METRICS,
     BaselineResult,
@@ -52,6 +53,8 @@ def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started
         "regimes": regimes,
         "comparisons": compared(list(combinations(inputs.regimes, 2))),
         "pareto": cost.pareto(regimes),
+        # Summaries of earlier versions do not have it.
+        "planning": inputs.dataset.info.get("planning") or planning.plan(inputs.labels, inputs.patients),
     }
     if inputs.baseline:
         against = compared([(name, FLOOR) for name in inputs.regimes], FIRST_METRICS)
