@@ -13,7 +13,7 @@ from components.artifacts.dataset_summary import AssumedAuc, Planning
 from components.artifacts.names import REGIMES
 
 ASSUMED_AUCS = (0.9, 0.95, 0.98)
-"""ROC AUCs for which the power is stated, since the true one is unknown before training."""
+"""ROC AUCs for which the power is stated, since the true one is unknown before training; messages use the middle."""
 
 INTRA_PATIENT_CORRELATION = 0.5
 """Assumed correlation between the scores of two images of the same class and patient; 0.5 is in the middle."""
@@ -25,9 +25,6 @@ It depends on the regimes and is unknown before training. Between nine custom CN
 MobileNetV2-0.5 it was 0.50 to 0.74 on 160 validation images; between seeds of one regime, which are not compared, about
 0.9. Where it is higher than assumed, smaller differences can be shown.
 """
-
-STATED_AUC = 0.95
-"""The assumed ROC AUC of the sentence for readers who want a single number."""
 
 LEVEL, POWER = 0.05, 0.8
 
@@ -67,21 +64,24 @@ def sentences(planning: Planning, images: int, patients: int) -> list[str]:
         images: number of test images.
         patients: number of test patients.
     """
-    assumed = next(case for case in planning["assumed"] if case["roc_auc"] == STATED_AUC)
+    assumed = planning["assumed"][len(planning["assumed"]) // 2]
     low, high = assumed["detectable"]
     least, most = planning["model_correlation"]
     found = [
-        f"With {images:,} test images of {patients:,} patients, a test of two models has {planning['power']:.0%} power "
-        f"for a difference in ROC AUC of about {low:.3f} to {high:.3f}, if the higher one is {STATED_AUC:g} and the "
-        f"correlation between them {most:g} to {least:g}."
+        f"With {images:,} test images of {patients:,} patients, a difference in ROC AUC of about {low:.3f} to "
+        f"{high:.3f} can be shown with {planning['power']:.0%} power, assuming two models with a ROC AUC near "
+        f"{assumed['roc_auc']:g} and a correlation of {most:g} to {least:g} between the two values."
     ]
     few = {name: count for name, count in planning.get("validation_patients", {}).items() if count < FEW_PATIENTS}
     if few:
         counts = " and ".join(f"{count} {name}" for name, count in few.items())
-        errors = " and ".join(f"{math.sqrt(0.9 * 0.1 / count):.2f}" for count in few.values())
+        rates = {"normal": "specificity", "pneumonia": "sensitivity"}
+        errors = " and ".join(
+            f"a {rates[name]} of 0.9 has a standard error of {math.sqrt(0.9 * 0.1 / count):.2f}"
+            for name, count in few.items()
+        )
         found.append(
-            f"Few validation patients ({counts}): the threshold that is chosen on them is uncertain. A sensitivity or "
-            f"specificity of 0.9 has a standard error of {errors} there."
+            f"Few validation patients ({counts}): the threshold chosen on them is uncertain, since there {errors}."
         )
     return found
 

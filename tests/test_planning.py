@@ -139,8 +139,9 @@ def test_the_sentence_gives_the_range_and_what_is_assumed():
     (sentence,) = planning.sentences(plan, 1300, 1200)
     low, high = plan["assumed"][1]["detectable"]
     assert sentence == (
-        "With 1,300 test images of 1,200 patients, a test of two models has 80% power for a difference in ROC AUC of "
-        f"about {low:.3f} to {high:.3f}, if the higher one is 0.95 and the correlation between them 0.7 to 0.3."
+        f"With 1,300 test images of 1,200 patients, a difference in ROC AUC of about {low:.3f} to {high:.3f} can be "
+        "shown with 80% power, assuming two models with a ROC AUC near 0.95 and a correlation of 0.7 to 0.3 between "
+        "the two values."
     )
 
 
@@ -154,4 +155,4 @@ def test_few_validation_patients_of_a_class_are_named(normal, warned):
     assert len(found) == 1 + warned
     if warned:
         assert "(49 normal)" in found[1]
-        assert "standard error of 0.04" in found[1]
+        assert found[1].endswith("since there a specificity of 0.9 has a standard error of 0.04.")

@@ -156,7 +156,7 @@ def test_the_report_describes_data_recipe_and_origin(page):
 def test_the_report_says_what_the_test_set_can_show(page, compared):
     text = text_of(page)
     low, high = compared.results["planning"]["assumed"][1]["detectable"]
-    assert f"80% power for a difference in ROC AUC of about {low:.3f} to {high:.3f}" in text
+    assert f"a difference in ROC AUC of about {low:.3f} to {high:.3f} can be shown with 80% power" in text
     assert "0.3 to 0.7 between the ROC AUCs of two models, 0.5 between two images of a patient" in text
     assert "shows with 80% power" in text
 
