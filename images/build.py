@@ -17,14 +17,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 WEIGHTS = PROJECT / "images" / "weights"
 _COMMON = (
     *(f"components/{name}.py" for name in ("__init__", "console", "images", "machine", "options", "parameters")),
-    *(
-        "components/planning.py",
-        "components/process.py",
-        "components/roc_auc.py",
-        "components/source_checks.py",
-        "components/step.py",
-    ),
-    "components/thresholds.py",
+    *(f"components/{name}.py" for name in ("planning", "process", "roc_auc", "source_checks", "step", "thresholds")),
     "components/artifacts",
 )
 """Files and packages of the project that both images have."""

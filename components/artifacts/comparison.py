@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from components.artifacts import files
-from components.artifacts.dataset_summary import Counts
+from components.artifacts.dataset_summary import Counts, Planning
 from components.artifacts.differences import Difference, NonInferiority, TimeRatio
 from components.artifacts.evaluation import ExternalTestSet
 from components.artifacts.names import FLOOR
@@ -117,6 +117,7 @@ class Findings(TypedDict):
         training_times: every two regimes, and every regime and the baseline.
         ensembles: {regime with several seeds: its seeds as one classifier}; missing without any.
         pareto: {cost: regimes that no other beats in both this cost and ROC AUC, cheapest first}.
+        planning: what the test set can show, as it was known before training.
     """
 
     run: RunInfo
@@ -132,6 +133,7 @@ class Findings(TypedDict):
     external: NotRequired[ExternalResult]
     external_test: NotRequired[ExternalResult]
     pareto: dict[str, list[str]]
+    planning: Planning
 
 
 class Decision(TypedDict):

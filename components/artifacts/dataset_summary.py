@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from components.artifacts import files
 from components.artifacts.raw_dataset import Duplicates, Quality, Source
@@ -43,6 +43,45 @@ class PreparedQuality(Quality):
     copies: Copies
 
 
+class AssumedAuc(TypedDict):
+    """What a test set can show about two models with about this ROC AUC.
+
+    Attributes:
+        roc_auc: assumed for both models.
+        standard_error: of one ROC AUC, over samples of patients.
+        detectable: differences in ROC AUC that one two-sided test shows with the given power, for the highest and the
+            lowest correlation between the models.
+        detectable_holm: the same at the level that the smallest p-value of all pairs has to reach.
+    """
+
+    roc_auc: float
+    standard_error: float
+    detectable: list[float]
+    detectable_holm: list[float]
+
+
+class Planning(TypedDict):
+    """What a test set can show, computed from its size before anything is trained, see `planning.plan`.
+
+    Attributes:
+        level: two-sided error rate of a test.
+        power: probability that a test shows a difference.
+        pairs: of regimes, for which p-values are corrected.
+        intra_patient_correlation: assumed between images of a patient.
+        model_correlation: assumed between the ROC AUCs of two models, lowest and highest.
+        assumed: one entry for each assumed ROC AUC.
+        validation_patients: {class: number of patients} of the validation split; missing where it is not known.
+    """
+
+    level: float
+    power: float
+    pairs: int
+    intra_patient_correlation: float
+    model_correlation: list[float]
+    assumed: list[AssumedAuc]
+    validation_patients: NotRequired[dict[str, int]]
+
+
 class DatasetRecord(files.Header):
     """The content of `dataset.json`.
 
@@ -57,6 +96,7 @@ class DatasetRecord(files.Header):
         splits: by name.
         fingerprint: see `prepared_dataset.fingerprint`.
         quality: of the source's files.
+        planning: what the test split can show. Records of earlier versions do not have it.
     """
 
     source: Source
@@ -69,6 +109,7 @@ class DatasetRecord(files.Header):
     splits: dict[str, Counts]
     fingerprint: str
     quality: PreparedQuality
+    planning: NotRequired[Planning]
 
 
 @dataclass(frozen=True)

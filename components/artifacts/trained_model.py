@@ -106,7 +106,9 @@ class TrainingRecord(files.Header):
         backbone: None for models without a backbone.
         recipe: training settings by name, see `train.recipe.Recipe`.
         history: one entry per epoch.
-        best_epoch: the epoch whose weights were kept, by validation ROC AUC; None for models without epochs.
+        best_epoch: the epoch whose weights were kept, see `train.selection`; None for models without epochs.
+        highest_auc_epoch: the epoch with the highest validation ROC AUC. Records of earlier versions, which kept that
+            epoch, do not have it.
         diverged: whether the training diverged, see `train.fitting.fit`.
         cost: time, size and memory.
         hardware: the machine; None for the baseline.
@@ -119,6 +121,7 @@ class TrainingRecord(files.Header):
     recipe: dict[str, float | int | str]
     history: list[Epoch]
     best_epoch: int | None
+    highest_auc_epoch: NotRequired[int]
     diverged: NotRequired[bool]
     cost: Cost
     hardware: Hardware | None
@@ -157,6 +160,12 @@ class TrainedModel:
         if not model.model_file.is_file():
             raise UserError(f"{folder} is not a complete {KIND}: it has no {model.model_file.name}; run the step again")
         return model
+
+
+def best_epoch_is_last(training: TrainingRecord) -> bool:
+    """Whether the epoch that was kept is the last of all epochs asked for, so that further ones might be better."""
+    last = training["best_epoch"] is not None and training["best_epoch"] == training["recipe"].get("epochs")
+    return last and not training.get("diverged")
 
 
 def load_all(folder: str | Path) -> list[TrainedModel]:

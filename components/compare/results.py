@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from components import planning
 from components.artifacts.comparison import (
     FIRST_METRICS,
     BaselineResult,
@@ -57,6 +58,8 @@ def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started
         "noninferiority": noninferiority.against_all(estimates["roc_auc"], rows, len(set(inputs.patients))),
         "training_times": cost.time_ratios(_seconds(inputs)),
         "pareto": cost.pareto(regimes),
+        # Summaries of earlier versions do not have it.
+        "planning": inputs.dataset.info.get("planning") or planning.plan(inputs.labels, inputs.patients),
     }
     if ensembles := _ensembles(inputs, validation):
         found["ensembles"] = ensembles

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from components import console, machine
+from components import console, machine, planning
 from components.artifacts import arrays, dataset_summary, files, prepared_dataset
-from components.artifacts.dataset_summary import Copies, Counts, DatasetRecord, PreparedQuality
+from components.artifacts.dataset_summary import Copies, Counts, DatasetRecord, Planning, PreparedQuality
 from components.artifacts.names import CLASSES, SPLITS
 from components.artifacts.raw_dataset import (
     BLANK,
@@ -83,6 +83,7 @@ def preprocess(
             "splits": {name: _counts(folder, name) for name in SPLITS},
             "fingerprint": prepared_dataset.fingerprint(folder),
             "quality": _quality(raw, refused, copies.describe(found, manifest, splits.to_numpy(), dropped)),
+            "planning": _plan(folder),
         }
         files.write_json(folder / "dataset.json", info)
         with files.new_folder(summary) as small:
@@ -190,6 +191,9 @@ def _say(info: DatasetRecord, refused: list[RefusedFile]) -> None:
         across = f", {found['across_splits']} groups across splits" if found["across_splits"] else ""
         done = f"{found['dropped']} removed" if info["deduplicated"] else "none removed (use --deduplicate)"
         console.say("preprocess", f"{found['images']} images are copies of each other{across}; {done}")
+    test = info["splits"]["test"]
+    for sentence in planning.sentences(info["planning"], test["images"], test["patients"]):
+        console.say("preprocess", sentence)
 
 
 def _decoded(reader: ImageReader, images: list[str], size: int) -> Generator[np.ndarray | str]:
@@ -232,8 +236,20 @@ def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> None:
     prepared_dataset.save_index(folder, name, index)
 
 
+def _plan(folder: Path) -> Planning:
+    """What the test split can show, and the patients on whom the threshold is going to be chosen."""
+    test, validation = (_index(folder, name) for name in ("test", "validation"))
+    found = planning.plan(test["label"].to_numpy(), test["patient"].to_numpy())
+    chosen_on = planning.patients_by_class(validation["label"].to_numpy(), validation["patient"].to_numpy())
+    return {**found, "validation_patients": chosen_on}
+
+
+def _index(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{name}.csv", keep_default_na=False, dtype={"patient": str})
+
+
 def _counts(folder: Path, name: str) -> Counts:
-    index = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+    index = _index(folder, name)
     return {
         "images": len(index),
         "patients": int(index["patient"].nunique()),

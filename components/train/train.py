@@ -81,24 +81,22 @@ def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) 
     """Trains with one seed and saves the model in a new folder; returns its training record."""
     started = files.now()
     network, backbone_info, trained = _build(session, parameters)
-    best_epoch = _fit_all(session, network, trained)
+    monitor = _fit_all(session, network, trained)
     train_seconds = session.seconds()
     folder.mkdir()
     model_file = folder / "model.keras"
     network.classifier().save(model_file)
-    session.say(f"trained in {train_seconds:.1f} s, best epoch {best_epoch}")
-    if session.diverged:
-        session.say("the training diverged, so its results say nothing about the regime: choose a lower learning rate")
     arguments = {"regime": session.regime} | asdict(replace(parameters, seed=session.seed))
     del arguments["seeds"]  # the record is of one seed
-    return {
+    record: TrainingRecord = {
         **files.header(trained_model.KIND, started, arguments),
         "regime": session.regime,
         "seed": session.seed,
         "backbone": backbone_info,
         "recipe": session.recipe.as_dict(),
         "history": session.history,
-        "best_epoch": best_epoch,
+        "best_epoch": monitor.best_epoch,
+        "highest_auc_epoch": monitor.highest_auc_epoch,
         "diverged": session.diverged,
         "cost": {
             "train_seconds": train_seconds,
@@ -113,6 +111,17 @@ def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) 
         "hardware": device.hardware(),
         "dataset": session.dataset,
     }
+    _say(session, record)
+    return record
+
+
+def _say(session: "_Session", record: TrainingRecord) -> None:
+    """Prints how long the training took, which epoch was kept, and what to do if the training was not good enough."""
+    session.say(f"trained in {record['cost']['train_seconds']:.1f} s, best epoch {record['best_epoch']}")
+    if trained_model.best_epoch_is_last(record):
+        session.say("the best epoch is the last one, so a training with more epochs may give a better model")
+    if session.diverged:
+        session.say("the training diverged, so its results say nothing about the regime: choose a lower learning rate")
 
 
 class _Session:
@@ -175,8 +184,10 @@ class _Session:
         self._spared += features.spared_seconds
         return examples
 
-    def fit(self, phase: str, model: keras.Model, scored: keras.Model, examples: Examples, **settings: float) -> int:
-        """Trains one phase and returns its best epoch.
+    def fit(
+        self, phase: str, model: keras.Model, scored: keras.Model, examples: Examples, **settings: float
+    ) -> Validation:
+        """Trains one phase; the result knows its best epoch.
 
         Args:
             phase: `HEAD_WARM_UP` or `TRAINING`.
@@ -196,15 +207,14 @@ class _Session:
                 f"{self.seconds():.0f} s"
             )
 
-        monitor = Validation(
-            scored, examples.validation, validation.labels, balanced_weights(validation.labels), patience
-        )
+        labels, patients = validation.labels, validation.index["patient"].to_numpy()
+        monitor = Validation(scored, examples.validation, labels, patients, balanced_weights(labels), patience)
         batches = Batches(
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
         )
         # Only the last phase counts, since it can recover from an earlier one.
         self.diverged = fit(model, batches, monitor, epochs, settings["learning_rate"], self.recipe, report)
-        return monitor.best_epoch
+        return monitor
 
 
 def _build(session: _Session, parameters: TrainParameters) -> tuple[Network, BackboneName | None, set[str]]:
@@ -227,8 +237,8 @@ def _spread(images: np.ndarray, count: int) -> np.ndarray:
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
 
 
-def _fit_all(session: _Session, network: Network, trained: set[str]) -> int:
-    """Trains the network in place in the phases of its regime and returns the best epoch of the last phase."""
+def _fit_all(session: _Session, network: Network, trained: set[str]) -> Validation:
+    """Trains the network in place in the phases of its regime; the result knows the best epoch of the last phase."""
     recipe, body = session.recipe, network.network
     image = keras.Input(network.front.input_shape[1:])
     on_images = keras.Sequential([image, RadiographAugmentation(recipe, session.seed), network.front, body])

@@ -67,3 +67,18 @@ def test_a_missing_file_is_named_with_the_remedy(tmp_path, name):
     (tmp_path / "seed-1" / name).unlink()
     with pytest.raises(UserError, match=f"is not a complete trained model: it has no {name}; run the step again"):
         TrainedModel.load(tmp_path / "seed-1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_last"),
+    [
+        ({"best_epoch": 10}, True),
+        ({"best_epoch": 9}, False),
+        ({"best_epoch": 10, "diverged": True}, False),
+        ({"best_epoch": 10, "recipe": {}}, False),
+        ({"best_epoch": None, "recipe": {}}, False),
+    ],
+    ids=["last", "before", "diverged", "unknown recipe", "baseline"],
+)
+def test_the_best_epoch_is_the_last_one_if_no_other_was_asked_for_after_it(changes, is_last):
+    assert trained_model.best_epoch_is_last({"recipe": {"epochs": 10}} | changes) is is_last

@@ -6,6 +6,7 @@ import math
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from components import planning
 from components.artifacts.evaluation import METRICS, Evaluation
 from components.artifacts.names import FLOOR, REGIMES
 from components.compare import inputs, results
@@ -31,7 +32,7 @@ def test_results_json_has_the_documented_keys(compared):
     assert (found["schema_version"], found["kind"]) == (1, "comparison")
     assert set(found) == {
         *("schema_version", "kind", "made_by", "run", "dataset", "backbone", "regimes", "comparisons"),
-        *("recommendation", "floor", "baseline", "pareto", "noninferiority", "training_times"),
+        *("recommendation", "floor", "baseline", "pareto", "noninferiority", "training_times", "planning"),
     }
     assert set(found["run"]) == {"id", "started", "finished", "seed", "seeds", "versions", "hardware", "from_cache"}
     assert set(found["dataset"]) == {"source", "fingerprint", "image_size", "splits"}
@@ -47,6 +48,14 @@ def test_results_json_has_the_documented_keys(compared):
         assert set(regime["cost"]) == COSTS
         assert set(regime["threshold"]) == {"value", "chosen_on", "rule"}
     assert {"best", "fastest_within_margin", "smallest_within_margin", "why"} <= set(found["recommendation"])
+
+
+def test_the_planning_is_that_of_the_summary_or_for_earlier_summaries_that_of_the_test_images(write):
+    given = inputs.load([write.evaluation("custom_cnn")], write.summary())
+    computed = planning.plan(given.labels, given.patients)
+    assert results.build(given, "")["planning"] == computed
+    given.dataset.info["planning"] = {**computed, "validation_patients": {"normal": 9, "pneumonia": 70}}
+    assert results.build(given, "")["planning"] == given.dataset.info["planning"]
 
 
 def test_every_number_is_finite_and_lies_in_its_interval(compared):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import measure
+from components import planning
 from components.artifacts import files, prepared_dataset
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.prepared_dataset import PreparedDataset
@@ -140,6 +141,10 @@ def test_the_description_says_what_is_there_and_how_it_was_made(made):
         for name, split in made.data.splits.items()
     }
     assert info["splits"]["test"] == {"images": 8, "patients": 4, "pneumonia": 4}
+    test, validation = made.data.splits["test"], made.data.splits["validation"]
+    chosen_on = planning.patients_by_class(validation.labels, validation.index["patient"].to_numpy())
+    planned = planning.plan(test.labels, test.index["patient"].to_numpy())
+    assert info["planning"] == planned | {"validation_patients": chosen_on}
     assert set(info["quality"]) == {
         *("images", "patients", "counts", "duplicates", "copies", "patients_in_several_splits", "patient_unknown"),
         *("refused", "ignored_folders", "ignored_files"),
@@ -186,9 +191,10 @@ def test_work_in_small_portions_gives_the_same_and_says_how_far_it_is(made, tmp_
     assert info["fingerprint"] == made.info["fingerprint"]
     lines = [line.removeprefix("pneumonia-benchmark: preprocess: ") for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "1 of 40 images decoded"
-    assert lines[-2] == "40 of 40 images decoded"
+    assert lines[-4] == "40 of 40 images decoded"
     counts = ", ".join(f"{name} {count['images']}" for name, count in info["splits"].items())
-    assert lines[-1] == f"{counts} images of 32 px, 1 could not be decoded"
+    assert lines[-3] == f"{counts} images of 32 px, 1 could not be decoded"
+    assert lines[-2:] == planning.sentences(info["planning"], images=8, patients=4)
 
 
 @pytest.mark.parametrize(("size", "seed"), [pytest.param(1024, 0, marks=pytest.mark.slow), (32, 999_999_999)])

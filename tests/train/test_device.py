@@ -39,7 +39,7 @@ def train_linear(output: str) -> None:
     recipe = Recipe(epochs=3, batch_size=16, learning_rate=0.1, patience=0)
     weights = fitting.balanced_weights(labels)
     fed = batches.Batches([inputs], labels, weights, recipe.batch_size, seed=1)
-    monitor = fitting.Validation(model, [inputs], labels, weights, patience=0)
+    monitor = fitting.Validation(model, [inputs], labels, np.arange(len(labels)), weights, patience=0)
     records = []
     fitting.fit(model, fed, monitor, recipe.epochs, recipe.learning_rate, recipe, records.append)
     result = {

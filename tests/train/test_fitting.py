@@ -29,7 +29,7 @@ def fit(epochs, learning_rate=0.1, images=6, size=6, patience=0, model=None, val
     model = model or linear(0, 0)
     records = []
     monitor = Validation(
-        model, [inputs if validate is None else validate], labels, balanced_weights(labels), patience=patience
+        model, [inputs if validate is None else validate], labels, np.arange(images), balanced_weights(labels), patience
     )
     recipe = Recipe(epochs=epochs, batch_size=size, learning_rate=0.1, patience=patience)
     batches = Batches([inputs], labels, balanced_weights(labels), size, seed=1)
@@ -41,7 +41,7 @@ def test_validation_loss_and_auc_are_those_of_scikit_learn_on_the_logits_with_cl
     logits = np.array([-3.0, 2.0, 0.5, 4.0, -1.0, 0.3, 90.0, -90.0], np.float32)
     labels = np.array([0, 0, 0, 1, 1, 0, 1, 0])
     weights = balanced_weights(labels)
-    found = Validation(linear(1), [logits[None, :, None]], labels, weights, 0).score(1)
+    found = Validation(linear(1), [logits[None, :, None]], labels, np.arange(8), weights, 0).score(1)
     probabilities = 1 / (1 + np.exp(-logits.astype(float)))
     assert found["validation_loss"] == pytest.approx(log_loss(labels, probabilities, sample_weight=weights), rel=1e-6)
     assert found["validation_loss"] != pytest.approx(log_loss(labels, probabilities), rel=1e-2)
@@ -54,7 +54,7 @@ def test_the_training_loss_of_an_epoch_is_the_mean_weighted_cross_entropy_of_its
     weights = balanced_weights(labels)
     model, records = linear(2.0, bias=0.5), []
     recipe = Recipe(epochs=1, batch_size=4, learning_rate=0.1, patience=0)
-    monitor = Validation(model, [inputs], labels, weights, patience=0)
+    monitor = Validation(model, [inputs], labels, np.arange(len(labels)), weights, patience=0)
     fitting.fit(model, Batches([inputs], labels, weights, 4, seed=1), monitor, 1, TINY_RATE, recipe, records.append)
     probabilities = 1 / (1 + np.exp(-(2 * inputs[0, :, 0] + 0.5)))
     expected = log_loss(labels, probabilities, sample_weight=weights)
@@ -74,10 +74,10 @@ def test_the_schedule_of_several_steps_rises_from_zero_and_falls_as_a_cosine():
     assert rates == pytest.approx([0.05, 0.1, *falling], abs=1e-7)
 
 
-def test_the_best_epoch_has_the_highest_auc_and_of_several_the_lowest_loss():
+def test_of_epochs_with_the_same_auc_the_best_has_the_lowest_loss():
     model, labels = linear(1), np.array([0, 0, 1, 1])
     inputs = np.array([-2, 1, 2, 0], np.float32)[None, :, None]
-    monitor = Validation(model, [inputs], labels, np.ones(4), patience=2)
+    monitor = Validation(model, [inputs], labels, np.arange(4), np.ones(4), patience=2)
     enough = []
     for epoch, factor in enumerate((-1, 1, 3, 0.5, 0.6, -2), 1):
         model.set_weights([np.array([[factor]], np.float32), np.zeros(1, np.float32)])
@@ -90,8 +90,30 @@ def test_the_best_epoch_has_the_highest_auc_and_of_several_the_lowest_loss():
     assert model.get_weights()[0] == pytest.approx(0.6)
 
 
+def test_the_best_epoch_has_the_lowest_loss_within_one_standard_error_and_patience_counts_from_the_highest_auc():
+    random = np.random.default_rng(3)
+    labels = np.arange(60) % 2
+    inputs = np.stack([random.normal(size=60) + 2 * labels - 1, random.normal(size=60)], axis=1)
+    inputs = inputs[None].astype(np.float32)
+    model = linear(1, 0)
+    monitor = Validation(model, [inputs], labels, np.arange(60), np.ones(60), patience=2)
+    scores = []
+    for epoch, kernel in enumerate([(2, 0), (30, 0.6), (-1, 0), (-1, 0)], 1):
+        model.set_weights([np.array(kernel, np.float32)[:, None], np.zeros(1, np.float32)])
+        scores.append(monitor.score(epoch))
+    first, second = scores[:2]
+    assert first["validation_auc"] < second["validation_auc"]
+    assert first["validation_loss"] < second["validation_loss"]
+    assert (monitor.best_epoch, monitor.highest_auc_epoch) == (1, 2)
+    assert [monitor.enough(3), monitor.enough(4)] == [False, True]
+    monitor.restore()
+    assert model.get_weights()[0][:, 0] == pytest.approx([2, 0])
+
+
 def test_without_patience_training_never_stops_early():
-    monitor = Validation(linear(1), [np.array([[[0.0], [1.0]]], np.float32)], np.array([0, 1]), np.ones(2), patience=0)
+    monitor = Validation(
+        linear(1), [np.array([[[0.0], [1.0]]], np.float32)], np.array([0, 1]), np.arange(2), np.ones(2), patience=0
+    )
     monitor.score(1)
     assert not monitor.enough(1000)
 

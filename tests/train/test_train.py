@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
-from components.artifacts.trained_model import load_all
+from components.artifacts.trained_model import best_epoch_is_last, load_all
 from components.console import UserError
 from components.parameters import TrainParameters
 from components.train import backbones, device, folding, networks
@@ -105,8 +105,10 @@ def test_a_training_record_has_every_cost_and_is_the_one_on_disk(trained):
 def test_the_best_epoch_is_the_one_that_is_saved(trained, prepared):
     folder, record, _ = trained
     history = [entry for entry in record["history"] if entry["phase"] == "training"]
-    best = max(history, key=lambda entry: (entry["validation_auc"], -entry["validation_loss"]))
-    assert record["best_epoch"] == best["epoch"]
+    highest = max(history, key=lambda entry: (entry["validation_auc"], -entry["validation_loss"]))
+    best = history[record["best_epoch"] - 1]
+    assert record["highest_auc_epoch"] == highest["epoch"]
+    assert best["validation_loss"] <= highest["validation_loss"]
     validation = PreparedDataset.load(prepared).splits["validation"]
     model = keras.models.load_model(folder / "seed-1" / "model.keras")
     probabilities = model.predict(np.asarray(validation.images)[..., None], verbose=0)[:, 0]
@@ -179,8 +181,10 @@ def test_a_network_learns_to_see_the_stripes(prepared, tmp_path):
 def test_a_training_that_diverged_is_named_with_the_remedy(prepared, tmp_path, capsys, learning_rate, diverged):
     training = train_one(prepared, tmp_path / "m", "custom_cnn", epochs=4, learning_rate=learning_rate)
     assert training["diverged"] is diverged
+    printed = capsys.readouterr().out
+    assert ("the best epoch is the last one" in printed) == best_epoch_is_last(training)
     assert (
-        "diverged, so its results say nothing about the regime: choose a lower learning rate" in capsys.readouterr().out
+        "diverged, so its results say nothing about the regime: choose a lower learning rate" in printed
     ) is diverged
 
 
@@ -191,7 +195,7 @@ def test_training_stops_when_validation_no_longer_improves(tmp_path):
     images = np.random.default_rng(0).integers(0, 255, (96, 32, 32)).astype(np.uint8)
     np.save(folder / "train.npy", images)
     training = train_one(folder, tmp_path / "model", "custom_cnn", epochs=40, batch_size=16, patience=2)
-    assert training["cost"]["epochs"] == training["best_epoch"] + 2 < 40
+    assert training["cost"]["epochs"] == training["highest_auc_epoch"] + 2 < 40
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from components.artifacts.comparison import Findings
 from components.artifacts.names import REGIME_TITLES
+from components.artifacts.trained_model import best_epoch_is_last
 from components.compare.inputs import Inputs, Model
 
 FEW_PATIENTS = 50
@@ -24,6 +25,7 @@ def notes(findings: Findings, inputs: Inputs) -> list[str]:
         _no_mistakes(findings),
         _diverged(inputs),
         _equal_scores(inputs),
+        _last_epoch(inputs),
     )
     return [note for note in found if note]
 
@@ -116,6 +118,13 @@ def _equal_scores(inputs: Inputs) -> str:
         f"The same score for every test image: {_named(found)}. Such a model does not distinguish the images; train "
         "for more epochs, or with another learning rate."
     )
+
+
+def _last_epoch(inputs: Inputs) -> str:
+    found = [model for model in inputs.models if best_epoch_is_last(model.record["training"])]
+    if not found:
+        return ""
+    return f"The best epoch was the last one, so a training with more epochs may give a better model: {_named(found)}."
 
 
 def _named(models: list[Model]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from components import planning
 from components.artifacts.comparison import ComparisonRecord, ExternalResult, Findings
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.raw_dataset import Source
@@ -63,6 +64,7 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         regimes=[REGIME_TITLES[name] for name in record["regimes"]],
         command=reproduce.command(inputs, record),
         origin=_origin(info["source"]),
+        planned=planned(record),
         tables=_tables(record, inputs),
     )
 
@@ -85,6 +87,7 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "noninferiority": transfer.noninferiority_table(record),
         "pareto": cost.pareto_table(record),
         "cost": cost.cost_table(record),
+        "planning": provenance.planning_table(record["planning"]),
         "splits": provenance.splits_table(inputs.dataset.info["splits"]),
         "recipe": provenance.recipe_table(inputs),
         "runs": provenance.runs_table(inputs),
@@ -138,6 +141,12 @@ def subject(findings: Findings) -> str:
     if backbone["name"]:
         parts.append(backbone_title(backbone))
     return " · ".join(parts)
+
+
+def planned(findings: Findings) -> list[str]:
+    """What the test set can show, in a few sentences."""
+    test = findings["dataset"]["splits"]["test"]
+    return planning.sentences(findings["planning"], test["images"], test["patients"])
 
 
 def external_subject(external: ExternalResult) -> str:

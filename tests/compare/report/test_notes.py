@@ -40,6 +40,15 @@ def test_notes_name_a_training_that_diverged_and_the_remedy(write):
     assert ": Custom CNN (seed 0). Train with a lower learning rate" in note
 
 
+def test_notes_name_a_training_whose_best_epoch_is_the_last(write):
+    folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", seed=3)]
+    given = inputs.load(folders, write.summary())
+    for model, epochs in zip(given.models, (8, 6), strict=True):  # both kept epoch 6
+        model.record["training"]["recipe"]["epochs"] = epochs
+    (note,) = [note for note in notes(results.build(given, ""), given) if "more epochs" in note]
+    assert note.endswith("may give a better model: Full fine-tuning (seed 3).")
+
+
 def test_notes_are_silent_where_there_is_nothing_to_warn_of(write):
     given = inputs.load(write.evaluations(["custom_cnn"]), write.summary(patient_unknown=0))
     assert [note.split(":")[0] for note in notes(results.build(given, ""), given)] == ["Each regime was trained once"]

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from components import planning
 from components.artifacts.names import REGIME_TITLES
 from components.compare import (
     inputs,
@@ -151,6 +152,23 @@ def test_the_report_describes_data_recipe_and_origin(page):
         *("Not for clinical use", "one hospital in Guangzhou", "paired", "No difference shown"),
     ):
         assert expected in words, expected
+
+
+def test_the_report_says_what_the_test_set_can_show(page, compared):
+    text = text_of(page)
+    low, high = compared.results["planning"]["assumed"][1]["detectable"]
+    assert f"a difference in ROC AUC of about {low:.3f} to {high:.3f} can be shown with 80% power" in text
+    assert "0.3 to 0.7 between the ROC AUCs of two models, 0.5 between two images of a patient" in text
+    assert "shows with 80% power" in text
+    assert "Few validation patients" not in text
+
+
+def test_the_report_warns_of_few_validation_patients(write):
+    given = inputs.load([write.evaluation("custom_cnn")], write.summary())
+    found = planning.plan(given.labels, given.patients)
+    given.dataset.info["planning"] = {**found, "validation_patients": {"normal": 9, "pneumonia": 70}}
+    page = report_page.html(make_record(given), given, {})
+    assert "Few validation patients (9 normal)" in text_of(page)
 
 
 def test_mistakes_are_shown_with_the_explanation_of_every_regime(page, compared):

@@ -26,7 +26,9 @@ def learning_curves(findings: Findings, inputs: Inputs) -> Drawing:
         best = _first_history(grid[:, column], first, name)
         grid[0, column].set_title(REGIME_TITLES[name])
         auc = formats.decimal(best["validation_auc"])
-        words.append(f"{REGIME_TITLES[name]}: best validation AUC {auc} after {formats.duration(best['seconds'])}")
+        words.append(
+            f"{REGIME_TITLES[name]}: validation AUC {auc} in the epoch kept, after {formats.duration(best['seconds'])}"
+        )
     grid[0, 0].set_ylabel("Validation AUC")
     grid[1, 0].set_ylabel("Loss")
     grid[1, -1].legend(loc="upper right", handlelength=2.5)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.artifacts.comparison import Findings
-from components.artifacts.dataset_summary import Counts
+from components.artifacts.dataset_summary import Counts, Planning
 from components.artifacts.names import REGIME_TITLES, SPLITS
 from components.compare.inputs import Inputs
 from components.compare.report import formats
@@ -23,6 +23,25 @@ def splits_table(splits: Mapping[str, Counts]) -> Table:
         )
         rows.append([name.capitalize(), formats.count(images), formats.count(split["patients"]), *shares])
     return table(["Split", "Images", "Patients", "Normal", "Pneumonia"], rows)
+
+
+def planning_table(planning: Planning) -> Table:
+    """Differences in ROC AUC that the test set can show, for each assumed ROC AUC."""
+    rows = [
+        [
+            f"{case['roc_auc']:g}",
+            formats.decimal(case["standard_error"]),
+            *(f"{low:.3f} to {high:.3f}" for low, high in (case["detectable"], case["detectable_holm"])),
+        ]
+        for case in planning["assumed"]
+    ]
+    columns = [
+        "Assumed ROC AUC",
+        "Standard error",
+        "Difference, one pair",
+        f"Difference, {planning['pairs']} pairs (Holm)",
+    ]
+    return table(columns, rows)
 
 
 def recipe_table(inputs: Inputs) -> Table:

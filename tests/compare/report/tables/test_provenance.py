@@ -17,6 +17,18 @@ def test_splits_have_the_share_of_each_class():
     assert [row[0] for row in texts(table)] == ["Train", "Validation", "Test"]
 
 
+def test_planning_has_the_differences_for_each_assumed_area():
+    case = {
+        "roc_auc": 0.95,
+        "standard_error": 0.0121,
+        "detectable": [0.0252, 0.0389],
+        "detectable_holm": [0.0316, 0.0483],
+    }
+    table = provenance.planning_table({"pairs": 6, "assumed": [case]})
+    assert table.headers[-1] == "Difference, 6 pairs (Holm)"
+    assert texts(table) == [["0.95", "0.012", "0.025 to 0.039", "0.032 to 0.048"]]
+
+
 def test_a_setting_that_a_regime_does_not_have_is_unknown(write):
     given = inputs.load(write.evaluations(["custom_cnn", "full_fine_tuning"]), write.summary())
     given.regimes["full_fine_tuning"][0].record["training"]["recipe"]["trainable_layers"] = 30
