@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from components.artifacts import files
+from components.artifacts.clinical_use import ClinicalUse
 from components.artifacts.dataset_summary import Counts
 from components.artifacts.evaluation import ExternalTestSet
 from components.artifacts.names import FLOOR
@@ -116,6 +117,7 @@ class Findings(TypedDict):
         floor, baseline: the baseline, twice; missing without one. "floor" is the older name and will go.
         external, external_test: the external test set, twice; missing without one. "external" will go.
         pareto: {cost: regimes that no other beats in both this cost and ROC AUC, cheapest first}.
+        clinical_use: at a given prevalence; missing without one.
     """
 
     run: RunInfo
@@ -128,6 +130,7 @@ class Findings(TypedDict):
     external: NotRequired[ExternalResult]
     external_test: NotRequired[ExternalResult]
     pareto: dict[str, list[str]]
+    clinical_use: NotRequired[ClinicalUse]
 
 
 class Decision(TypedDict):
