@@ -74,13 +74,8 @@ def compare(
         "harm_ratio": harm_ratio,
     }
     with files.new_folder(output) as folder:
-        pictures = plots.draw(folder, found, given)
         record: ComparisonRecord = {**files.header(KIND, started, settings), **found}
-        comparison.save(folder, record)
-        results_frame(record).to_csv(folder / "results.csv", index=False)
-        files.write_text(folder / "report.html", page.html(record, given, pictures))
-        files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
-        files.write_text(folder / "table.txt", summary.plain_text_summary(record))
+        _write(folder, record, given)
     for name, copy in (("report.html", html_output), ("summary.md", markdown_output)):
         if copy:
             _copy(Path(output) / name, Path(copy))
@@ -107,6 +102,16 @@ def build(
     findings = results.build(given, run_id, prices, run_started, population)
     decision = recommendation.decide(findings)
     return {**findings, "recommendation": {**decision, "why": " ".join(sentences(findings, decision))}}
+
+
+def _write(folder: Path, record: ComparisonRecord, given: Inputs) -> None:
+    """Writes all files of the comparison."""
+    pictures = plots.draw(folder, record, given)
+    comparison.save(folder, record)
+    results_frame(record).to_csv(folder / "results.csv", index=False)
+    files.write_text(folder / "report.html", page.html(record, given, pictures))
+    files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
+    files.write_text(folder / "table.txt", summary.plain_text_summary(record))
 
 
 def _prices(gpu_hour: float, cpu_hour: float) -> Prices:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from components.artifacts.comparison import Findings
 from components.compare.inputs import Inputs
-from components.compare.report.plots import calibration, cost, curves, differences, quality, robustness, training
+from components.compare.report.plots import (
+    calibration,
+    clinical,
+    cost,
+    curves,
+    differences,
+    quality,
+    robustness,
+    training,
+)
 from components.compare.report.plots.picture import Drawing, Picture, draw_one
 
 FROM_FINDINGS: dict[str, Callable[[Findings], Drawing | None]] = {
@@ -15,6 +24,8 @@ FROM_FINDINGS: dict[str, Callable[[Findings], Drawing | None]] = {
     "metrics": quality.metrics,
     "confusion": curves.confusion,
     "calibration": calibration.calibration,
+    "decision_curves": clinical.decision_curves,
+    "risks": clinical.risks,
     "subgroups": quality.subgroups,
     "robustness": robustness.robustness,
     "pareto": cost.pareto,
