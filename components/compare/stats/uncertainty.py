@@ -85,7 +85,9 @@ class Estimate:
         if variance < NO_VARIANCE:
             return UncertainValue(float(weights @ self.values), 0.0, self.degrees_of_freedom)
         doubt = common**2 / self.degrees_of_freedom + sum(part**2 / (size - 1) for part, size in spread)
-        return UncertainValue(float(weights @ self.values), variance, variance**2 / doubt)
+        # No doubt is left where seeds agree and have no variation between patients in common.
+        freedom = variance**2 / doubt if doubt else self.degrees_of_freedom
+        return UncertainValue(float(weights @ self.values), variance, freedom)
 
     def _interaction(self, rows: Sequence[int]) -> float:
         """Var(E) / S of one regime."""
