@@ -8,6 +8,7 @@ import pytest
 from components.artifacts.evaluation import calibrated
 from components.compare import clinical_use, inputs, results
 from components.compare.clinical_use import Population
+from components.compare.stats import calibration_curve
 from components.console import UserError
 
 
@@ -85,6 +86,7 @@ def test_threshold_probabilities_reach_to_equal_harms_or_further_where_that_is_a
     assert (beyond[0], beyond[-1]) == (0.01, 0.99)
     between = clinical_use._threshold_probabilities(1 / 7)
     assert between[13:16] == [0.14, 1 / 7, 0.15]
+    assert clinical_use._threshold_probabilities(0.1 + 0.2)[28:31] == [0.29, 0.1 + 0.2, 0.31]
 
 
 def test_risks_are_distributed_over_all_seeds_and_calibrated_where_they_differ(in_use, use):
@@ -97,6 +99,13 @@ def test_risks_are_distributed_over_all_seeds_and_calibrated_where_they_differ(i
         curve = regime["calibration_curve"]
         assert np.all(np.diff(curve["predicted"]) > 0)
         assert len(curve["observed"]) == len(curve["predicted"])
+    models = in_use.inputs.regimes["custom_cnn"]
+    risks = [reweighted(model.scores, model.record["calibration"], 773 / 1047, 0.1) for model in models]
+    labels, patients = np.tile(in_use.inputs.labels, 2), np.tile(in_use.inputs.patients, 2)
+    expected = calibration_curve.smoothed(labels, patients, np.concatenate(risks), 0.1)
+    observed = use["regimes"]["custom_cnn"]["calibration_curve"]["observed"]
+    assert [point["value"] for point in observed] == pytest.approx(expected.observed)
+    assert np.array([point["ci95"] for point in observed]) == pytest.approx(expected.ends)
     fit = in_use.inputs.models[0].record["calibration"]
     expected = reweighted(np.array([0.5]), fit, 773 / 1047, 0.1)[0]
     assert use["regimes"]["custom_cnn"]["risk_at_threshold"] == pytest.approx(expected)

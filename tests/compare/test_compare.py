@@ -57,6 +57,13 @@ def test_at_a_prevalence_the_comparison_has_the_section_in_every_file(write, tmp
     assert (out / "risks.png").exists()
 
 
+def test_a_prevalence_needs_no_harm_ratio(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(resampling, "REPLICATES", 50)
+    monkeypatch.setattr("components.compare.report.plots.draw", lambda *_: {})
+    found = compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", prevalence=0.3)
+    assert (found["clinical_use"]["prevalence"], found["clinical_use"]["harm_ratio"]) == (0.3, None)
+
+
 def test_kubeflow_gets_the_report_and_the_summary_as_single_files(compared):
     assert compared.html.read_bytes() == (compared.folder / "report.html").read_bytes()
     assert compared.markdown.read_bytes() == (compared.folder / "summary.md").read_bytes()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from components.compare.stats.calibration_curve import smoothed
+from components.compare.stats.calibration_curve import _spline, smoothed
 
 RANDOM = np.random.default_rng(11)
 LOGITS = RANDOM.normal(0, 1.5, 6000)
@@ -36,6 +36,13 @@ def test_a_bend_is_followed():
     curve = smoothed(labels, PEOPLE, expit(LOGITS), labels.mean())
     assert np.interp(0.15, curve.predicted, curve.observed) == pytest.approx(0.5, abs=0.06)
     assert np.interp(0.9, curve.predicted, curve.observed) == pytest.approx(0.9, abs=0.06)
+
+
+def test_outside_of_the_knots_the_spline_is_a_line():
+    knots = np.array([-1.0, 0.5, 2.0])
+    for x in (np.linspace(-5, -1, 9), np.linspace(2, 8, 9)):
+        assert np.diff(_spline(x, knots), 2, axis=0) == pytest.approx(0, abs=1e-9)
+    assert np.abs(np.diff(_spline(np.linspace(-1, 2, 9), knots), 2, axis=0)).max() > 0.01
 
 
 def test_copies_of_the_same_patients_do_not_narrow_the_interval():
