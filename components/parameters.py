@@ -257,6 +257,20 @@ class CompareParameters(Parameters):
         0.0, "price of an hour of training with a GPU, in any currency; 0 for unknown", _PRICE, "PRICE"
     )
     cpu_hour_price: float = _parameter(0.0, "price of an hour of training without a GPU", _PRICE, "PRICE")
+    prevalence: float = _parameter(
+        0.0,
+        "share of pneumonia in the population for which the report shows predictive values and net benefit; 0 for "
+        "unknown",
+        Range(0, 0.999, whole=False),
+        "P",
+    )
+    harm_ratio: float = _parameter(
+        0.0,
+        "how many times as bad as a false alarm a missed pneumonia is, for the net benefit (needs the prevalence); "
+        "0 for unknown",
+        Range(0, 1000, whole=False),
+        "W",
+    )
 
 
 STEPS: tuple[type[Parameters], ...] = (
@@ -295,6 +309,22 @@ PIPELINE = {parameter.pipeline_name: parameter for step in STEPS for parameter i
 def values_of(step: type[Parameters], values: Mapping[str, Any]) -> dict[str, Any]:
     """What a step takes of the pipeline's values, by the step's own names."""
     return {name: values[parameter.pipeline_name] for name, parameter in described(step).items()}
+
+
+def check_comparison(values: Mapping[str, Any], spell: Callable[[str], str]) -> None:
+    """Finds values of `CompareParameters` that do not fit together.
+
+    Args:
+        values: by name.
+        spell: how the user writes a parameter.
+
+    Raises:
+        UserError: there is a harm ratio, but no prevalence.
+    """
+    if values["harm_ratio"] and not values["prevalence"]:
+        raise UserError(
+            f"{spell('harm_ratio')} has no effect without a prevalence: give {spell('prevalence')} too, for example 0.1"
+        )
 
 
 def check_training(values: Mapping[str, Any], spell: Callable[[str], str]) -> None:

@@ -90,6 +90,8 @@ def test_what_has_an_effect_is_taken():
     check({"source": "https://example.org/x.zip", "sha256": "0" * 64})
     check({"synthetic_images": 50, "synthetic_size": 64, "synthetic_difficulty": 0.1})
     check({"backbone": "ResNet50", "trainable_layers": 175, "weights": "none"})
+    check({"prevalence": 0.1, "harm_ratio": 4.0})
+    check({"prevalence": 0.1})
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,8 @@ def test_what_has_an_effect_is_taken():
             "pneumoniamnist_size is 100, but must be one of 28, 64",
         ),
         ({"source": "directory"}, "needs a folder"),
+        ({"harm_ratio": 4.0}, "harm-ratio has no effect without a prevalence: give --prevalence too"),
+        ({"prevalence": 1.0}, "the parameter prevalence is 1.0, but must be a number from 0 to 0.999"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(given, message):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from components.artifacts import files
+from components.artifacts.clinical_use import ClinicalUse
 from components.artifacts.dataset_summary import Counts, Planning
 from components.artifacts.differences import Difference, NonInferiority, TimeRatio
 from components.artifacts.evaluation import ExternalTestSet
@@ -118,6 +119,7 @@ class Findings(TypedDict):
         ensembles: {regime with several seeds: its seeds as one classifier}; missing without any.
         pareto: {cost: regimes that no other beats in both this cost and ROC AUC, cheapest first}.
         planning: what the test set can show, as it was known before training.
+        clinical_use: at a given prevalence; missing without one.
     """
 
     run: RunInfo
@@ -134,6 +136,7 @@ class Findings(TypedDict):
     external_test: NotRequired[ExternalResult]
     pareto: dict[str, list[str]]
     planning: Planning
+    clinical_use: NotRequired[ClinicalUse]
 
 
 class Decision(TypedDict):

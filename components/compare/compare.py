@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from components import options
 from components.artifacts import comparison, files
 from components.artifacts.comparison import KIND, ComparisonRecord, Results
 from components.compare import inputs, recommendation, results
+from components.compare.clinical_use import Population
 from components.compare.inputs import Inputs
 from components.compare.regime_results import Prices
 from components.compare.report import formats, page, plots, summary
@@ -15,6 +17,7 @@ from components.compare.report.recommendation import sentences
 from components.compare.report.tables.main import results_frame
 from components.compare.stats import noninferiority, resampling
 from components.console import UserError, say
+from components.parameters import CompareParameters, check_comparison
 
 
 def compare(
@@ -27,6 +30,8 @@ def compare(
     run_started: str = "",
     gpu_hour_price: float = 0.0,
     cpu_hour_price: float = 0.0,
+    prevalence: float = 0.0,
+    harm_ratio: float = 0.0,
 ) -> ComparisonRecord:
     """Compares trained and evaluated models and writes the comparison artifact.
 
@@ -42,19 +47,21 @@ def compare(
         run_started: when the run began (ISO 8601); what was made before that came from a cache, and the report says so.
         gpu_hour_price: of an hour of training with a GPU, in any currency; 0 for unknown.
         cpu_hour_price: of an hour of training without one.
+        prevalence: share of pneumonia where the models would be used; 0 for unknown.
+        harm_ratio: how many times as bad as a false alarm a missed pneumonia is; 0 for unknown.
 
     Returns:
         The content of `results.json`.
 
     Raises:
-        UserError: there is no evaluation, or the evaluations are not of the same test set.
+        UserError: there is no evaluation, or the evaluations are not of the same test set, or a value is not allowed.
     """
     started = files.now()
-    prices = _prices(gpu_hour_price, cpu_hour_price)
+    prices, population = _prices(gpu_hour_price, cpu_hour_price), _population(prevalence, harm_ratio)
     given = inputs.load(evaluations, dataset_summary)
     models, regimes = formats.counted(len(given.models), "model", "models"), ", ".join(given.regimes)
     say("compare", f"{models} ({regimes}) on {len(given.labels):,} test images")
-    found = build(given, run_id, prices, run_started)
+    found = build(given, run_id, prices, run_started, population)
     settings = {
         "run_id": run_id,
         "evaluations": len(given.models),
@@ -63,15 +70,12 @@ def compare(
         "margin": noninferiority.MARGIN,
         "gpu_hour_price": gpu_hour_price,
         "cpu_hour_price": cpu_hour_price,
+        "prevalence": prevalence,
+        "harm_ratio": harm_ratio,
     }
     with files.new_folder(output) as folder:
-        pictures = plots.draw(folder, found, given)
         record: ComparisonRecord = {**files.header(KIND, started, settings), **found}
-        comparison.save(folder, record)
-        results_frame(record).to_csv(folder / "results.csv", index=False)
-        files.write_text(folder / "report.html", page.html(record, given, pictures))
-        files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
-        files.write_text(folder / "table.txt", summary.plain_text_summary(record))
+        _write(folder, record, given)
     for name, copy in (("report.html", html_output), ("summary.md", markdown_output)):
         if copy:
             _copy(Path(output) / name, Path(copy))
@@ -79,7 +83,13 @@ def compare(
     return record
 
 
-def build(given: Inputs, run_id: str, prices: Prices | None = None, run_started: str = "") -> Results:
+def build(
+    given: Inputs,
+    run_id: str,
+    prices: Prices | None = None,
+    run_started: str = "",
+    population: Population | None = None,
+) -> Results:
     """Everything that `results.json` contains but its header: numbers, decision and reasons.
 
     Args:
@@ -87,10 +97,21 @@ def build(given: Inputs, run_id: str, prices: Prices | None = None, run_started:
         run_id: the run's name, may be empty.
         prices: of an hour of training; None for unknown.
         run_started: when the run began (ISO 8601), see `inputs.from_cache`.
+        population: where the models would be used; None for unknown.
     """
-    findings = results.build(given, run_id, prices, run_started)
+    findings = results.build(given, run_id, prices, run_started, population)
     decision = recommendation.decide(findings)
     return {**findings, "recommendation": {**decision, "why": " ".join(sentences(findings, decision))}}
+
+
+def _write(folder: Path, record: ComparisonRecord, given: Inputs) -> None:
+    """Writes all files of the comparison."""
+    pictures = plots.draw(folder, record, given)
+    comparison.save(folder, record)
+    results_frame(record).to_csv(folder / "results.csv", index=False)
+    files.write_text(folder / "report.html", page.html(record, given, pictures))
+    files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
+    files.write_text(folder / "table.txt", summary.plain_text_summary(record))
 
 
 def _prices(gpu_hour: float, cpu_hour: float) -> Prices:
@@ -98,6 +119,12 @@ def _prices(gpu_hour: float, cpu_hour: float) -> Prices:
         if not 0 <= price < math.inf:
             raise UserError(f"the price of a {machine} hour is {price:g}, but must be 0 (unknown) or more")
     return Prices(gpu_hour, cpu_hour)
+
+
+def _population(prevalence: float, harm_ratio: float) -> Population | None:
+    given = CompareParameters(prevalence=prevalence, harm_ratio=harm_ratio)
+    check_comparison({"prevalence": given.prevalence, "harm_ratio": given.harm_ratio}, options.option)
+    return Population(prevalence, harm_ratio) if prevalence else None
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -16,6 +16,8 @@ from components.artifacts.comparison import (
 from components.artifacts.differences import Difference
 from components.artifacts.names import FLOOR
 from components.artifacts.trained_model import Backbone
+from components.compare import clinical_use
+from components.compare.clinical_use import Population
 from components.compare.inputs import ExternalImages, Inputs, from_cache
 from components.compare.regime_results import Prices, Regime, metrics_of
 from components.compare.scored_models import ensemble, scored, scored_without_points, validation_images
@@ -24,7 +26,13 @@ from components.compare.stats.comparisons import COMPARED_METRICS
 from components.compare.stats.evidence import Images
 
 
-def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started: str = "") -> Findings:
+def build(
+    inputs: Inputs,
+    run_id: str,
+    prices: Prices | None = None,
+    run_started: str = "",
+    population: Population | None = None,
+) -> Findings:
     """Computes the numbers of a comparison.
 
     With several seeds a regime's value is the mean over its seeds, and its interval includes both the variation between
@@ -35,6 +43,7 @@ def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started
         run_id: the run's name, may be empty.
         prices: of an hour of training; None for unknown.
         run_started: when the run began (ISO 8601), see `inputs.from_cache`.
+        population: where the models would be used; None for unknown.
     """
     rows = evidence.model_rows(inputs.groups)
     models = [scored(model) for own in inputs.groups.values() for model in own]
@@ -67,6 +76,8 @@ def build(inputs: Inputs, run_id: str, prices: Prices | None = None, run_started
         against = compared([(name, FLOOR) for name in inputs.regimes], FIRST_METRICS)
         baseline: BaselineResult = {**described[FLOOR], "comparisons": against}
         found["floor"] = found["baseline"] = baseline
+    if population:
+        found["clinical_use"] = clinical_use.build(inputs, population, estimates, rows)
     if inputs.external:
         found["external"] = found["external_test"] = _external(inputs, inputs.external, rows)
     return found

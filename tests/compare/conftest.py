@@ -264,12 +264,27 @@ def built(write, evaluations):
     return build(inputs.load(evaluations, write.summary()), "run")
 
 
-def make_record(given, run_id=""):
+def make_record(given, run_id="", population=None):
     """The content of `results.json` of loaded evaluations."""
     from components.compare.compare import build  # noqa: PLC0415
 
     header = files.header("comparison", STARTED, {"replicates": 2000, "gpu_hour_price": 2.5, "cpu_hour_price": 0.0})
-    return header | build(given, run_id)
+    return header | build(given, run_id, population=population)
+
+
+@pytest.fixture(scope="session")
+def in_use(tmp_path_factory):
+    """The results at a prevalence of 10%: of two regimes with two seeds, and of the baseline."""
+    from components.compare import inputs  # noqa: PLC0415
+    from components.compare.clinical_use import Population  # noqa: PLC0415
+
+    base = tmp_path_factory.mktemp("in_use")
+    evaluations = [
+        write_evaluation(base / f"{regime}-{seed}", regime, seed=seed)
+        for regime, seed in (("custom_cnn", 0), ("custom_cnn", 1), ("full_fine_tuning", 0), ("full_fine_tuning", 1))
+    ]
+    given = inputs.load([*evaluations, write_evaluation(base / FLOOR, FLOOR)], write_summary(base / "summary"))
+    return SimpleNamespace(inputs=given, record=make_record(given, "run", Population(0.1, 4)))
 
 
 @pytest.fixture

@@ -30,6 +30,40 @@ def test_a_negative_price_is_refused(write, tmp_path):
         compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", gpu_hour_price=-1)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"prevalence": 1.5}, "prevalence is 1.5, but must be a number from 0 to 0.999"),
+        ({"prevalence": -0.1}, "prevalence is -0.1"),
+        ({"prevalence": 0.1, "harm_ratio": -4}, "harm_ratio is -4"),
+        ({"harm_ratio": 4.0}, "--harm-ratio has no effect without a prevalence"),
+    ],
+)
+def test_a_prevalence_or_harm_ratio_that_makes_no_sense_is_refused(write, tmp_path, values, message):
+    with pytest.raises(UserError, match=message):
+        compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", **values)
+
+
+def test_at_a_prevalence_the_comparison_has_the_section_in_every_file(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(resampling, "REPLICATES", 50)
+    out = tmp_path / "out"
+    found = compare(write.evaluations(["custom_cnn"]), write.summary(), out, prevalence=0.1, harm_ratio=4.0)
+    assert (found["clinical_use"]["prevalence"], found["clinical_use"]["harm_ratio"]) == (0.1, 4.0)
+    assert found["made_by"]["arguments"] | {"prevalence": 0.1, "harm_ratio": 4.0} == found["made_by"]["arguments"]
+    assert json.loads((out / "results.json").read_text())["clinical_use"] == found["clinical_use"]
+    assert '<h2 id="clinical">Clinical use at a prevalence of 10%</h2>' in (out / "report.html").read_text()
+    assert "## Clinical use at a prevalence of 10%" in (out / "summary.md").read_text()
+    assert (out / "decision_curves.png").exists()
+    assert (out / "risks.png").exists()
+
+
+def test_a_prevalence_needs_no_harm_ratio(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(resampling, "REPLICATES", 50)
+    monkeypatch.setattr("components.compare.report.plots.draw", lambda *_: {})
+    found = compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", prevalence=0.3)
+    assert (found["clinical_use"]["prevalence"], found["clinical_use"]["harm_ratio"]) == (0.3, None)
+
+
 def test_kubeflow_gets_the_report_and_the_summary_as_single_files(compared):
     assert compared.html.read_bytes() == (compared.folder / "report.html").read_bytes()
     assert compared.markdown.read_bytes() == (compared.folder / "summary.md").read_bytes()

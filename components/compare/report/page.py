@@ -11,11 +11,12 @@ from components.artifacts.comparison import ComparisonRecord, ExternalResult, Fi
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.raw_dataset import Source
 from components.compare.inputs import Inputs
-from components.compare.report import explanations, formats, recommendation, reproduce
+from components.compare.report import clinical, explanations, formats, recommendation, reproduce
 from components.compare.report import table as tables
 from components.compare.report.notes import notes, several_machines
 from components.compare.report.plots.picture import Picture
 from components.compare.report.table import Table
+from components.compare.report.tables import clinical as clinical_tables
 from components.compare.report.tables import cost, main, provenance, quality, transfer
 from components.compare.report.titles import backbone_title
 
@@ -65,6 +66,8 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         command=reproduce.command(inputs, record),
         origin=_origin(info["source"]),
         planned=planned(record),
+        clinical=clinical.shown(record),
+        clinical_hint=clinical.HINT,
         tables=_tables(record, inputs),
     )
 
@@ -95,6 +98,9 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "settings": provenance.settings_table(record, inputs),
         "baseline": quality.differences_table(record["floor"]["comparisons"] if "floor" in record else []),
     }
+    if "clinical_use" in record:
+        found["clinical"] = clinical_tables.predictive_values_table(record, record["clinical_use"])
+        found["net_benefit"] = clinical_tables.net_benefit_table(record["clinical_use"])
     if "external" in record:
         found["external"] = quality.external_table(record, record["external"])
         found["external_differences"] = quality.differences_table(record["external"]["comparisons"])

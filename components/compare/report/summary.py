@@ -2,10 +2,11 @@
 
 from components.artifacts.comparison import Findings, Results
 from components.compare.inputs import Inputs
-from components.compare.report import recommendation
+from components.compare.report import clinical, recommendation
 from components.compare.report.notes import notes
 from components.compare.report.page import external_subject, subject
 from components.compare.report.table import escaped, markdown
+from components.compare.report.tables.clinical import net_benefit_table, predictive_values_table
 from components.compare.report.tables.main import main_table, terminal_table
 from components.compare.report.tables.quality import external_table
 
@@ -28,6 +29,7 @@ def markdown_summary(results: Results, inputs: Inputs) -> str:
             f"In brackets: 95% intervals{seeds}.",
             *_external(results),
             "\n".join(f"- {note}" for note in notes(results, inputs)),
+            *_clinical(results),
             "Not for clinical use.\n",
         ]
     )
@@ -40,6 +42,19 @@ def _external(findings: Findings) -> list[str]:
     return [
         f"External test set: {escaped(external_subject(external))}",
         markdown(external_table(findings, external)),
+    ]
+
+
+def _clinical(findings: Findings) -> list[str]:
+    found, use = clinical.shown(findings), findings.get("clinical_use")
+    if not found or not use:
+        return []
+    tables = [predictive_values_table(findings, use), net_benefit_table(use)]
+    return [
+        f"## {found.title}",
+        found.condition,
+        *found.sentences,
+        *(markdown(table) for table in tables if table.rows),
     ]
 
 

@@ -152,11 +152,10 @@ def _bootstrap(test: Images, validation: Images | None, measures: Sequence[Measu
     also: Iterable[np.ndarray | None] = repeat(None)
     if validation:
         also = resampling.patient_weights(validation.labels, validation.patients, replicates, seed + 1, rows)
-    parts = [
-        [np.stack(list(measure(weights, of_validation).values()), axis=1) for measure in measures]
-        for weights, of_validation in zip(drawn, also, strict=False)
+    columns = [
+        lambda *weights, measure=measure: np.stack(list(measure(*weights).values()), axis=1) for measure in measures
     ]
-    return np.stack([np.concatenate(own) for own in zip(*parts, strict=True)])
+    return resampling.bootstrap(zip(drawn, also, strict=False), columns)
 
 
 def bounds(metric: str) -> tuple[float, float]:

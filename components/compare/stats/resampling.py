@@ -4,7 +4,8 @@ One routine computes all metrics for a whole matrix of resampling weights, so 2,
 sorts and matrix products instead of 2,000 passes. A weight is the number of times an image was drawn in a replicate.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -185,6 +186,20 @@ def patient_weights(
             while not all(row @ members for members in classes):
                 row[:] = _times_drawn(again, 1, len(names))[0]
         yield drawn[:, patient_of_image].astype(np.float64)
+
+
+def bootstrap(draws: Iterable[tuple[Any, ...]], measures: Sequence[Callable[..., np.ndarray]]) -> np.ndarray:
+    """Measures every model on the same draws of patients, which makes their differences paired.
+
+    Args:
+        draws: weights of some replicates at a time, as the arguments of a measure.
+        measures: one per model; returns M metrics for each of b replicates, (b, M).
+
+    Returns:
+        float64 (models, replicates, M).
+    """
+    parts = [[measure(*weights) for measure in measures] for weights in draws]
+    return np.stack([np.concatenate(own) for own in zip(*parts, strict=True)])
 
 
 def rows_at_a_time(images: int) -> int:

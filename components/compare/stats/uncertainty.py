@@ -110,7 +110,9 @@ class Estimate:
         if variance == resampled:
             return UncertainValue(value, variance, self.degrees_of_freedom)
         doubt = common**2 / self.degrees_of_freedom + sum(part**2 / (size - 1) for part, size in spread)
-        return UncertainValue(value, variance, variance**2 / doubt, variance - resampled)
+        # No doubt is left where seeds agree and have no variation between patients in common.
+        freedom = variance**2 / doubt if doubt else self.degrees_of_freedom
+        return UncertainValue(value, variance, freedom, variance - resampled)
 
     def _interaction(self, rows: Sequence[int]) -> float:
         """Var(E) / S of one regime."""

@@ -205,3 +205,10 @@ def test_only_rounding_errors_count_as_no_variance():
     one_image_in_500_000 = 1 / 500_000**2
     for variance, known in ((one_image_in_500_000, one_image_in_500_000), (1e-20, 0.0)):
         assert Estimate(np.array([0.9]), np.array([[variance]]), 50).mean([0]).variance == known
+
+
+def test_seeds_that_agree_without_common_variation_have_the_degrees_of_freedom_of_the_patients():
+    with np.errstate(all="raise"):
+        found = Estimate(np.array([0.9, 0.9]), np.diag([1e-4, 1e-4]), 50).mean([0, 1])
+    assert found.variance == pytest.approx(0.5e-4)
+    assert found.degrees_of_freedom == 50

@@ -8,6 +8,7 @@ from components.artifacts.comparison import Findings
 from components.compare.inputs import Inputs
 from components.compare.report.plots import (
     calibration,
+    clinical,
     cost,
     curves,
     differences,
@@ -24,6 +25,8 @@ FROM_FINDINGS: dict[str, Callable[[Findings], Drawing | None]] = {
     "metrics": quality.metrics,
     "confusion": curves.confusion,
     "calibration": calibration.calibration,
+    "decision_curves": clinical.decision_curves,
+    "risks": clinical.risks,
     "subgroups": quality.subgroups,
     "robustness": robustness.robustness,
     "pareto": cost.pareto,
