@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict, cast
 
 from components.artifacts import files
 from components.artifacts.dataset_summary import Counts
+from components.artifacts.described_data import DataDescription
 from components.artifacts.evaluation import ExternalTestSet
 from components.artifacts.names import FLOOR
 from components.artifacts.raw_dataset import Source
@@ -95,8 +96,8 @@ class RunInfo(TypedDict):
     from_cache: list[str]
 
 
-class ComparedDataset(TypedDict):
-    """The prepared dataset: source, fingerprint, height and width (px), counts of each split."""
+class ComparedDataset(DataDescription):
+    """The prepared dataset: source, fingerprint, height and width (px), counts of each split, and what describes it."""
 
     source: Source
     fingerprint: str

@@ -19,6 +19,7 @@ from components.artifacts.evaluation import (
 )
 from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR, REGIMES
+from components.compare import subgroups
 from components.console import UserError
 
 
@@ -108,6 +109,7 @@ class Inputs:
         baseline: the baseline that every regime has to beat, if it was evaluated.
         subgroups: {name: (N,) bool}, the images of each subgroup that this test set has.
         external: the external test set, if the models were scored on one.
+        seen: bool (N,), whether the patient of an image also has images in training or validation.
     """
 
     dataset: DatasetSummary
@@ -117,6 +119,7 @@ class Inputs:
     baseline: Model | None
     subgroups: dict[str, np.ndarray]
     external: ExternalImages | None
+    seen: np.ndarray
 
     @property
     def models(self) -> list[Model]:
@@ -165,7 +168,8 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
         raise UserError(
             f"{loaded[0].folder} is of the baseline, which is not a regime: pass an evaluation of a regime too"
         )
-    return Inputs(dataset, *_truth(tables[0]), regimes, baseline, _subgroups(tables[0]), external)
+    truth, parts, seen = _truth(tables[0]), subgroups.subgroups(tables[0]), subgroups.seen(tables[0])
+    return Inputs(dataset, *truth, regimes, baseline, parts, external, seen)
 
 
 def _external(evaluations: list[Evaluation]) -> ExternalImages | None:
@@ -191,19 +195,6 @@ def _external(evaluations: list[Evaluation]) -> ExternalImages | None:
 def _truth(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Labels and patients."""
     return table["label"].to_numpy(np.int64), table["patient"].to_numpy(str)
-
-
-def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The subgroups of this test set that are neither empty nor all of it.
-
-    The subgroup of a kind of pneumonia consists of its images and all normal ones.
-    """
-    normal, seen = (table["label"] == 0).to_numpy(), (table["patient_seen"] == 1).to_numpy()
-    kinds = {kind: (table["subtype"] == kind).to_numpy() for kind in ("bacteria", "virus")}
-    found = {kind: rows | normal for kind, rows in kinds.items() if rows.any()}
-    if seen.any() and not seen.all():
-        found |= {"patient seen in training": seen, "patient new": ~seen}
-    return found
 
 
 def _order(evaluation: Evaluation) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from components.artifacts.names import FLOOR
 from components.artifacts.trained_model import Backbone
 from components.compare.inputs import ExternalImages, Inputs, Model, from_cache
 from components.compare.regime_results import Prices, Regime, metrics_of
-from components.compare.stats import comparisons, cost, evidence
+from components.compare.stats import comparisons, cost, described_data, evidence
 from components.compare.stats.comparisons import COMPARED_METRICS
 from components.compare.stats.evidence import Scored
 
@@ -111,6 +111,7 @@ def _dataset(inputs: Inputs) -> ComparedDataset:
         "fingerprint": info["fingerprint"],
         "image_size": info["image_size"],
         "splits": info["splits"],
+        **described_data.describe(inputs),
     }
 
 

@@ -10,7 +10,7 @@ from components.artifacts.comparison import ComparisonRecord, ExternalResult, Fi
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.raw_dataset import Source
 from components.compare.inputs import Inputs
-from components.compare.report import explanations, formats, recommendation, reproduce
+from components.compare.report import explanations, formats, recommendation, reproduce, seen_patients
 from components.compare.report import table as tables
 from components.compare.report.notes import notes, several_machines
 from components.compare.report.plots.picture import Picture
@@ -48,6 +48,7 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         picks=recommendation.picks(record),
         notes=notes(record, inputs),
         machines=several_machines(inputs),
+        seen_patients=seen_patients.warning(record),
         replicates=record["made_by"]["arguments"]["replicates"],
         subgroups=list(inputs.subgroups),
         external=external_subject(external) if external else "",
