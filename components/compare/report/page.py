@@ -48,6 +48,8 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         picks=recommendation.picks(record),
         notes=notes(record, inputs),
         machines=several_machines(inputs),
+        flow=record["dataset"]["flow"],
+        balance=provenance.balance_text(record),
         seen_patients=seen_patients.warning(record),
         replicates=record["made_by"]["arguments"]["replicates"],
         subgroups=list(inputs.subgroups),

@@ -25,8 +25,8 @@ def warning(findings: Findings) -> str:
         f"{formats.count(images)} of {formats.count(of)} test images {'is' if images == 1 else 'are'} of "
         f"{formats.counted(found['patients'], 'patient', 'patients')} who also "
         f"{'has' if found['patients'] == 1 else 'have'} images in training or validation "
-        f"({_classes(images, found['pneumonia'])}). A network may recognise these patients, which makes its results "
-        f"too optimistic.{_without(findings)}"
+        f"({_classes(images, found['pneumonia'])}). A network may recognise these patients, which would make its "
+        f"results too optimistic.{_without(findings)}"
     )
 
 

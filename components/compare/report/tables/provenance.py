@@ -9,7 +9,7 @@ from components.artifacts.names import REGIME_TITLES, SPLITS
 from components.compare.inputs import Inputs
 from components.compare.report import formats
 from components.compare.report.table import Table, table
-from components.compare.report.titles import backbone_title
+from components.compare.report.titles import backbone_title, listed
 
 
 def splits_table(splits: Mapping[str, Counts]) -> Table:
@@ -23,6 +23,20 @@ def splits_table(splits: Mapping[str, Counts]) -> Table:
         )
         rows.append([name.capitalize(), formats.count(images), formats.count(split["patients"]), *shares])
     return table(["Split", "Images", "Patients", "Normal", "Pneumonia"], rows)
+
+
+def balance_text(findings: Findings) -> str:
+    """The balance of the classes in a sentence or two."""
+    balance = findings["dataset"]["class_balance"]
+    shares = listed([f"{share:.1%} in {name}" for name, share in balance["pneumonia_share"].items()])
+    text = f"Share of pneumonia: {shares}."
+    if "class_weights" in balance:
+        weights = balance["class_weights"]
+        text += (
+            f" In the training loss a normal image weighs {weights['normal']:.2f} and a pneumonia image "
+            f"{weights['pneumonia']:.2f}, so that both classes have the same total weight."
+        )
+    return text
 
 
 def recipe_table(inputs: Inputs) -> Table:
