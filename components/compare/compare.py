@@ -10,7 +10,7 @@ from components.artifacts.comparison import KIND, ComparisonRecord, Results
 from components.compare import inputs, recommendation, results
 from components.compare.inputs import Inputs
 from components.compare.regime_results import Prices
-from components.compare.report import formats, page, plots, summary
+from components.compare.report import formats, model_card, page, plots, summary
 from components.compare.report.recommendation import sentences
 from components.compare.report.tables.main import results_frame
 from components.compare.stats import resampling
@@ -34,8 +34,8 @@ def compare(
         evaluations: evaluation folders, one for each regime with all of its seeds; any subset of the regimes, in any
             order, and at most one of the baseline.
         dataset_summary: folder of the dataset summary.
-        output: where the comparison folder will be (`report.html`, `summary.md`, `results.json`, `results.csv`,
-            `table.txt`, plots); an older one is replaced.
+        output: where the comparison folder will be (`report.html`, `summary.md`, `model_card.md`,
+            `results.json`, `results.csv`, `table.txt`, plots); an older one is replaced.
         run_id: the run's name, as the report shows it.
         html_output: a file that gets a copy of the report, for Kubeflow's pages.
         markdown_output: a file that gets a copy of the summary, for Kubeflow's pages.
@@ -71,6 +71,7 @@ def compare(
         results_frame(record).to_csv(folder / "results.csv", index=False)
         files.write_text(folder / "report.html", page.html(record, given, pictures))
         files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
+        files.write_text(folder / "model_card.md", model_card.model_card(record, given))
         files.write_text(folder / "table.txt", summary.plain_text_summary(record))
     for name, copy in (("report.html", html_output), ("summary.md", markdown_output)):
         if copy:

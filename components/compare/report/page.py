@@ -10,7 +10,7 @@ from components.artifacts.comparison import ComparisonRecord, ExternalResult, Fi
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.raw_dataset import Source
 from components.compare.inputs import Inputs
-from components.compare.report import explanations, formats, recommendation, reproduce, seen_patients
+from components.compare.report import checklist, explanations, formats, recommendation, reproduce, seen_patients
 from components.compare.report import table as tables
 from components.compare.report.notes import notes, several_machines
 from components.compare.report.plots.picture import Picture
@@ -87,6 +87,7 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "runs": provenance.runs_table(inputs),
         "versions": provenance.versions_table(record),
         "settings": provenance.settings_table(record, inputs),
+        "checklist": checklist.checklist_table(),
         "baseline": quality.differences_table(record["floor"]["comparisons"] if "floor" in record else []),
     }
     if "external" in record:
