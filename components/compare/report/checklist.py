@@ -8,7 +8,8 @@ This file reads better whole: it is one table, in the order of a publication.
 
 from dataclasses import dataclass
 
-from components.compare.report.table import Table, escaped, table
+from components.compare.report import formats
+from components.compare.report.table import Table, table
 
 CLAIM = "CLAIM 2024 (Tejani et al., doi:10.1148/ryai.240300)"
 TRIPOD = "TRIPOD+AI (Collins et al. 2024, doi:10.1136/bmj-2023-078378)"
@@ -262,9 +263,14 @@ ITEMS = (
 
 
 def checklist_table() -> Table:
-    """The checklist as a table: topic, items of both guidelines, where the answer is."""
-    rows = [[item.topic, ", ".join(item.claim) or "–", ", ".join(item.tripod) or "–", place(item)] for item in ITEMS]
-    return table(["Topic", "CLAIM 2024", "TRIPOD+AI", "Answered in"], rows)
+    """The checklist for the report: topic, items of both guidelines, where the answer is."""
+    return table(["Topic", "CLAIM 2024", "TRIPOD+AI", "Answered in"], [_row(item, code="") for item in ITEMS])
+
+
+def _row(item: Item, code: str) -> list[str]:
+    """The cells of an item; `code` replaces the backticks around files and keys."""
+    numbers = (", ".join(own) or formats.UNKNOWN for own in (item.claim, item.tripod))
+    return [item.topic, *numbers, place(item).replace("`", code)]
 
 
 def place(item: Item) -> str:
@@ -293,10 +299,7 @@ def page() -> str:
         "| topic | CLAIM 2024 | TRIPOD+AI | answered in |",
         "| --- | --- | --- | --- |",
     ]
-    for row in checklist_table().rows:
-        cells = [escaped(str(cell)) for cell in row]
-        cells[-1] = cells[-1].replace("\\`", "`").replace("\\_", "_")
-        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["| " + " | ".join(_row(item, code="`")) + " |" for item in ITEMS]
     return "\n".join(lines) + "\n"
 
 

@@ -60,7 +60,7 @@ def test_the_report_has_it(compared):
     page = (compared.folder / "report.html").read_text(encoding="utf-8")
     text = text_of(page[page.index('id="checklist"') :])
     assert f"{len(checklist.ITEMS)} topics" in text
-    assert "Ethics approval and consent – 17 `model_card.md`, to be filled in: name of the ethics committee" in text
+    assert "Ethics approval and consent – 17 model_card.md, to be filled in: name of the ethics committee" in text
 
 
 @pytest.mark.parametrize("heading", [checklist.USE, checklist.DATA, checklist.LABELS, checklist.STUDY])
