@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from components.compare.report import formats
 from components.compare.report.table import Table, table
 
-CLAIM = "CLAIM 2024 (Tejani et al., doi:10.1148/ryai.240300)"
-TRIPOD = "TRIPOD+AI (Collins et al. 2024, doi:10.1136/bmj-2023-078378)"
 
 USE, DATA, LABELS, STUDY = "Intended use", "Data", "Labels", "The study"
 """Headings of `model_card.md` under which blanks stand."""
