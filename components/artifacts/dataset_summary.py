@@ -3,12 +3,16 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from components.artifacts import files
 from components.artifacts.raw_dataset import Duplicates, Quality, Source
 
 KIND = "prepared dataset"
+
+
+Characteristics = dict[str, dict[str, dict[str, int | str]]]
+"""{one of `names.CHARACTERISTICS`: {group: {split: number}}}; small numbers are replaced by "<5" or "not shown"."""
 
 
 class Counts(TypedDict):
@@ -57,6 +61,7 @@ class DatasetRecord(files.Header):
         splits: by name.
         fingerprint: see `prepared_dataset.fingerprint`.
         quality: of the source's files.
+        characteristics: of the patients and images in each split, where DICOM files name them.
     """
 
     source: Source
@@ -69,6 +74,7 @@ class DatasetRecord(files.Header):
     splits: dict[str, Counts]
     fingerprint: str
     quality: PreparedQuality
+    characteristics: NotRequired[Characteristics]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from components.compare.report import formats
 from components.compare.report.table import Table, table
 
-
 USE, DATA, LABELS, STUDY = "Intended use", "Data", "Labels", "The study"
 """Headings of `model_card.md` under which blanks stand."""
 
