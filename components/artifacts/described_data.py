@@ -2,6 +2,8 @@
 
 from typing import NotRequired, TypedDict
 
+from components.artifacts.dataset_summary import Characteristics
+
 
 class SeenPatients(TypedDict):
     """Test images of patients who also have images in training or validation, which makes results too optimistic.
@@ -77,8 +79,11 @@ class DataDescription(TypedDict):
         seen_in_training: test images of patients who are also in training or validation.
         class_balance: shares and weights of the classes.
         flow: from files to splits.
+        characteristics: {characteristic: {group: {split: number}}}, see `dataset_summary.Characteristics`; empty where
+            no DICOM file names any.
     """
 
     seen_in_training: SeenPatients
     class_balance: ClassBalance
     flow: Flow
+    characteristics: Characteristics

@@ -48,7 +48,8 @@ def test_an_age_that_is_none_counts_as_unknown(write_dicom, age):
 
 
 @pytest.mark.parametrize(
-    ("view", "group"), [("ap", "AP"), ("LL", "lateral"), ("RL", "lateral"), ("LATERAL", "lateral"), ("OBLIQUE", "other")]
+    ("view", "group"),
+    [("AP", "AP"), ("LL", "lateral"), ("RL", "lateral"), ("LATERAL", "lateral"), ("OBLIQUE", "other")],
 )
 def test_views(write_dicom, view, group):
     assert groups(write_dicom, ViewPosition=view) == {"view": group}

@@ -88,6 +88,7 @@ def _data(record: ComparisonRecord, inputs: Inputs) -> list[str]:
         "\n".join(f"- {fact}" for fact in facts),
         mermaid(dataset["flow"]),
         markdown(provenance.splits_table(dataset["splits"])),
+        *([markdown(provenance.characteristics_table(record))] if dataset["characteristics"] else []),
     ]
 
 

@@ -82,6 +82,7 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "subgroups": quality.subgroups_table(record),
         "pareto": cost.pareto_table(record),
         "cost": cost.cost_table(record),
+        "characteristics": provenance.characteristics_table(record),
         "splits": provenance.splits_table(inputs.dataset.info["splits"]),
         "recipe": provenance.recipe_table(inputs),
         "runs": provenance.runs_table(inputs),

@@ -26,6 +26,7 @@ def describe(inputs: Inputs) -> DataDescription:
         "seen_in_training": _seen(inputs.labels, inputs.patients, inputs.seen),
         "class_balance": class_balance(info["splits"], recipes),
         "flow": flow(info),
+        "characteristics": info.get("characteristics", {}),
     }
 
 

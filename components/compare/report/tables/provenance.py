@@ -9,7 +9,7 @@ from components.artifacts.names import REGIME_TITLES, SPLITS
 from components.compare.inputs import Inputs
 from components.compare.report import formats
 from components.compare.report.table import Table, table
-from components.compare.report.titles import backbone_title, listed
+from components.compare.report.titles import CHARACTERISTIC_TITLES, backbone_title, listed
 
 
 def splits_table(splits: Mapping[str, Counts]) -> Table:
@@ -23,6 +23,20 @@ def splits_table(splits: Mapping[str, Counts]) -> Table:
         )
         rows.append([name.capitalize(), formats.count(images), formats.count(split["patients"]), *shares])
     return table(["Split", "Images", "Patients", "Normal", "Pneumonia"], rows)
+
+
+def characteristics_table(findings: Findings) -> Table:
+    """Groups of patients and images in each split; without rows where no DICOM file names any."""
+    rows = [
+        [CHARACTERISTIC_TITLES[name], group, *(_number(by_split[split]) for split in SPLITS)]
+        for name, groups in findings["dataset"]["characteristics"].items()
+        for group, by_split in groups.items()
+    ]
+    return table(["", "Group", *map(str.capitalize, SPLITS)], rows)
+
+
+def _number(value: int | str) -> str:
+    return value if isinstance(value, str) else formats.count(value)
 
 
 def balance_text(findings: Findings) -> str:
