@@ -39,7 +39,7 @@ class ClassBalance(TypedDict):
 
 
 class Refusal(TypedDict):
-    """A reason for refusing files, and the number of files refused for it; "N" stands for numbers that differ."""
+    """A reason for refusing files, and the number of files refused for it; "…" stands for numbers that differ."""
 
     reason: str
     files: int

@@ -97,7 +97,7 @@ def refusals(refused: Sequence[RefusedFile]) -> list[Refusal]:
     """
     groups: dict[str, list[str]] = {}
     for file in refused:
-        groups.setdefault(_NUMBER.sub("N", file["reason"]), []).append(file["reason"])
+        groups.setdefault(_NUMBER.sub("…", file["reason"]), []).append(file["reason"])
     found: list[Refusal] = [
         {"reason": own[0] if len(set(own)) == 1 else general, "files": len(own)} for general, own in groups.items()
     ]

@@ -42,7 +42,7 @@ def test_reasons_that_differ_in_numbers_only_are_one_group_and_the_most_frequent
     found = described_data.refusals([{"image": "", "reason": reason} for reason in refused])
     assert [(group["reason"], group["files"]) for group in found] == [
         ("2 pictures", 2),
-        ("has N x N pixels, more than N", 2),
+        ("has … x … pixels, more than …", 2),
         ("damaged", 1),
     ]
 
