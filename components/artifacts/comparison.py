@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict, cast
 from components.artifacts import files
 from components.artifacts.clinical_use import ClinicalUse
 from components.artifacts.dataset_summary import Counts, Planning
+from components.artifacts.described_data import DataDescription
 from components.artifacts.differences import Difference, NonInferiority, TimeRatio
 from components.artifacts.evaluation import ExternalTestSet
 from components.artifacts.names import FLOOR
@@ -94,8 +95,8 @@ class RunInfo(TypedDict):
     from_cache: list[str]
 
 
-class ComparedDataset(TypedDict):
-    """The prepared dataset: source, fingerprint, height and width (px), counts of each split."""
+class ComparedDataset(DataDescription):
+    """The prepared dataset: source, fingerprint, height and width (px), counts of each split, and what describes it."""
 
     source: Source
     fingerprint: str

@@ -11,6 +11,10 @@ from components.artifacts.raw_dataset import Duplicates, Quality, Source
 KIND = "prepared dataset"
 
 
+Characteristics = dict[str, dict[str, dict[str, int | str]]]
+"""{one of `names.CHARACTERISTICS`: {group: {split: number}}}; small numbers are replaced by "<5" or "not shown"."""
+
+
 class Counts(TypedDict):
     """Size of a split: numbers of images, of patients, and of images with pneumonia."""
 
@@ -97,6 +101,7 @@ class DatasetRecord(files.Header):
         fingerprint: see `prepared_dataset.fingerprint`.
         quality: of the source's files.
         planning: what the test split can show. Records of earlier versions do not have it.
+        characteristics: of the patients and images in each split, where DICOM files name them.
     """
 
     source: Source
@@ -110,6 +115,7 @@ class DatasetRecord(files.Header):
     fingerprint: str
     quality: PreparedQuality
     planning: NotRequired[Planning]
+    characteristics: NotRequired[Characteristics]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from components.artifacts import files
+from components.artifacts.names import GROUPS
 from components.artifacts.raw_dataset import Source
 from components.artifacts.trained_model import Backbone, DatasetId, TrainingRecord
 
@@ -189,7 +190,8 @@ class Evaluation:
             `split` ("validation", "test", or "external" for the external test set), `image` (str), `patient` (str),
             `label` (int, 1 pneumonia), `score` (float, the model's probability of pneumonia), `subtype` (str,
             "bacteria", "virus", or "" if the file name contains neither), `patient_seen` (int, 1 if the patient has
-            images in the training or validation split, else 0).
+            images in the training or validation split, else 0); and those of `names.GROUPS` that DICOM files name (str,
+            "" for unknown).
         results: content of `evaluation.json`.
     """
 
@@ -273,7 +275,9 @@ def save(
     folder.mkdir(exist_ok=True)
     if explanations:
         np.savez_compressed(folder / "explanations.npz", thumbnails=explanations.thumbnails, maps=explanations.maps)
-    predictions.loc[:, list(PREDICTION_COLUMNS)].to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
+    groups = [name for name in GROUPS if name in predictions]
+    table = predictions.loc[:, [*PREDICTION_COLUMNS, *groups]].fillna(dict.fromkeys(groups, ""))
+    table.to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
     files.write_json(folder / "evaluation.json", results)
 
 

@@ -5,6 +5,15 @@ CLASSES = ("NORMAL", "PNEUMONIA")
 
 SPLITS = ("train", "validation", "test")
 
+GROUPS = ("sex", "age", "view")
+"""Groups of patients and images in which models are evaluated, where DICOM files name them."""
+
+AGE_BANDS = ("under 1", "1 to 5", "6 to 17", "18 to 39", "40 to 59", "60 to 79", "80 or older")
+"""The groups of age, in completed years."""
+
+CHARACTERISTICS = (*GROUPS, "manufacturer")
+"""Optional columns of the manifest: coarse groups that DICOM files name; "" where unknown."""
+
 REGIMES = ("custom_cnn", "transfer_learning", "partial_fine_tuning", "full_fine_tuning")
 
 BASELINE = "logistic_regression"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from components.artifacts import files
 from components.artifacts.dataset_summary import DatasetRecord
-from components.artifacts.names import SPLITS
+from components.artifacts.names import GROUPS, SPLITS
 from components.console import UserError
 
 KIND = "prepared dataset"
@@ -24,7 +24,8 @@ class Split:
     Attributes:
         name: "train", "validation" or "test".
         images: uint8 (N, H, W), memory-mapped read-only.
-        index: one row per image: `image` (str), `label` (int, 0 normal, 1 pneumonia), `patient` (str).
+        index: one row per image: `image` (str), `label` (int, 0 normal, 1 pneumonia), `patient` (str), and where DICOM
+            files name them columns of `names.GROUPS` (str, "" for unknown).
     """
 
     name: str
@@ -82,8 +83,10 @@ def _load_split(folder: Path, name: str) -> Split:
 
 
 def save_index(folder: Path, name: str, index: pd.DataFrame) -> None:
-    """Writes the index of one split."""
-    index.loc[:, list(INDEX_COLUMNS)].to_csv(folder / f"{name}.csv", index=False)
+    """Writes the index of one split, with those of `names.GROUPS` that it has."""
+    index.loc[:, [*INDEX_COLUMNS, *(name for name in GROUPS if name in index)]].to_csv(
+        folder / f"{name}.csv", index=False
+    )
 
 
 def fingerprint(folder: Path) -> str:

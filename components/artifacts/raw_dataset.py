@@ -10,6 +10,7 @@ from typing import TypedDict, cast
 import pandas as pd
 
 from components.artifacts import files
+from components.artifacts.names import CHARACTERISTICS
 from components.console import UserError
 
 KIND = "raw dataset"
@@ -110,7 +111,8 @@ class RawDataset:
         manifest: one row per image, with the columns `MANIFEST_COLUMNS`: `image` (str, its path in the zip, which is
             its name in all later artifacts), `label` (str, one of `names.CLASSES`), `split` (str, "train",
             "validation", "test" or "" if the source has no splits), `patient` (str), `sha256` (str, of the original
-            file), `width`, `height` (int, px).
+            file), `width`, `height` (int, px). Where a DICOM file names them also columns of `names.CHARACTERISTICS`
+            (str, coarse groups of patient and image, "" for unknown).
         quality: content of `quality.json`.
     """
 
@@ -201,7 +203,8 @@ class ImageWriter:
 
 def save(folder: Path, manifest: pd.DataFrame, quality: QualityRecord) -> None:
     """Writes manifest and quality next to the zips that an `ImageWriter` wrote into `folder`."""
-    manifest.loc[:, list(MANIFEST_COLUMNS)].to_csv(folder / "manifest.csv", index=False)
+    known = [name for name in CHARACTERISTICS if name in manifest and manifest[name].any()]
+    manifest.loc[:, [*MANIFEST_COLUMNS, *known]].to_csv(folder / "manifest.csv", index=False)
     files.write_json(folder / "quality.json", quality)
 
 

@@ -12,7 +12,7 @@ from components.compare import inputs, recommendation, results
 from components.compare.clinical_use import Population
 from components.compare.inputs import Inputs
 from components.compare.regime_results import Prices
-from components.compare.report import formats, page, plots, summary
+from components.compare.report import formats, model_card, page, plots, summary
 from components.compare.report.recommendation import sentences
 from components.compare.report.tables.main import results_frame
 from components.compare.stats import noninferiority, resampling
@@ -39,8 +39,8 @@ def compare(
         evaluations: evaluation folders, one for each regime with all of its seeds; any subset of the regimes, in any
             order, and at most one of the baseline.
         dataset_summary: folder of the dataset summary.
-        output: where the comparison folder will be (`report.html`, `summary.md`, `results.json`, `results.csv`,
-            `table.txt`, plots); an older one is replaced.
+        output: where the comparison folder will be (`report.html`, `summary.md`, `model_card.md`,
+            `results.json`, `results.csv`, `table.txt`, plots); an older one is replaced.
         run_id: the run's name, as the report shows it.
         html_output: a file that gets a copy of the report, for Kubeflow's pages.
         markdown_output: a file that gets a copy of the summary, for Kubeflow's pages.
@@ -96,7 +96,7 @@ def build(
         given: checked evaluations and dataset summary.
         run_id: the run's name, may be empty.
         prices: of an hour of training; None for unknown.
-        run_started: when the run began (ISO 8601), see `inputs.from_cache`.
+        run_started: when the run began (ISO 8601), see `results.from_cache`.
         population: where the models would be used; None for unknown.
     """
     findings = results.build(given, run_id, prices, run_started, population)
@@ -111,6 +111,7 @@ def _write(folder: Path, record: ComparisonRecord, given: Inputs) -> None:
     results_frame(record).to_csv(folder / "results.csv", index=False)
     files.write_text(folder / "report.html", page.html(record, given, pictures))
     files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
+    files.write_text(folder / "model_card.md", model_card.model_card(record, given))
     files.write_text(folder / "table.txt", summary.plain_text_summary(record))
 
 

@@ -28,7 +28,7 @@ def compare(
 
     Args:
         dataset_summary: what preprocess says of the data.
-        comparison: report.html, summary.md, results.json, results.csv and the plots.
+        comparison: report.html, summary.md, model_card.md, results.json, results.csv and the plots.
         report: the report, for Kubeflow's pages.
         summary: its first screen, likewise.
         parameters: each is an input of its own.

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -19,8 +18,8 @@ from components.artifacts.evaluation import (
     calibrated,
     load_all,
 )
-from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR, REGIMES
+from components.compare import subgroups
 from components.console import UserError
 from components.thresholds import Rule
 
@@ -124,6 +123,7 @@ class Inputs:
         baseline: the baseline that every regime has to beat, if it was evaluated.
         subgroups: {name: (N,) bool}, the images of each subgroup that this test set has.
         external: the external test set, if the models were scored on one.
+        seen: bool (N,), whether the patient of an image also has images in training or validation.
     """
 
     dataset: DatasetSummary
@@ -135,6 +135,7 @@ class Inputs:
     baseline: Model | None
     subgroups: dict[str, np.ndarray]
     external: ExternalImages | None
+    seen: np.ndarray
 
     @property
     def models(self) -> list[Model]:
@@ -186,7 +187,8 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
             f"{loaded[0].folder} is of the baseline, which is not a regime: pass an evaluation of a regime too"
         )
     truth = (*_truth(tables[0]), *_truth(on_validation[0]))
-    return Inputs(dataset, *truth, regimes, baseline, _subgroups(tables[0]), external)
+    parts, seen = subgroups.subgroups(tables[0]), subgroups.seen(tables[0])
+    return Inputs(dataset, *truth, regimes, baseline, parts, external, seen)
 
 
 def _external(evaluations: list[Evaluation]) -> ExternalImages | None:
@@ -212,19 +214,6 @@ def _external(evaluations: list[Evaluation]) -> ExternalImages | None:
 def _truth(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Labels and patients."""
     return table["label"].to_numpy(np.int64), table["patient"].to_numpy(str)
-
-
-def _subgroups(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The subgroups of this test set that are neither empty nor all of it.
-
-    The subgroup of a kind of pneumonia consists of its images and all normal ones.
-    """
-    normal, seen = (table["label"] == 0).to_numpy(), (table["patient_seen"] == 1).to_numpy()
-    kinds = {kind: (table["subtype"] == kind).to_numpy() for kind in ("bacteria", "virus")}
-    found = {kind: rows | normal for kind, rows in kinds.items() if rows.any()}
-    if seen.any() and not seen.all():
-        found |= {"patient seen in training": seen, "patient new": ~seen}
-    return found
 
 
 def _order(evaluation: Evaluation) -> tuple[int, int]:
@@ -287,32 +276,3 @@ def _scores(table: pd.DataFrame) -> np.ndarray:
     # Models return float32 and the file keeps nine digits. Converting by way of float32 restores the exact score, so
     # that an image whose score equals the threshold stays on its side.
     return table["score"].to_numpy(np.float32).astype(np.float64)
-
-
-def from_cache(inputs: Inputs, run_started: str) -> list[str]:
-    """What the run did not make itself but took from an earlier one.
-
-    Args:
-        inputs: what is compared.
-        run_started: when the run began (ISO 8601). If that is unknown (empty, or a placeholder that an older Kubeflow
-            did not replace), nothing is taken to be cached.
-
-    Returns:
-        "dataset", and regimes with at least one training that was taken from an earlier run.
-    """
-    try:
-        began = datetime.fromisoformat(run_started)
-    except ValueError:
-        return []
-    began = began if began.tzinfo else began.replace(tzinfo=UTC)
-
-    def earlier(made_by: MadeBy) -> bool:
-        return datetime.fromisoformat(made_by["finished"]) < began
-
-    trainings = {
-        regime: any(earlier(model.record["training"]["made_by"]) for model in models)
-        for regime, models in inputs.regimes.items()
-    }
-    return ["dataset"] * earlier(inputs.dataset.info["made_by"]) + [
-        regime for regime, taken in trainings.items() if taken
-    ]

@@ -1,11 +1,11 @@
 """Assembles the numbers of a comparison, most of `results.json`, from evaluations."""
 
+from datetime import UTC, datetime
 from itertools import combinations
 
 from components import planning
 from components.artifacts.comparison import (
     FIRST_METRICS,
-    BaselineResult,
     ComparedDataset,
     EnsembleResult,
     ExternalRegime,
@@ -13,17 +13,15 @@ from components.artifacts.comparison import (
     Findings,
     RunInfo,
 )
-from components.artifacts.differences import Difference
+from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR
 from components.artifacts.trained_model import Backbone
 from components.compare import clinical_use
 from components.compare.clinical_use import Population
-from components.compare.inputs import ExternalImages, Inputs, from_cache
+from components.compare.inputs import ExternalImages, Inputs
 from components.compare.regime_results import Prices, Regime, metrics_of
 from components.compare.scored_models import ensemble, scored, scored_without_points, validation_images
-from components.compare.stats import comparisons, cost, evidence, noninferiority
-from components.compare.stats.comparisons import COMPARED_METRICS
-from components.compare.stats.evidence import Images
+from components.compare.stats import comparisons, cost, described_data, evidence, noninferiority
 
 
 def build(
@@ -42,7 +40,7 @@ def build(
         inputs: checked evaluations and dataset summary.
         run_id: the run's name, may be empty.
         prices: of an hour of training; None for unknown.
-        run_started: when the run began (ISO 8601), see `inputs.from_cache`.
+        run_started: when the run began (ISO 8601), see `from_cache`.
         population: where the models would be used; None for unknown.
     """
     rows = evidence.model_rows(inputs.groups)
@@ -54,28 +52,24 @@ def build(
         for name, own in inputs.groups.items()
     }
     regimes = {name: described[name] for name in inputs.regimes}
-
-    def compared(pairs: list[tuple[str, str]], metrics: tuple[str, ...] = COMPARED_METRICS) -> list[Difference]:
-        return comparisons.compare_all(pairs, estimates, rows, metrics)
-
     found: Findings = {
         "run": _run(inputs, run_id, run_started),
         "dataset": _dataset(inputs),
         "backbone": _backbone(inputs),
         "regimes": regimes,
-        "comparisons": compared(list(combinations(inputs.regimes, 2))),
+        "comparisons": comparisons.compare_all(list(combinations(inputs.regimes, 2)), estimates, rows),
         "noninferiority": noninferiority.against_all(estimates["roc_auc"], rows, len(set(inputs.patients))),
         "training_times": cost.time_ratios(_seconds(inputs)),
         "pareto": cost.pareto(regimes),
         # Summaries of earlier versions do not have it.
         "planning": inputs.dataset.info.get("planning") or planning.plan(inputs.labels, inputs.patients),
     }
-    if ensembles := _ensembles(inputs, validation):
+    if ensembles := _ensembles(inputs):
         found["ensembles"] = ensembles
     if inputs.baseline:
-        against = compared([(name, FLOOR) for name in inputs.regimes], FIRST_METRICS)
-        baseline: BaselineResult = {**described[FLOOR], "comparisons": against}
-        found["floor"] = found["baseline"] = baseline
+        pairs = [(name, FLOOR) for name in inputs.regimes]
+        against = comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS)
+        found["floor"] = found["baseline"] = {**described[FLOOR], "comparisons": against}
     if population:
         found["clinical_use"] = clinical_use.build(inputs, population, estimates, rows)
     if inputs.external:
@@ -91,8 +85,9 @@ def _seconds(inputs: Inputs) -> dict[str, list[float]]:
     }
 
 
-def _ensembles(inputs: Inputs, validation: Images | None) -> dict[str, EnsembleResult]:
+def _ensembles(inputs: Inputs) -> dict[str, EnsembleResult]:
     """The seeds of each regime that has several as one classifier."""
+    validation = validation_images(inputs)
     several = {name: models for name, models in inputs.regimes.items() if len(models) > 1}
     if not several or validation is None:
         return {}
@@ -155,9 +150,39 @@ def _dataset(inputs: Inputs) -> ComparedDataset:
         "fingerprint": info["fingerprint"],
         "image_size": info["image_size"],
         "splits": info["splits"],
+        **described_data.describe(inputs),
     }
 
 
 def _backbone(inputs: Inputs) -> Backbone:
     found = [backbone for model in inputs.models if (backbone := model.record["backbone"])]
     return found[0] if found else {"name": None, "weights": None}
+
+
+def from_cache(inputs: Inputs, run_started: str) -> list[str]:
+    """What the run did not make itself but took from an earlier one.
+
+    Args:
+        inputs: what is compared.
+        run_started: when the run began (ISO 8601). If that is unknown (empty, or a placeholder that an older Kubeflow
+            did not replace), nothing is taken to be cached.
+
+    Returns:
+        "dataset", and regimes with at least one training that was taken from an earlier run.
+    """
+    try:
+        began = datetime.fromisoformat(run_started)
+    except ValueError:
+        return []
+    began = began if began.tzinfo else began.replace(tzinfo=UTC)
+
+    def earlier(made_by: MadeBy) -> bool:
+        return datetime.fromisoformat(made_by["finished"]) < began
+
+    trainings = {
+        regime: any(earlier(model.record["training"]["made_by"]) for model in models)
+        for regime, models in inputs.regimes.items()
+    }
+    return ["dataset"] * earlier(inputs.dataset.info["made_by"]) + [
+        regime for regime, taken in trainings.items() if taken
+    ]

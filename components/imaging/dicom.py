@@ -1,11 +1,12 @@
 """Reads a radiograph out of a DICOM file (https://www.dicomstandard.org), as a viewer would show it.
 
-Only pixels and PatientID are read; nothing else of the file is kept, and messages do not quote from it.
+Only pixels, PatientID and the coarse groups of `dicom_groups` are read; nothing else of the file is kept, and messages
+do not quote from it.
 """
 
 import io
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pydicom
@@ -17,7 +18,7 @@ from pydicom.tag import Tag
 from pydicom.valuerep import VR
 
 from components.artifacts.raw_dataset import BLANK
-from components.imaging import dicom_shown, dicom_stored, jpeg_lossless
+from components.imaging import dicom_groups, dicom_shown, dicom_stored, jpeg_lossless
 from components.imaging import dicom_tags as tags
 from components.imaging.dicom_tags import UnusableError
 
@@ -38,6 +39,7 @@ _TAGS: list[Any] = [
     *("PatientID", "IssuerOfPatientID", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *dicom_groups.TAGS,
     *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence", "PixelData", *dicom_stored.OVERLAY_POSITIONS),
 ]
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -60,8 +62,28 @@ def _start(content: bytes) -> int | None:
     return start if known or int.from_bytes(length, "little") < min(len(content), 1024) else None
 
 
+class Radiograph(NamedTuple):
+    """What is read of a DICOM file.
+
+    Attributes:
+        pixels: uint8 (height, width).
+        patient_id: the PatientID with its issuer, "" where the file has none.
+        groups: coarse groups of patient and image, see `dicom_groups.groups`.
+    """
+
+    pixels: np.ndarray
+    patient_id: str
+    groups: dict[str, str]
+
+
 def read(content: bytes, max_pixels: int) -> tuple[np.ndarray, str]:
-    """Decodes a DICOM file into what a viewer shows.
+    """The pixels and the patient of `radiograph`."""
+    found = radiograph(content, max_pixels)
+    return found.pixels, found.patient_id
+
+
+def radiograph(content: bytes, max_pixels: int) -> Radiograph:
+    """Decodes a DICOM file into what a viewer shows, and reads whose it is.
 
     The stored values pass the modality's rescaling or table and the first window or table of interest (without one,
     the 0.5th to 99.5th percentile), are inverted where the file says that low values are white, and become 8 bits: all
@@ -71,16 +93,13 @@ def read(content: bytes, max_pixels: int) -> tuple[np.ndarray, str]:
         content: the file.
         max_pixels: an image that declares more is refused before anything is decoded.
 
-    Returns:
-        uint8 (height, width), and the PatientID with its issuer, "" where the file has none.
-
     Raises:
         ValueError: the file cannot be used; the message says why and names nobody.
     """
     try:
         dataset = _parse(content)
         _check(dataset, max_pixels)
-        return _shown(dataset), _patient_id(dataset)
+        return Radiograph(_shown(dataset), _patient_id(dataset), dicom_groups.groups(dataset))
     except UnusableError as error:
         raise ValueError(str(error)) from None
     except Exception as error:  # on damaged files pydicom raises nearly anything

@@ -1,7 +1,7 @@
 """Inspects image files: whether they are usable, their size, and the content to store in the dataset."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image, TiffImagePlugin
@@ -27,12 +27,14 @@ class Picture:
         width: in px.
         height: in px.
         patient_id: PatientID of a DICOM file, which must be pseudonymised before it is stored; "" if there is none.
+        groups: coarse groups of patient and image of a DICOM file, see `dicom_groups.groups`.
     """
 
     content: bytes
     width: int
     height: int
     patient_id: str = ""
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 def inspect(content: bytes) -> Picture:
@@ -47,10 +49,10 @@ def inspect(content: bytes) -> Picture:
     if not content:
         raise ValueError("the file is empty")
     if dicom.is_dicom(content):
-        pixels, patient_id = dicom.read(content, MAX_PIXELS)
+        pixels, patient_id, groups = dicom.radiograph(content, MAX_PIXELS)
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
-        return Picture(buffer.getvalue(), pixels.shape[1], pixels.shape[0], patient_id)
+        return Picture(buffer.getvalue(), pixels.shape[1], pixels.shape[0], patient_id, groups)
     return Picture(content, *_size(content))
 
 

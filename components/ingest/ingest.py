@@ -14,7 +14,7 @@ import pandas as pd
 
 from components import console, machine
 from components.artifacts import files, raw_dataset
-from components.artifacts.names import CLASSES
+from components.artifacts.names import CHARACTERISTICS, CLASSES
 from components.artifacts.raw_dataset import QualityRecord, RefusedFile
 from components.console import UserError
 from components.imaging.dicom import is_dicom
@@ -112,8 +112,9 @@ def _store(found: list[Found], folder: Path) -> tuple[pd.DataFrame, int, list[Re
                 fingerprints.append(file.fingerprint)
             writer.add(image, file.picture.content)
             size = file.picture.width, file.picture.height
-            rows.append((image, item.label, item.split, patient, file.sha256, *size, bool(number_of_patient)))
-    manifest = pd.DataFrame(rows, columns=[*raw_dataset.MANIFEST_COLUMNS, "to_hash"])
+            groups = [file.picture.groups.get(name, "") for name in CHARACTERISTICS]
+            rows.append((image, item.label, item.split, patient, file.sha256, *size, *groups, bool(number_of_patient)))
+    manifest = pd.DataFrame(rows, columns=[*raw_dataset.MANIFEST_COLUMNS, *CHARACTERISTICS, "to_hash"])
     key = os.environ.get(KEY_VARIABLE, "").encode() or key_of(fingerprints)
     to_hash = manifest.pop("to_hash").astype(bool)
     manifest.loc[to_hash, "patient"] = [pseudonym(patient, key) for patient in manifest.loc[to_hash, "patient"]]

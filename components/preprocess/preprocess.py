@@ -28,7 +28,7 @@ from components.artifacts.raw_dataset import (
 from components.console import UserError
 from components.imaging import decoding
 from components.parameters import PreprocessParameters
-from components.preprocess import copies, splitting
+from components.preprocess import characteristics, copies, splitting
 
 EXAMPLES_A_CLASS = 8
 EXAMPLE_SIZE = 192
@@ -82,6 +82,7 @@ def preprocess(
             "resplit": parameters.resplit,
             "splits": {name: _counts(folder, name) for name in SPLITS},
             "fingerprint": prepared_dataset.fingerprint(folder),
+            "characteristics": characteristics.describe(manifest, splits),
             "quality": _quality(raw, refused, copies.describe(found, manifest, splits.to_numpy(), dropped)),
             "planning": _plan(folder),
         }
@@ -230,9 +231,7 @@ def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> None:
     for label in CLASSES:
         if not (rows["label"] == label).any():
             raise UserError(f"the {name} split has no image of the class {label} that can be decoded: add some")
-    index = pd.DataFrame(
-        {"image": rows["image"], "label": rows["label"].map(CLASSES.index), "patient": rows["patient"]}
-    )
+    index = rows.assign(label=rows["label"].map(CLASSES.index))
     prepared_dataset.save_index(folder, name, index)
 
 

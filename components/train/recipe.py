@@ -34,6 +34,7 @@ class Recipe:
         gamma: exponents of the tone curve range from 1/(1 + gamma) to 1 + gamma.
         contrast: contrast factors range from 1/(1 + contrast) to 1 + contrast.
         brightness: largest change of brightness, as a fraction of the full range.
+        class_weights: of the loss; "balanced" means inversely proportional to the frequency of the class in training.
     """
 
     epochs: int
@@ -56,6 +57,7 @@ class Recipe:
     gamma: float = 0.5
     contrast: float = 0.3
     brightness: float = 0.1
+    class_weights: str = "balanced"
 
     def __post_init__(self) -> None:
         """Checks the values that users set.

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.compare import inputs
+from components.compare import inputs, results
 from components.compare.compare import compare
 from components.compare.report.notes import notes
 from components.compare.stats import resampling
@@ -84,7 +84,7 @@ def test_what_came_from_a_cache_is_reported_unless_the_start_is_unknown(write, t
         ("{{$.pipeline_job_create_time_utc}}", []),
         ("", []),
     ):
-        assert inputs.from_cache(given, run_started) == expected
+        assert results.from_cache(given, run_started) == expected
     found = compare(evaluations, summary, tmp_path / "out", run_started="2020-01-01T00:00:01Z")
     assert found["run"]["from_cache"] == ["full_fine_tuning"]
     assert "cache: the training of Full fine-tuning" in (tmp_path / "out" / "report.html").read_text()

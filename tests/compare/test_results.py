@@ -35,7 +35,7 @@ def test_results_json_has_the_documented_keys(compared):
         *("recommendation", "floor", "baseline", "pareto", "noninferiority", "training_times", "planning"),
     }
     assert set(found["run"]) == {"id", "started", "finished", "seed", "seeds", "versions", "hardware", "from_cache"}
-    assert set(found["dataset"]) == {"source", "fingerprint", "image_size", "splits"}
+    assert set(found["dataset"]) >= {"source", "fingerprint", "image_size", "splits", "seen_in_training"}
     assert found["backbone"] == {"name": "MobileNetV2", "weights": "imagenet"}
     assert list(found["regimes"]) == list(REGIMES)
     for regime in [*found["regimes"].values(), {**found["floor"]}]:

@@ -1,6 +1,7 @@
 """The results of a model follow from its predictions: here of a predictor that is right most of the time."""
 
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -118,3 +119,16 @@ def test_the_inference_time_is_that_of_the_test_split(data, tmp_path, monkeypatc
     monkeypatch.setattr(results.time, "perf_counter", lambda: next(moments))
     found = evaluated(data, tmp_path / "evaluation").results["inference"]
     assert found == {"ms_per_image": 50.0, "images_per_second": 20.0, "batch_size": 7}
+
+
+def test_groups_of_the_index_are_columns_of_the_predictions(data, tmp_path):
+    folder = shutil.copytree(data, tmp_path / "data")
+    for name in ("train", "validation", "test"):
+        index = pd.read_csv(folder / f"{name}.csv")
+        index.assign(sex=["female", ""] * (len(index) // 2) + ["female"] * (len(index) % 2)).to_csv(
+            folder / f"{name}.csv", index=False
+        )
+    found = evaluated(folder, tmp_path / "with", external=PreparedDataset.load(data))
+    assert found.split("test")["sex"].tolist()[:3] == ["female", "", "female"]
+    assert set(found.split("external")["sex"]) == {""}
+    assert "sex" not in evaluated(data, tmp_path / "without").predictions

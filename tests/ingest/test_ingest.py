@@ -364,3 +364,17 @@ def test_an_option_of_another_source_is_refused_with_the_source_that_it_needs(
         main()
     needed = option.strip("-").partition("-")[0]
     assert f"{option} has no effect with the source {source!r}: it needs --source {needed}" in capsys.readouterr().err
+
+
+def test_coarse_groups_of_dicom_files_are_columns_of_the_manifest_and_only_there(tmp_path, write_dicom, source):
+    contents = write_hospital(tmp_path / "hospital", write_dicom)
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    tags = {"PatientSex": "F", "PatientAge": "044Y", "ViewPosition": "PA", "Manufacturer": "Philips"}
+    Path(next(iter(contents))).write_bytes(write_dicom(pixels, **tags))
+    ingest(tmp_path / "raw", IngestParameters(source="directory", path=str(tmp_path / "hospital")))
+    manifest = RawDataset.load(tmp_path / "raw").manifest
+    named = manifest[manifest["sex"] != ""]
+    columns = ["sex", "age", "view", "manufacturer"]
+    assert named[columns].to_numpy().tolist() == [["female", "40 to 59", "PA", "Philips"]]
+    ingest(tmp_path / "other", IngestParameters(source="directory", path=str(source)))
+    assert not {*columns} & {*RawDataset.load(tmp_path / "other").manifest.columns}

@@ -5,6 +5,7 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -409,3 +410,23 @@ def test_the_command_line_takes_its_switches(tmp_path, copied, monkeypatch):
     main()
     arguments = PreparedDataset.load(tmp_path / "prepared").info["made_by"]["arguments"]
     assert (arguments["deduplicate"], arguments["resplit"], arguments["report_images"]) == (True, True, False)
+
+
+def test_groups_of_the_manifest_are_counted_by_split_and_stay_in_the_index_but_not_the_manufacturer(fresh):
+    manifest = pd.read_csv(fresh.raw / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest["sex"] = ["female", "male"] * (len(manifest) // 2) + ["female"] * (len(manifest) % 2)
+    manifest.assign(manufacturer="Philips").to_csv(fresh.raw / "manifest.csv", index=False)
+    info = preprocess(fresh.raw, fresh.output, fresh.summary, PreprocessParameters(image_size=32, max_bad_fraction=0.1))
+    images = {name: counts["images"] for name, counts in info["splits"].items()}
+    assert info["characteristics"]["manufacturer"]["Philips"] == {
+        name: number if number >= 5 else "<5" for name, number in images.items()
+    }
+    for split in PreparedDataset.load(fresh.output).splits.values():
+        assert list(split.index.columns) == ["image", "label", "patient", "sex"]
+        expected = manifest.set_index("image").loc[split.index["image"], "sex"]
+        assert split.index["sex"].tolist() == expected.tolist()
+
+
+def test_without_groups_in_the_manifest_index_and_description_have_none(made):
+    assert made.info["characteristics"] == {}
+    assert list(made.data.splits["test"].index.columns) == ["image", "label", "patient"]

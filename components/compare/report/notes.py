@@ -4,6 +4,7 @@ from components.artifacts.comparison import Findings
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.trained_model import best_epoch_is_last
 from components.compare.inputs import Inputs, Model
+from components.compare.report import seen_patients
 
 FEW_PATIENTS = 50
 """With fewer test patients in a class intervals are rough: the bootstrap then resamples only a handful of people."""
@@ -20,6 +21,7 @@ def notes(findings: Findings, inputs: Inputs) -> list[str]:
         several_machines(inputs),
         _from_cache(findings),
         _seeds(inputs),
+        seen_patients.warning(findings),
         _few_patients(inputs),
         _unknown_patients(inputs),
         _no_mistakes(findings),

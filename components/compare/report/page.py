@@ -11,7 +11,15 @@ from components.artifacts.comparison import ComparisonRecord, ExternalResult, Fi
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.raw_dataset import Source
 from components.compare.inputs import Inputs
-from components.compare.report import clinical, explanations, formats, recommendation, reproduce
+from components.compare.report import (
+    checklist,
+    clinical,
+    explanations,
+    formats,
+    recommendation,
+    reproduce,
+    seen_patients,
+)
 from components.compare.report import table as tables
 from components.compare.report.notes import notes, several_machines
 from components.compare.report.plots.picture import Picture
@@ -51,6 +59,9 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         picks=recommendation.picks(record),
         notes=notes(record, inputs),
         machines=several_machines(inputs),
+        flow=record["dataset"]["flow"],
+        balance=provenance.balance_text(record),
+        seen_patients=seen_patients.warning(record),
         replicates=record["made_by"]["arguments"]["replicates"],
         subgroups=list(inputs.subgroups),
         external=external_subject(external) if external else "",
@@ -91,11 +102,13 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "pareto": cost.pareto_table(record),
         "cost": cost.cost_table(record),
         "planning": provenance.planning_table(record["planning"]),
+        "characteristics": provenance.characteristics_table(record),
         "splits": provenance.splits_table(inputs.dataset.info["splits"]),
         "recipe": provenance.recipe_table(inputs),
         "runs": provenance.runs_table(inputs),
         "versions": provenance.versions_table(record),
         "settings": provenance.settings_table(record, inputs),
+        "checklist": checklist.checklist_table(),
         "baseline": quality.differences_table(record["floor"]["comparisons"] if "floor" in record else []),
     }
     if "clinical_use" in record:

@@ -40,6 +40,14 @@ SUBGROUP_DESCRIPTIONS = {
     "patient new": "of other patients",
 }
 
+CHARACTERISTIC_TITLES = {
+    "sex": "Sex (patients)",
+    "age": "Age in years (patients)",
+    "view": "View (images)",
+    "manufacturer": "Manufacturer of the device (images)",
+}
+"""What the groups are of, and what is counted."""
+
 COST_TITLES = {
     "train_seconds": "Training time",
     "peak_memory_mb": "Peak memory",
@@ -50,6 +58,16 @@ COST_TITLES = {
 
 COST_UNITS = {"peak_memory_mb": "MB", "model_mb": "MB", "inference_ms_per_image": "ms"}
 """Units on the axes of plots; training time has its units at the ticks, and a price has none."""
+
+
+def subgroup_title(name: str) -> str:
+    """A subgroup, short: one of `SUBGROUP_TITLES`, or for example "age 6 to 17"."""
+    return SUBGROUP_TITLES.get(name, name)
+
+
+def subgroup_description(name: str) -> str:
+    """A subgroup in a table: one of `SUBGROUP_DESCRIPTIONS`, or for example "age 6 to 17"."""
+    return SUBGROUP_DESCRIPTIONS.get(name, name)
 
 
 def cost_axis(cost: str) -> str:

@@ -50,7 +50,8 @@ def test_notes_name_a_training_whose_best_epoch_is_the_last(write):
 
 
 def test_notes_are_silent_where_there_is_nothing_to_warn_of(write):
-    given = inputs.load(write.evaluations(["custom_cnn"]), write.summary(patient_unknown=0))
+    folders = write.evaluations(["custom_cnn"], index=write.index().assign(patient_seen=0))
+    given = inputs.load(folders, write.summary(patient_unknown=0))
     assert [note.split(":")[0] for note in notes(results.build(given, ""), given)] == ["Each regime was trained once"]
 
 

@@ -44,7 +44,7 @@ def page(compared):
 
 def test_the_report_has_every_section(page):
     headings = re.findall(r"<h2 id=\"(\w+)\">", page)
-    assert headings == ["evidence", "mistakes", "data", "cost", "recipe", "reproduce", "card"]
+    assert headings == ["evidence", "mistakes", "data", "cost", "recipe", "reproduce", "card", "checklist"]
     assert '<html lang="en">' in page
 
 

@@ -9,7 +9,7 @@ from components.compare.report import formats
 from components.compare.report.plots import style
 from components.compare.report.plots.marks import in_words, interval, legend_above, regime_rows, sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.titles import ALL_IMAGES, MAIN_METRICS, METRIC_TITLES, SUBGROUP_TITLES
+from components.compare.report.titles import ALL_IMAGES, MAIN_METRICS, METRIC_TITLES, subgroup_title
 
 
 def quality_against_time(findings: Findings) -> Drawing:
@@ -72,7 +72,7 @@ def subgroups(findings: Findings) -> Drawing | None:
                 known = _metrics_of(regime, group)
                 if metric in known:
                     interval(axes, row + 0.15 * (place - (len(regimes) - 1) / 2), known[metric], name, size=6)
-        axes.set_yticks(range(len(rows)), [ALL_IMAGES, *(SUBGROUP_TITLES[group] for group in names)])
+        axes.set_yticks(range(len(rows)), [ALL_IMAGES, *(subgroup_title(group) for group in names)])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel(f"{METRIC_TITLES[metric]}, with 95% interval")
         axes.grid(axis="x")
@@ -91,7 +91,7 @@ def _metrics_of(regime: RegimeResult, group: str) -> dict[str, Metric]:
 
 def _subgroup_words(regime: RegimeResult) -> str:
     return ", ".join(
-        f"{SUBGROUP_TITLES[group]} {formats.decimal(found['metrics']['roc_auc']['value'])}"
+        f"{subgroup_title(group)} {formats.decimal(found['metrics']['roc_auc']['value'])}"
         for group, found in regime["subgroups"].items()
         if "roc_auc" in found["metrics"]
     )

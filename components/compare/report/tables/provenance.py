@@ -9,7 +9,7 @@ from components.artifacts.names import REGIME_TITLES, SPLITS
 from components.compare.inputs import Inputs
 from components.compare.report import formats
 from components.compare.report.table import Table, table
-from components.compare.report.titles import backbone_title
+from components.compare.report.titles import CHARACTERISTIC_TITLES, backbone_title, listed
 
 
 def splits_table(splits: Mapping[str, Counts]) -> Table:
@@ -42,6 +42,34 @@ def planning_table(planning: Planning) -> Table:
         f"Difference, {planning['pairs']} pairs (Holm)",
     ]
     return table(columns, rows)
+
+
+def characteristics_table(findings: Findings) -> Table:
+    """Groups of patients and images in each split; without rows where no DICOM file names any."""
+    rows = [
+        [CHARACTERISTIC_TITLES[name], group, *(_number(by_split[split]) for split in SPLITS)]
+        for name, groups in findings["dataset"]["characteristics"].items()
+        for group, by_split in groups.items()
+    ]
+    return table(["", "Group", *map(str.capitalize, SPLITS)], rows)
+
+
+def _number(value: int | str) -> str:
+    return value if isinstance(value, str) else formats.count(value)
+
+
+def balance_text(findings: Findings) -> str:
+    """The balance of the classes in a sentence or two."""
+    balance = findings["dataset"]["class_balance"]
+    shares = listed([f"{share:.1%} in {name}" for name, share in balance["pneumonia_share"].items()])
+    text = f"Share of pneumonia: {shares}."
+    if "class_weights" in balance:
+        weights = balance["class_weights"]
+        text += (
+            f" In the training loss a normal image weighs {weights['normal']:.2f} and a pneumonia image "
+            f"{weights['pneumonia']:.2f}, so that both classes have the same total weight."
+        )
+    return text
 
 
 def recipe_table(inputs: Inputs) -> Table:

@@ -17,7 +17,7 @@ from components.compare import recommendation
 from components.compare.report import formats
 from components.compare.report.recommendation import verdict_text
 from components.compare.report.table import Cell, Row, Table, difference_cell, metric_cell, table
-from components.compare.report.titles import METRIC_TITLES, SUBGROUP_DESCRIPTIONS, SUMMARY_METRICS, pair_title
+from components.compare.report.titles import METRIC_TITLES, SUMMARY_METRICS, pair_title, subgroup_description
 
 
 def differences_table(pairs: Sequence[Difference], metrics: Collection[str] = FIRST_METRICS) -> Table:
@@ -138,7 +138,7 @@ def subgroups_table(findings: Findings) -> Table:
     regimes = with_baseline(findings)
     rows: list[Row] = [
         [
-            Cell(SUBGROUP_DESCRIPTIONS[subgroup], f"{formats.count(regime['subgroups'][subgroup]['images'])} images"),
+            Cell(subgroup_description(subgroup), f"{formats.count(regime['subgroups'][subgroup]['images'])} images"),
             REGIME_TITLES[name],
             *(_subgroup_cell(regime["subgroups"][subgroup], metric) for metric in metrics),
         ]
