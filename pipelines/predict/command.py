@@ -40,6 +40,8 @@ def main(words: Sequence[str] | None = None) -> None:
             f"{REGIME_TITLES[selected.regime]}, seed {selected.seed} (validation ROC AUC "
             f"{selected.validation_auc:.3f}); for research, not for clinical use"
         )
+        if warning := selected.calibration_warning():
+            note(f"warning: {warning}")
         remedy = "run the training again, or choose another --regime or --seed"
         network = load_model(selected.model.model_file, remedy)
         predictions = predict(network, selected.image_size, paths, arguments.explain)

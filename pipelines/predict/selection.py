@@ -60,6 +60,19 @@ class SelectedModel:
         fit = self.evaluation.results["calibration"]
         return calibrated(np.asarray(scores, np.float64), fit["temperature"], fit["offset"])
 
+    def calibration_warning(self) -> str:
+        """What to know if calibration made the probabilities worse on the run's test images; empty if it did not."""
+        table = self.evaluation.split("test")
+        labels, scores = table["label"].to_numpy(), table["score"].to_numpy(np.float64)
+        before = float(np.mean((scores - labels) ** 2))
+        after = float(np.mean((self.probabilities(scores) - labels) ** 2))
+        if after <= before:
+            return ""
+        return (
+            f"calibration, fitted on validation, made the probabilities worse on the run's test images (Brier score "
+            f"{before:.3f} before, {after:.3f} after): do not rely on them as probabilities"
+        )
+
     def verdicts(self, scores: np.ndarray) -> list[str]:
         """For each of the scores (N,), "pneumonia" if it reaches the threshold, else "normal"."""
         return ["pneumonia" if score >= self.threshold else "normal" for score in scores]

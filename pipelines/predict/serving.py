@@ -83,7 +83,9 @@ def export(
             instances = [image[..., None].tolist() for image in images]
             (new / "request.json").write_text(json.dumps({"instances": instances}))
         about = description(selected)
-        (new / "README.md").write_text(_README.format(**about), encoding="utf-8")
+        warning = selected.calibration_warning()
+        warning = f"**Warning:** {warning}." if warning else "On the run's test images, calibration did no harm."
+        (new / "README.md").write_text(_README.format(**about, warning=warning), encoding="utf-8")
         files.write_json(new / "model.json", files.header(KIND, started, {"storage_uri": storage_uri}) | about)
 
 
@@ -133,6 +135,8 @@ The folder `1/` is a TensorFlow SavedModel with one signature, `serving_default`
 The verdict is pneumonia if `score` is at least {score_threshold!r}, which corresponds to a probability of
 {threshold:.6f}: the threshold was chosen on validation images, and applies to the uncalibrated score. `model.json` has
 the exact values.
+
+{warning}
 
 An image must be prepared as in training: {resize}; {image_size} px, values 0 to 255, not scaled further.
 

@@ -67,3 +67,17 @@ def test_a_run_without_evaluations_has_no_models(tmp_path):
     (tmp_path / "steps").mkdir()
     with pytest.raises(UserError, match="no trained and evaluated models"):
         select(tmp_path)
+
+
+@pytest.mark.parametrize(("offset", "worse"), [(0.0, False), (6.0, True)])
+def test_calibration_that_made_the_probabilities_worse_on_test_is_a_warning(run, offset, worse):
+    selected = select(run)
+    fit = selected.evaluation.results["calibration"]
+    selected.evaluation.results["calibration"] = fit | {"temperature": 1.0, "offset": offset}
+    table = selected.evaluation.split("test")
+    labels, scores = table["label"].to_numpy(), table["score"].to_numpy()
+    warning = selected.calibration_warning()
+    assert bool(warning) == worse
+    if worse:
+        after = np.mean((selected.probabilities(scores) - labels) ** 2)
+        assert f"(Brier score {np.mean((scores - labels) ** 2):.3f} before, {after:.3f} after)" in warning
