@@ -193,3 +193,56 @@ def test_thresholds_and_calibration_of_several_seeds_are_means(write):
     assert [point["threshold"] for point in found["operating_points"]] == pytest.approx([0.5, 0.7])
     assert found["calibration"]["temperature"] == pytest.approx(1.7)
     assert found["calibration"]["offset"] == pytest.approx(-0.1)
+
+
+def test_validation_and_the_shift_from_there_are_those_of_the_predictions(compared):
+    evaluation = Evaluation.load(compared.folder.parent / "custom_cnn")
+    before, after = evaluation.split("validation"), evaluation.split("test")
+    found = compared.results["regimes"]["custom_cnn"]
+
+    def youden(table):
+        called = table["score"] >= 0.5
+        return called[table["label"] == 1].mean() - called[table["label"] == 0].mean()
+
+    validation, shift = found["validation"], found["shift"]
+    assert (validation["images"], validation["patients"]) == (160, 120)
+    assert validation["metrics"]["roc_auc"]["value"] == pytest.approx(roc_auc_score(before["label"], before["score"]))
+    assert validation["metrics"]["youden"]["value"] == pytest.approx(youden(before))
+    assert shift["youden"]["value"] == pytest.approx(youden(after))
+    assert shift["youden_validation"] == pytest.approx(youden(before) - shift["optimism"])
+    assert shift["youden_change"]["value"] == pytest.approx(youden(after) - youden(before) + shift["optimism"])
+    false_alarms, sensitivity, _ = roc_curve(after["label"], after["score"])
+    assert shift["best_youden"] == pytest.approx((sensitivity - false_alarms).max())
+    assert set(shift["kolmogorov_smirnov"]) == {"normal", "pneumonia"}
+    low, high = shift["youden_change"]["ci95"]
+    assert shift["shown"] == (not low <= 0 <= high)
+
+
+def test_the_change_of_calibration_is_paired(compared):
+    evaluation = Evaluation.load(compared.folder.parent / "custom_cnn")
+    table, fit = evaluation.split("test"), compared.results["regimes"]["custom_cnn"]["calibration"]
+    logit = np.log(table["score"] / (1 - table["score"]))
+    after = 1 / (1 + np.exp(-(logit / 1.4 + 0.3)))
+    gap = (after - table["label"]) ** 2 - (table["score"] - table["label"]) ** 2
+    assert fit["brier_change"]["value"] == pytest.approx(gap.mean(), abs=1e-6)
+    width = np.ptp(fit["brier_change"]["ci95"])
+    assert width < np.ptp(fit["before"]["brier"]["ci95"])
+    assert fit["after"]["slope"]["value"] == pytest.approx(1.4 * fit["before"]["slope"]["value"], rel=1e-4)
+
+
+def test_scores_that_separate_the_classes_have_no_slope(write):
+    index = write.index()
+    scores = np.where(index["label"] == 1, 0.8, 0.2) + 0.1 * np.random.default_rng(0).random(len(index))
+    found = built(write, [write.evaluation("custom_cnn", index=index, scores=scores)])
+    assert found["regimes"]["custom_cnn"]["calibration"]["before"]["slope"] is None
+
+
+def test_the_seeds_of_a_regime_are_an_ensemble_at_several_times_the_cost(write):
+    folders = [write.evaluation("custom_cnn", seed=seed, seconds=10.0 + seed) for seed in (4, 2)]
+    found = built(write, [*folders, write.evaluation("full_fine_tuning")])
+    assert list(found["ensembles"]) == ["custom_cnn"]
+    ensemble, regime = found["ensembles"]["custom_cnn"], found["regimes"]["custom_cnn"]
+    assert (ensemble["seeds"], ensemble["train_seconds"]) == (2, 26.0)
+    assert ensemble["inference_ms_per_image"] == pytest.approx(2 * regime["cost"]["inference_ms_per_image"])
+    assert ensemble["metrics"]["roc_auc"]["value"] > regime["metrics"]["roc_auc"]["value"]
+    assert "ensembles" not in built(write, folders[:1])
