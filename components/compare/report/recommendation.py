@@ -43,8 +43,9 @@ def sentences(findings: Findings, decision: Decision) -> list[str]:
     """The recommendation in a few sentences: which regime, how the others compare, what limits the results."""
     name = _namer(findings)
     return [
-        " ".join([_answer(findings, decision, name), *_power(findings, decision)]),
+        _answer(findings, decision, name),
         *_shift(findings),
+        *_power(findings, decision),
         *_one_seed(findings),
         *_others(findings, decision["best"], name),
         *_baseline(findings, name),
@@ -111,14 +112,19 @@ def _power(findings: Findings, decision: Decision) -> list[str]:
     if found.fewest is None:
         needed = "more patients would not be enough for 80%, only more seeds"
     elif found.most is None:
-        needed = f"80% would need {formats.count(found.fewest)} test patients or more, and for some regimes more seeds"
+        needed = f"80% would need {_about(found.fewest)} test patients or more, and for some regimes more seeds"
     else:
-        ends = [formats.count(number) for number in (found.fewest, found.most)]
+        ends = [_about(number) for number in (found.fewest, found.most)]
         needed = f"80% would need about {ends[0] if ends[0] == ends[1] else ' to '.join(ends)} test patients"
     now = formats.count(findings["dataset"]["splits"]["test"]["patients"])
     return [
         f"Had a faster one been equally good, {now} test patients would have shown it with {chance} power; {needed}."
     ]
+
+
+def _about(number: int) -> str:
+    """A count with two digits, for example `2,500`."""
+    return formats.count(int(float(f"{number:.2g}")))
 
 
 def _shift(findings: Findings) -> list[str]:
@@ -129,22 +135,19 @@ def _shift(findings: Findings) -> list[str]:
     if not found:
         return []
     worse = all(regime["shift"]["youden_change"]["value"] < 0 for regime in found.values())
-    title = "The threshold did not transfer" if worse else "The test images differ from the validation images"
-    parts = [f"{REGIME_TITLES[name]} {_transfer(regime)}" for name, regime in found.items()]
+    what = "the thresholds did not transfer to the test images" if worse else "test and validation images differ"
+    changes = "; ".join(f"{REGIME_TITLES[name]} {_transfer(regime)}" for name, regime in found.items())
     return [
-        f"{SHIFT} {title.lower()}. From the validation to the test images sensitivity and specificity changed: "
-        f"{'; '.join(parts)}. Accuracy and every other metric that needs the threshold show this too, and not just "
-        "how well a network ranks the images."
+        f"{SHIFT} {what}. From validation, where the thresholds were chosen, to test: {changes}. Accuracy and every "
+        "other metric at a threshold include this; ROC AUC does not depend on a threshold."
     ]
 
 
 def _transfer(regime: RegimeResult) -> str:
-    before, after, shift = regime["validation"]["metrics"], regime["metrics"], regime["shift"]
-    return (
-        f"{_decimals(before['recall'])} to {_decimals(after['recall'])} and {_decimals(before['specificity'])} to "
-        f"{_decimals(after['specificity'])} (their sum by {formats.signed(shift['youden_change']['value'])}, 95% "
-        "interval "
-        f"{formats.signed_span(shift['youden_change']['ci95'])})"
+    before, after = regime["validation"]["metrics"], regime["metrics"]
+    return ", ".join(
+        f"{title} {_decimals(before[metric])} → {_decimals(after[metric])}"
+        for title, metric in (("specificity", "specificity"), ("sensitivity", "recall"))
     )
 
 
