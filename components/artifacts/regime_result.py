@@ -139,7 +139,7 @@ class ShiftResult(TypedDict):
         roc_auc_change: ROC AUC on test minus validation.
         best_youden: the largest J of any threshold on test; optimistic, since it is chosen on the test images.
         kolmogorov_smirnov: {"normal" or "pneumonia": distance of the scores on validation and test, from 0 to 1}.
-        shown: whether the interval of `youden_change` excludes 0.
+        shown: whether the interval of `youden_change` excludes 0 once corrected for the number of regimes (Bonferroni).
     """
 
     youden: Metric
@@ -212,6 +212,7 @@ class RegimeResult(TypedDict):
         cost: of training and use.
         time_to_auc: {validation ROC AUC: seconds of training until it was first reached}; None if a seed never did.
         per_seed: {seed: {metric: value}}; missing with one seed.
+        train_seconds_by_seed: {seed: training time}; missing with one seed.
     """
 
     metrics: dict[str, Metric]
@@ -227,3 +228,4 @@ class RegimeResult(TypedDict):
     cost: RegimeCost
     time_to_auc: dict[str, float | None]
     per_seed: NotRequired[dict[str, dict[str, float]]]
+    train_seconds_by_seed: NotRequired[dict[str, float]]

@@ -198,6 +198,12 @@ def _external(evaluations: list[Evaluation]) -> ExternalImages | None:
         _check_same_images(evaluations[0], tables[0], evaluation, table)
     if tables[0].empty:
         return None
+    if tables[0]["label"].nunique() < 2:
+        raise UserError(
+            f"the external test set in {evaluations[0].folder} does not have both normal and pneumonia images: "
+            "evaluate "
+            "on one that has both, or without"
+        )
     info = evaluations[0].results["external"]
     if info is None:
         raise UserError(

@@ -34,11 +34,13 @@ class Loss:
         difference: the loss.
         ci95: lower and upper end of its 95% interval.
         p_value_holm: of "no difference", corrected for the number of pairs.
+        shown: whether both the interval and the test, not yet corrected, show that it is above 0.
     """
 
     difference: float
     ci95: list[float]
     p_value_holm: float
+    shown: bool
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,15 @@ def several_seeds(findings: Findings) -> bool:
 
 
 def not_shown_slower(findings: Findings, name: str) -> list[str]:
-    """The other regimes that are good enough and were not shown to take longer to train than this one."""
-    slower = {
-        pair["b"] if pair["ratio"] < 1 else pair["a"]
+    """The other regimes that are good enough, were timed several times, and were not shown to take longer to train."""
+    doubtful = {
+        pair["b"] if pair["a"] == name else pair["a"]
         for pair in findings["training_times"]
-        if pair["shown"] and name == (pair["a"] if pair["ratio"] < 1 else pair["b"])
+        if name in (pair["a"], pair["b"])
+        and pair["ci95"]
+        and not (pair["shown"] and (pair["ratio"] < 1) == (pair["a"] == name))
     }
-    return [other for other in findings["noninferiority"]["shown"] if other != name and other not in slower]
+    return [other for other in findings["noninferiority"]["shown"] if other in doubtful]
 
 
 def _rank(regime: RegimeResult) -> tuple[float, float, float]:
@@ -146,10 +150,11 @@ def loss(findings: Findings, best: str, other: str) -> Loss:
     """
     for pair in findings["comparisons"]:
         if pair["metric"] == "roc_auc" and {pair["a"], pair["b"]} == {best, other}:
-            low, high = pair["ci95"]
-            if pair["a"] == best:
-                return Loss(pair["difference"], [low, high], pair["p_value_holm"])
-            return Loss(-pair["difference"], [-high, -low], pair["p_value_holm"])
+            (low, high), first = pair["ci95"], pair["a"] == best
+            shown = verdict(pair).higher == ("a" if first else "b")
+            if first:
+                return Loss(pair["difference"], [low, high], pair["p_value_holm"], shown)
+            return Loss(-pair["difference"], [-high, -low], pair["p_value_holm"], shown)
     raise KeyError(f"{best} and {other} were not compared")
 
 
@@ -165,18 +170,13 @@ def verdict(pair: Difference) -> Verdict:
 
 
 def standing(findings: Findings, best: str) -> Standing:
-    """How the other regimes compare with the best one."""
+    """How the other regimes compare with the best one, by the same verdicts as in the tables."""
     found = Standing()
     for name in findings["regimes"]:
         if name != best:
             gap = loss(findings, best, name)
-            low, high = gap.ci95
-            if low <= 0 <= high:
-                found.unclear[name] = gap
-            elif gap.p_value_holm <= SIGNIFICANCE:
-                found.lower[name] = gap
-            else:
-                found.perhaps[name] = gap
+            group = found.perhaps if gap.shown else found.unclear
+            (found.lower if gap.shown and gap.p_value_holm <= SIGNIFICANCE else group)[name] = gap
     return found
 
 

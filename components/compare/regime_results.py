@@ -1,7 +1,7 @@
 """The numbers of one regime: metrics with intervals, thresholds, calibration, subgroups, cost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import cast
 
@@ -79,6 +79,9 @@ class Regime:
         if "validation/roc_auc" in self._estimates:
             found["validation"], found["shift"] = self._validation(), self._shift()
         if len(self._models) > 1:
+            found["train_seconds_by_seed"] = {
+                str(model.seed): model.record["training"]["cost"]["train_seconds"] for model in self._models
+            }
             found["per_seed"] = {
                 str(model.seed): resampling.point_metrics(self._inputs.labels, model.scores, model.threshold)
                 for model in self._models
@@ -116,7 +119,15 @@ class Regime:
 
     def _shift(self) -> ShiftResult:
         labels, before = self._inputs.labels, self._inputs.validation_labels
-        change = change_of(self._estimates["shift/youden"], self._rows)
+        moved = self._youden_change()
+        change: Change = {
+            "value": moved.value,
+            "ci95": uncertainty.difference_interval(moved, *bounds("youden")),
+        }
+        # Any of the regimes makes the report warn, so the level is shared by them.
+        low, high = uncertainty.difference_interval(
+            moved, *bounds("youden"), confidence=1 - (1 - uncertainty.CONFIDENCE) / len(self._inputs.regimes)
+        )
         youden = metric_of(self._estimates["youden"], self._rows, *bounds("youden"))
         return {
             "youden": youden,
@@ -132,8 +143,14 @@ class Regime:
                 )
                 for label, name in ((0, "normal"), (1, "pneumonia"))
             },
-            "shown": not change["ci95"][0] <= 0 <= change["ci95"][1],
+            "shown": not low <= 0 <= high,
         }
+
+    def _youden_change(self) -> UncertainDifference:
+        """Youden's J on test minus that on validation less its optimism."""
+        change = self._estimates["shift/youden"].mean(self._rows)
+        after, before = (self._estimates[name].mean(self._rows) for name in ("youden", "validation/youden"))
+        return UncertainDifference(**asdict(change), a=after, b=replace(before, value=after.value - change.value))
 
     def _calibration(self) -> CalibrationResult:
         fits = [record["calibration"] for record in self._records]
@@ -149,10 +166,7 @@ class Regime:
 
     def _calibration_change(self, metric: str) -> Change:
         """A metric after calibration minus before, on the same images."""
-        change = self._estimates[f"calibration change/{metric}"].mean(self._rows)
-        after, before = (self._estimates[name].mean(self._rows) for name in (f"calibrated/{metric}", metric))
-        paired = UncertainDifference(**asdict(change), a=after, b=before)
-        return {"value": change.value, "ci95": uncertainty.difference_interval(paired, *bounds(metric))}
+        return change_of(self._estimates[f"calibration change/{metric}"], self._rows)
 
     def _calibration_stage(self, prefix: str, scores: list[np.ndarray]) -> CalibrationStage:
         labels, patients = self._inputs.labels, self._inputs.patients

@@ -84,7 +84,11 @@ def export(
             (new / "request.json").write_text(json.dumps({"instances": instances}))
         about = description(selected)
         warning = selected.calibration_warning()
-        warning = f"**Warning:** {warning}." if warning else "On the run's test images, calibration did no harm."
+        warning = (
+            f"**Warning:** {warning}."
+            if warning
+            else "On the run's test images, calibration did not raise the Brier score."
+        )
         (new / "README.md").write_text(_README.format(**about, warning=warning), encoding="utf-8")
         files.write_json(new / "model.json", files.header(KIND, started, {"storage_uri": storage_uri}) | about)
 

@@ -12,6 +12,7 @@ import pytest
 
 from components.artifacts import dataset_summary, evaluation, files, prepared_dataset
 from components.artifacts.names import FLOOR, REGIMES
+from components.compare.stats import resampling
 
 HOSTILE = "<script>alert('x')</script>\"><img src=//evil.example/x onerror=alert(1)>|](http://evil.example)"
 
@@ -207,6 +208,14 @@ def write_summary(
     with files.new_folder(folder) as new:
         dataset_summary.save(new, copy, picture.read_bytes())
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_replicates():
+    """A tenth of the bootstrap's replicates: these tests are about what is made of them, those in stats about them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resampling, "REPLICATES", 200)
+        yield
 
 
 @pytest.fixture

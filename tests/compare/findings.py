@@ -31,7 +31,7 @@ def make_findings(aucs, *, seconds=(10, 20, 30, 40), parameters=(1, 5, 5, 5), wi
         "training_times": [
             {
                 **{"a": a, "b": b, "ratio": models[a]["cost"]["train_seconds"] / models[b]["cost"]["train_seconds"]},
-                "shown": facts.get("times_differ", True),
+                **{"ci95": [0.1, 9.0], "shown": facts.get("times_differ", True)},
             }
             for a, b in combinations(models, 2)
         ],
@@ -47,7 +47,7 @@ def make_findings(aucs, *, seconds=(10, 20, 30, 40), parameters=(1, 5, 5, 5), wi
 def difference(aucs, a, b, width, corrected):
     gap = aucs[a] - aucs[b]
     return {
-        **{"a": a, "b": b, "metric": "roc_auc", "difference": gap, "p_value": corrected, "p_value_holm": corrected},
+        **{"a": a, "b": b, "metric": "roc_auc", "difference": gap, "p_value": 0.01, "p_value_holm": corrected},
         "ci95": [gap - width, gap + width],
     }
 

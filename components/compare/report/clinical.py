@@ -50,7 +50,9 @@ def shown(findings: Findings) -> Section | None:
         values_caption=f"Decisions at the threshold chosen on the validation images, where {prevalence} have "
         "pneumonia, with 95% intervals; in a group of 1,000 people without an interval",
         net_benefit_caption="Net benefit per person, in units of one detected pneumonia, with 95% intervals; the gain "
-        "is over the better of treating everybody and treating nobody",
+        "is over the better of treating everybody and treating nobody. For a risk the calibration is taken as fixed, "
+        "so "
+        "its intervals are too narrow, and not comparable with those of the chosen threshold",
         guidance="For a model that predicts a risk, a calibration plot, the net benefit with its decision curve and "
         "the distribution of the risks in each class are recommended besides ROC AUC",
     )

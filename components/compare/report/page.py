@@ -11,6 +11,7 @@ from components.artifacts.comparison import ComparisonRecord, ExternalResult, Fi
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.raw_dataset import Source
 from components.compare.inputs import Inputs
+from components.compare.recommendation import several_seeds
 from components.compare.report import (
     checklist,
     clinical,
@@ -65,7 +66,7 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         replicates=record["made_by"]["arguments"]["replicates"],
         subgroups=list(inputs.subgroups),
         external=external_subject(external) if external else "",
-        several_seeds=any("per_seed" in regime for regime in record["regimes"].values()),
+        several_seeds=several_seeds(record),
         margin=record["recommendation"]["margin"],
         listed_files=LISTED_FILES,
         images={name: embedded(picture.file) for name, picture in pictures.items()},
@@ -87,7 +88,7 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
     """Every table of the report by its name in the template."""
     found = {
         "main": main.main_table(record),
-        "differences": quality.differences_table(record["comparisons"]),
+        "differences": quality.differences_table(record, record["comparisons"]),
         "further_differences": quality.further_differences_table(record),
         "metrics": quality.metrics_table(record),
         "seeds": quality.seeds_table(record),
@@ -109,14 +110,14 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "versions": provenance.versions_table(record),
         "settings": provenance.settings_table(record, inputs),
         "checklist": checklist.checklist_table(),
-        "baseline": quality.differences_table(record["floor"]["comparisons"] if "floor" in record else []),
+        "baseline": quality.differences_table(record, record["floor"]["comparisons"] if "floor" in record else []),
     }
     if "clinical_use" in record:
         found["clinical"] = clinical_tables.predictive_values_table(record, record["clinical_use"])
         found["net_benefit"] = clinical_tables.net_benefit_table(record["clinical_use"])
     if "external" in record:
         found["external"] = quality.external_table(record, record["external"])
-        found["external_differences"] = quality.differences_table(record["external"]["comparisons"])
+        found["external_differences"] = quality.differences_table(record, record["external"]["comparisons"])
     return found
 
 

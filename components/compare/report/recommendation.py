@@ -1,7 +1,5 @@
 """Puts the decision into sentences that claim no more than the intervals support."""
 
-from collections.abc import Callable
-
 from components.artifacts.comparison import Decision, Findings, Results, with_baseline
 from components.artifacts.differences import Difference
 from components.artifacts.names import BASELINE, REGIME_TITLES
@@ -9,7 +7,7 @@ from components.artifacts.regime_result import Metric, RegimeResult
 from components.compare import recommendation
 from components.compare.recommendation import Loss
 from components.compare.report import formats
-from components.compare.report.titles import listed
+from components.compare.report.titles import Namer, listed, namer
 
 NO_DIFFERENCE = "No difference shown"
 """Of two regimes of which the test patients do not show which is better; it does not mean that they are equal."""
@@ -19,9 +17,6 @@ CAUTION = "Caution:"
 
 SHIFT = "Warning:"
 """Begins the sentence about a threshold that does not transfer to the test images."""
-
-Namer = Callable[..., str]
-"""Takes a regime, and whether the name begins a sentence; returns what sentences call it."""
 
 
 def verdict_text(pair: Difference, names: tuple[str, str] | None = None) -> str:
@@ -41,10 +36,10 @@ def verdict_text(pair: Difference, names: tuple[str, str] | None = None) -> str:
 
 def sentences(findings: Findings, decision: Decision) -> list[str]:
     """The recommendation in a few sentences: which regime, how the others compare, what limits the results."""
-    name = _namer(findings)
+    name = namer(findings)
     return [
         _answer(findings, decision, name),
-        *_shift(findings),
+        *_shift(findings, name),
         *_power(findings, decision),
         *_one_seed(findings),
         *_others(findings, decision["best"], name),
@@ -58,21 +53,6 @@ def of_results(results: Results) -> list[str]:
     return sentences(results, results["recommendation"])
 
 
-def _namer(findings: Findings) -> Namer:
-    """How sentences call a regime: trained once, it is one network, from which nothing follows for the regime."""
-
-    def name(regime: str, begins: bool = False) -> str:
-        if regime == BASELINE:
-            return f"{'T' if begins else 't'}he baseline"
-        if "per_seed" in findings["regimes"][regime]:
-            return REGIME_TITLES[regime]
-        title = REGIME_TITLES[regime]
-        title = title if title.isupper() else title[0].lower() + title[1:]
-        return f"{'T' if begins else 't'}his {title}{'' if title.endswith('CNN') else ' network'}"
-
-    return name
-
-
 def _answer(findings: Findings, decision: Decision, name: Namer) -> str:
     regimes, margin = findings["regimes"], decision["margin"]
     best, fastest = decision["best"], decision["fastest_within_margin"]
@@ -81,14 +61,15 @@ def _answer(findings: Findings, decision: Decision, name: Namer) -> str:
             f"Only one regime was trained, so there is nothing to compare: {name(best)} reached a ROC AUC of "
             f"{_auc(regimes[best])} in {_time(regimes[best])} of training."
         )
-    top = f"{name(best, True)} had the highest ROC AUC, {_auc(regimes[best])}, after {_time(regimes[best])} of training"
+    highest = f"had the highest ROC AUC{' of the regimes' if 'floor' in findings else ''}"
+    top = f"{name(best, True)} {highest}, {_auc(regimes[best])}, after {_time(regimes[best])} of training"
     if fastest is None:
         return (
             f"{top}, but no regime, not even this one, was shown to be at most {margin:g} below every other one, so "
             "these test images do not decide which is worth its cost."
         )
     if fastest == best:
-        if best == recommendation.fastest(regimes):
+        if best == recommendation.fastest(with_baseline(findings)):
             return f"{top}, which was the shortest."
         return f"{top}; no faster regime was shown to be at most {margin:g} below every other one."
     found = with_baseline(findings)[fastest]
@@ -97,7 +78,7 @@ def _answer(findings: Findings, decision: Decision, name: Namer) -> str:
     worth = "is enough" if fastest == BASELINE else "is worth its cost"
     return (
         f"{name(fastest, True)} {worth}: ROC AUC {_value(found)} after {_time(found)} of training, shown to be at most "
-        f"{margin:g} below every other one. The highest had {name(best)}, {_value(regimes[best])} after "
+        f"{margin:g} below every other one. {name(best, True)} {highest}, {_value(regimes[best])}, after "
         f"{_time(regimes[best])}.{doubt}"
     )
 
@@ -118,7 +99,8 @@ def _power(findings: Findings, decision: Decision) -> list[str]:
         needed = f"80% would need about {ends[0] if ends[0] == ends[1] else ' to '.join(ends)} test patients"
     now = formats.count(findings["dataset"]["splits"]["test"]["patients"])
     return [
-        f"Had a faster one been equally good, {now} test patients would have shown it with {chance} power; {needed}."
+        f"Had a faster one been equally good, {now} test patients would have shown that against "
+        f"{namer(findings)(best)} with {chance} power, and against all others with less; {needed}."
     ]
 
 
@@ -127,20 +109,27 @@ def _about(number: int) -> str:
     return formats.count(int(float(f"{number:.2g}")))
 
 
-def _shift(findings: Findings) -> list[str]:
+def _shift(findings: Findings, name: Namer) -> list[str]:
     """Whose threshold does not do on the test images what it did on the validation images."""
-    found = {
-        name: regime for name, regime in findings["regimes"].items() if "shift" in regime and regime["shift"]["shown"]
-    }
+    moved = {key: regime for key, regime in with_baseline(findings).items() if "shift" in regime}
+    found = {key: regime for key, regime in moved.items() if regime["shift"]["shown"]}
     if not found:
         return []
     worse = all(regime["shift"]["youden_change"]["value"] < 0 for regime in found.values())
     what = "the thresholds did not transfer to the test images" if worse else "test and validation images differ"
-    changes = "; ".join(f"{REGIME_TITLES[name]} {_transfer(regime)}" for name, regime in found.items())
-    return [
-        f"{SHIFT} {what}. From validation, where the thresholds were chosen, to test: {changes}. Accuracy and every "
-        "other metric at a threshold include this; ROC AUC does not depend on a threshold."
+    parts = [
+        f"{SHIFT} {what}. From validation, where the thresholds were chosen and values are optimistic, to test: "
+        f"{'; '.join(f'{name(regime)} {_transfer(moved[regime])}' for regime in found)}."
     ]
+    if others := [regime for regime in moved if regime not in found]:
+        rest = "; ".join(f"{name(regime)} {_transfer(moved[regime])}" for regime in others)
+        parts.append(f"Not shown for {rest}, which does not mean that this threshold transfers.")
+    parts.append("Accuracy and every other metric at a threshold include this.")
+    changes = {name(regime): entry["shift"]["roc_auc_change"] for regime, entry in moved.items()}
+    lower = [f"{title} ({formats.signed(gap['value'])})" for title, gap in changes.items() if gap["ci95"][1] < 0]
+    if lower:
+        parts.append(f"ROC AUC, which needs no threshold, was lower on test too: {listed(lower)}.")
+    return [" ".join(parts)]
 
 
 def _transfer(regime: RegimeResult) -> str:
@@ -156,7 +145,8 @@ def _one_seed(findings: Findings) -> list[str]:
         return []
     return [
         "Regimes that were trained once are represented by one network each: another seed may give another order, and "
-        "nothing follows for the regime. With three seeds (`--seeds 3`, the default) the intervals include the "
+        "nothing follows for the regime. Its training time was measured once, too. With three seeds (`--seeds 3`, the "
+        "default) the intervals include the "
         "variation "
         "between trainings, and the conclusions are about regimes."
     ]
@@ -225,12 +215,13 @@ def picks(results: Results) -> list[tuple[str, str]]:
     if len(results["regimes"]) == 1:
         return []
     found = results["recommendation"]
+    name = namer(results)
     rules = {
         "Highest ROC AUC": found["best"],
         f"Fastest within {found['margin']:g} of all others": found["fastest_within_margin"],
         f"Smallest within {found['margin']:g} of all others": found["smallest_within_margin"],
     }
-    return [(rule, REGIME_TITLES[regime] if regime else "none shown") for rule, regime in rules.items()]
+    return [(rule, name(regime, True) if regime else "none shown") for rule, regime in rules.items()]
 
 
 def _decimals(metric: Metric) -> str:

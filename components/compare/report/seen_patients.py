@@ -1,8 +1,8 @@
 """The warning that some test images are of patients who are also in training."""
 
 from components.artifacts.comparison import Findings
-from components.artifacts.names import REGIME_TITLES
 from components.compare.report import formats
+from components.compare.report.titles import namer
 
 WITHOUT = "patient new"
 """The subgroup of the other test images."""
@@ -47,7 +47,7 @@ def _without(findings: Findings) -> str:
         return ""
     everyone = regime["metrics"]["roc_auc"]["value"]
     return (
-        f" Without these images the ROC AUC of {REGIME_TITLES[best]} is {formats.decimal(rest['value'])} "
+        f" Without these images the ROC AUC of {namer(findings)(best)} is {formats.decimal(rest['value'])} "
         f"({formats.span(rest['ci95'])}) instead of {formats.decimal(everyone)}; the other results without them are "
         "under “Subgroups”."
     )

@@ -1,7 +1,13 @@
 """Titles of metrics, subgroups, costs and models, as tables and plots show them."""
 
-from components.artifacts.names import REGIME_TITLES, WEIGHTS_TITLES
+from collections.abc import Callable
+
+from components.artifacts.comparison import Findings
+from components.artifacts.names import BASELINE, REGIME_TITLES, WEIGHTS_TITLES
 from components.artifacts.trained_model import Backbone
+
+Namer = Callable[..., str]
+"""Takes a regime, and whether the name begins a sentence; returns what sentences call it."""
 
 METRIC_TITLES = {
     "accuracy": "Accuracy",
@@ -91,3 +97,18 @@ def backbone_title(backbone: Backbone) -> str:
 def listed(parts: list[str]) -> str:
     """An enumeration, for example `A, B and C`."""
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+
+
+def namer(findings: Findings) -> Namer:
+    """How sentences call a regime: trained once, it is one network, from which nothing follows for the regime."""
+
+    def name(regime: str, begins: bool = False) -> str:
+        if regime == BASELINE:
+            return f"{'T' if begins else 't'}he baseline"
+        if "per_seed" in findings["regimes"][regime]:
+            return REGIME_TITLES[regime]
+        title = REGIME_TITLES[regime]
+        title = title if title.isupper() else title[0].lower() + title[1:]
+        return f"{'T' if begins else 't'}his {title}{'' if title.endswith('CNN') else ' network'}"
+
+    return name

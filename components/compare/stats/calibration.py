@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize, stats
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from components.artifacts.evaluation import CALIBRATION_BINS
 from components.artifacts.regime_result import ReliabilityBin
@@ -98,11 +97,23 @@ def _slope(labels: np.ndarray, given: np.ndarray) -> tuple[float, np.ndarray]:
     normal, ill = given[labels == 0], given[labels == 1]
     if np.ptp(given) == 0 or normal.max() <= ill.min() or ill.max() <= normal.min():
         return float("nan"), np.full(len(given), np.nan)
-    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(given[:, None], labels)
-    fitted = model.predict_proba(given[:, None])[:, 1]
     design = np.stack([np.ones_like(given), given])
-    information = (design * fitted * (1 - fitted)) @ design.T
-    return float(model.coef_[0, 0]), np.linalg.solve(information, design * (labels - fitted))[1]
+
+    def information(parameters: np.ndarray) -> np.ndarray:
+        fitted = expit(parameters @ design)
+        return (design * fitted * (1 - fitted)) @ design.T
+
+    # Not scikit-learn's logistic regression: importing it takes longer than all of these fits.
+    found = optimize.minimize(
+        lambda parameters: np.sum(np.logaddexp(0, parameters @ design) - labels * (parameters @ design)),
+        np.array([0.0, 1.0]),
+        jac=lambda parameters: design @ (expit(parameters @ design) - labels),
+        hess=information,
+        method="trust-exact",
+        options={"gtol": 1e-9 * len(labels)},
+    )
+    residuals = labels - expit(found.x @ design)
+    return float(found.x[1]), np.linalg.solve(information(found.x), design * residuals)[1]
 
 
 def _estimate(values: list[float], influences: list[np.ndarray], freedom: int) -> Estimate:

@@ -69,7 +69,7 @@ def gather(
     patients: np.ndarray,
     models: Sequence[Scored],
     subgroups: dict[str, np.ndarray] | None = None,
-    replicates: int = resampling.REPLICATES,
+    replicates: int | None = None,
     validation: Images | None = None,
 ) -> dict[str, Estimate]:
     """Every metric of every model, and some of them at other thresholds, after calibration, and in parts of the images.
@@ -82,7 +82,7 @@ def gather(
         patients: (N,), patient of each image.
         models: in any order; all scored on the same images, all with further thresholds of the same names.
         subgroups: {name: (N,) bool}, some of the images.
-        replicates: of the bootstrap.
+        replicates: of the bootstrap; `resampling.REPLICATES` unless given.
         validation: on which the thresholds of all models were chosen; None holds the thresholds fixed.
 
     Returns:
@@ -96,7 +96,7 @@ def gather(
     whole = measures[0](np.ones((1, len(labels))), None)
     names = list(whole)
     values = np.array([[own[0] for own in measure(np.ones((1, len(labels))), None).values()] for measure in measures])
-    samples = _bootstrap(test, validation, measures, replicates)
+    samples = _bootstrap(test, validation, measures, replicates or resampling.REPLICATES)
     freedom = {"": degrees_of_freedom(labels, patients)}
     freedom |= {name: degrees_of_freedom(labels[rows], patients[rows]) for name, rows in parts.items()}
     if validation:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from scipy.stats import norm
 
-from components import planning
 from components.artifacts.differences import NonInferiority, NonInferiorityPair
 from components.compare.stats import uncertainty
 from components.compare.stats.uncertainty import Estimate
@@ -54,10 +53,14 @@ def _pair(
     name: str, other: str, loss: uncertainty.UncertainDifference, level: float, patients: int
 ) -> NonInferiorityPair:
     bound = uncertainty.difference_interval(loss, confidence=1 - 2 * level)[1]
-    error = math.sqrt(loss.variance)
-    # The difference without variance has no error that could be scaled: its bound tells all.
-    power = planning.power_of_noninferiority(0.0, MARGIN, error, level) if error else float(bound <= MARGIN)
-    needed = patients_needed(loss.variance, loss.seed_variance, level) if error else 1.0
+    error, reach = math.sqrt(loss.variance), bound - loss.value
+    if error:
+        # If both were equal, the observed loss would vary around 0 with this error, and its bound lie `reach` above it.
+        power = float(norm.cdf((MARGIN - reach) / error))
+        factor = patients_factor(loss.variance, loss.seed_variance, reach)
+    else:
+        power = float(bound <= MARGIN)
+        factor = unseen_patients(level) / (loss.degrees_of_freedom + 1)
     return {
         "candidate": name,
         "other": other,
@@ -65,23 +68,27 @@ def _pair(
         "upper_bound": bound,
         "shown": bound <= MARGIN,
         "power": power,
-        "patients_needed": math.ceil(needed * patients) if math.isfinite(needed) else None,
+        "patients_needed": math.ceil(factor * patients) if math.isfinite(factor) else None,
     }
 
 
-def patients_needed(variance: float, seed_variance: float, level: float) -> float:
+def patients_factor(variance: float, seed_variance: float, reach: float) -> float:
     """Factor by which the test patients must grow to show equality within the margin with the power `POWER`.
+
+    Standard error and reach of the bound are taken to shrink alike: with the square root of the variance.
 
     Args:
         variance: of the difference in ROC AUC.
         seed_variance: the part of it that more patients do not reduce.
-        level: one-sided error rate of the test.
+        reach: from the observed loss to its upper bound.
 
     Returns:
         The factor; infinite where the variation between seeds alone is too large.
     """
-    needed = norm.isf(level) + norm.ppf(POWER)
-    allowed = MARGIN**2 - needed**2 * seed_variance
-    if allowed <= 0:
-        return math.inf
-    return planning.factor_for_power(math.sqrt(allowed), math.sqrt(variance - seed_variance), level, POWER)
+    wanted = (MARGIN / (reach + norm.ppf(POWER) * math.sqrt(variance))) ** 2 * variance
+    return (variance - seed_variance) / (wanted - seed_variance) if wanted > seed_variance else math.inf
+
+
+def unseen_patients(level: float) -> float:
+    """Patients of the rarer class from which on a mistake that none of them showed is rarer than the margin."""
+    return math.log(level) / math.log(1 - MARGIN)

@@ -17,7 +17,8 @@ def test_a_clear_winner_is_named_with_what_it_is_better_than():
     found = why(make_findings({"custom_cnn": 0.90, "full_fine_tuning": 0.97}))
     assert "Full fine-tuning had the highest ROC AUC, 0.970 (95% interval 0.960–0.980)" in found
     assert "after 20.0 s of training; no faster regime was shown to be at most 0.01 below every other one." in found
-    assert "200 test patients would have shown it with 12% power; 80% would need about 1,900 test patients." in found
+    assert "200 test patients would have shown that against Full fine-tuning with 12% power, and against" in found
+    assert "all others with less; 80% would need about 1,900 test patients." in found
     assert "Full fine-tuning had a higher ROC AUC than Custom CNN (+0.070, 95% interval +0.066 to +0.074)." in found
     assert "No difference shown" not in found
 
@@ -28,7 +29,7 @@ def test_a_cheaper_regime_within_the_margin_is_recommended():
     assert found.startswith(
         "Transfer learning is worth its cost: ROC AUC 0.968 after 20.0 s of training, shown to be at"
     )
-    assert "The highest had Full fine-tuning, 0.970 after 40.0 s." in found
+    assert "Full fine-tuning had the highest ROC AUC, 0.970, after 40.0 s." in found
     assert "power" not in found
 
 
@@ -51,6 +52,8 @@ def test_the_fastest_regime_is_called_so_where_it_is_the_best():
     found = why(make_findings({"custom_cnn": 0.99, "full_fine_tuning": 0.95}))
     assert "after 10.0 s of training, which was the shortest." in found
     assert "the shortest" not in why(make_findings({"custom_cnn": 0.95, "full_fine_tuning": 0.99}))
+    with_baseline = make_findings({"custom_cnn": 0.95, "full_fine_tuning": 0.9, FLOOR: 0.9}, seconds=(10, 20, 1))
+    assert "the shortest" not in why(with_baseline)
 
 
 def test_nothing_is_recommended_where_nothing_is_shown_to_be_good_enough():
@@ -73,13 +76,14 @@ def test_the_power_of_what_was_not_shown_is_said(needed, words):
     for pair in findings["noninferiority"]["pairs"]:
         if pair["candidate"] in numbers:
             pair["patients_needed"], pair["power"] = numbers[pair["candidate"]]
-    assert f"would have shown it with 10% to 14% power; {words}." in why(findings)
+    assert f"with 10% to 14% power, and against all others with less; {words}." in why(findings)
 
 
 def test_a_baseline_that_is_good_enough_is_recommended():
     aucs = {"custom_cnn": 0.968, "full_fine_tuning": 0.97, FLOOR: 0.969}
     found = why(make_findings(aucs, seconds=(10, 40, 1)))
     assert found.startswith("The baseline is enough: ROC AUC 0.969 after 1.0 s of training")
+    assert "Full fine-tuning had the highest ROC AUC of the regimes, 0.970" in found
 
 
 def test_a_regime_that_was_not_shown_to_be_faster_is_not_called_so():
@@ -93,7 +97,7 @@ def test_with_one_seed_nothing_is_said_of_regimes():
     aucs = {"custom_cnn": 0.90, "transfer_learning": 0.968, "partial_fine_tuning": 0.969, "full_fine_tuning": 0.97}
     first, caution, others = sentences(findings := make_findings(aucs, seeds=1), decide(findings))
     assert first.startswith("This transfer learning network is worth its cost")
-    assert "The highest had this full fine-tuning network" in first
+    assert "This full fine-tuning network had the highest ROC AUC" in first
     assert "nothing follows for the regime" in caution
     assert "With three seeds" in caution
     assert "This full fine-tuning network had a higher ROC AUC than this custom CNN" in others
@@ -105,8 +109,11 @@ def shifted(value, shown):
         return {"recall": {"value": recall}, "specificity": {"value": specificity}}
 
     change = {"value": value, "ci95": [value - 0.1, value + 0.1]}
-    return {"validation": {"metrics": metrics(0.988, 0.912)}, "shift": {"youden_change": change, "shown": shown}} | {
-        "metrics": metrics(0.987, 0.402)
+    shift = {"youden_change": change, "roc_auc_change": {"value": value / 10, "ci95": [value / 5, value / 20]}}
+    return {
+        "validation": {"metrics": metrics(0.988, 0.912)},
+        "shift": shift | {"shown": shown},
+        "metrics": metrics(0.987, 0.402),
     }
 
 
@@ -118,6 +125,13 @@ def test_a_threshold_that_does_not_transfer_is_a_warning_of_the_first_screen():
     (warning,) = [line for line in sentences(findings, decide(findings)) if line.startswith("Warning: ")]
     assert "the thresholds did not transfer to the test images" in warning
     assert "to test: Full fine-tuning specificity 0.912 → 0.402, sensitivity 0.988 → 0.987. Accuracy" in warning
+    assert warning.endswith("ROC AUC, which needs no threshold, was lower on test too: Full fine-tuning (−0.051).")
+    other, other_found = findings["regimes"]["custom_cnn"], shifted(-0.1, False)
+    findings["regimes"]["custom_cnn"] = other | other_found | {"metrics": other["metrics"] | other_found["metrics"]}
+    (warning,) = [line for line in sentences(findings, decide(findings)) if line.startswith("Warning: ")]
+    assert (
+        "Not shown for Custom CNN specificity 0.912 → 0.402, sensitivity 0.988 → 0.987, which does not mean" in warning
+    )
     findings["regimes"]["full_fine_tuning"]["shift"]["shown"] = False
     assert "Warning" not in why(findings)
 
@@ -203,10 +217,12 @@ def test_each_rule_has_its_regime():
         "smallest_within_margin": None,
         "margin": 0.01,
     }
-    found = make_findings({"custom_cnn": 0.94, "full_fine_tuning": 0.97}) | {"recommendation": decision}
+    aucs = {"custom_cnn": 0.94, "transfer_learning": 0.96, "full_fine_tuning": 0.97}
+    found = make_findings(aucs) | {"recommendation": decision}
+    del found["regimes"]["transfer_learning"]["per_seed"]
     assert recommendation.picks(found) == [
         ("Highest ROC AUC", "Full fine-tuning"),
-        ("Fastest within 0.01 of all others", "Transfer learning"),
+        ("Fastest within 0.01 of all others", "This transfer learning network"),
         ("Smallest within 0.01 of all others", "none shown"),
     ]
     assert recommendation.picks(make_findings({"custom_cnn": 0.94}) | {"recommendation": decision}) == []

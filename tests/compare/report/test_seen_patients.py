@@ -15,7 +15,7 @@ def test_all_of_one_class_is_said_with_the_result_without_them(write):
     assert text.startswith(f"{expected} of 300 test images are of 10 patients who also have images in training")
     assert "(all pneumonia)" in text
     rest = results["regimes"]["custom_cnn"]["subgroups"]["patient new"]["metrics"]["roc_auc"]["value"]
-    assert f"Without these images the ROC AUC of Custom CNN is {rest:.3f} (" in text
+    assert f"Without these images the ROC AUC of this custom CNN is {rest:.3f} (" in text
 
 
 def test_it_stands_in_the_first_screen_and_in_the_summary(write):

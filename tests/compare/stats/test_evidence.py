@@ -27,7 +27,7 @@ def test_bootstrap_and_delong_agree_on_how_roc_auc_varies():
             np.concatenate(
                 [
                     resampling.weighted_metrics(LABELS, model.scores, 0.5, weights)[:, METRICS.index("roc_auc")]
-                    for weights in resampling.patient_weights(LABELS, PATIENTS, resampling.REPLICATES, seed=1)
+                    for weights in resampling.patient_weights(LABELS, PATIENTS, 2000, seed=1)
                 ]
             )
             for model in MODELS
@@ -118,7 +118,7 @@ def test_youdens_j_on_validation_is_reduced_by_its_optimism():
 def test_scores_that_moved_between_validation_and_test_are_a_shift():
     moved = expit(logit(MODELS[3].scores) + 1.5 * (LABELS == 0))
     model = Scored(moved, 0.5, validation=MODELS[3].scores[::3])
-    found = evidence.gather(LABELS, PATIENTS, [model], validation=VALIDATION)["shift/youden"].mean([0])
+    found = evidence.gather(LABELS, PATIENTS, [model], replicates=2000, validation=VALIDATION)["shift/youden"].mean([0])
     assert uncertainty.change_interval(found)[1] < 0
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from components.compare.stats import noninferiority, uncertainty
-from components.compare.stats.noninferiority import MARGIN, against_all, patients_needed
+from components.compare.stats.noninferiority import MARGIN, against_all, patients_factor, unseen_patients
 from components.compare.stats.uncertainty import Estimate
 
 ROWS = {"a": [0], "b": [1], "c": [2]}
@@ -48,17 +48,27 @@ def test_a_candidate_alone_is_good_enough():
     }  # fmt: skip
 
 
-def test_power_and_patients_follow_from_the_standard_error():
-    pair = judged([0.95, 0.95, 0.90], error=0.01)["pairs"][0]
-    assert pair["power"] == pytest.approx(stats.norm.cdf(MARGIN / 0.01 - stats.norm.isf(0.025)))
-    needed = (stats.norm.isf(0.025) + stats.norm.ppf(0.8)) ** 2 * 400
-    assert pair["patients_needed"] == math.ceil(needed)
+@pytest.mark.parametrize("error", [0.003, 0.006, 0.01])
+def test_the_power_is_the_share_of_equal_candidates_whose_bound_lies_within_the_margin(error):
+    pair = judged([0.95, 0.95, 0.90], error)["pairs"][0]
+    losses = np.random.default_rng(0).normal(0, error, 200_000)
+    shown = np.mean(losses + pair["upper_bound"] <= MARGIN)
+    assert pair["power"] == pytest.approx(shown, abs=0.004)
+
+
+def test_with_as_many_patients_as_are_needed_the_power_is_80_percent():
+    needed = judged([0.5, 0.5, 0.4], error=0.01)["pairs"][0]["patients_needed"]
+    # In the middle of the range bounds are symmetric, and shrink with the standard error.
+    pair = judged([0.5, 0.5, 0.4], error=0.01 * math.sqrt(400 / needed))["pairs"][0]
+    assert pair["power"] == pytest.approx(0.8, abs=0.01)
+    assert pair["patients_needed"] == pytest.approx(400, abs=10)
 
 
 def test_patients_do_not_reduce_what_differs_between_seeds():
-    alone = patients_needed(0.0001, 0.0, 0.025)
-    assert patients_needed(0.0001, 0.000005, 0.025) > alone
-    assert patients_needed(0.0001, 0.00009, 0.025) == math.inf
+    alone = patients_factor(0.0001, 0.0, 0.02)
+    assert alone == pytest.approx(((0.02 + stats.norm.ppf(0.8) * 0.01) / MARGIN) ** 2)
+    assert patients_factor(0.0001, 0.000005, 0.02) > alone
+    assert patients_factor(0.0001, 0.00009, 0.02) == math.inf
     spread = Estimate(np.array([0.95, 0.99, 0.94, 0.98]), 1e-6 * np.eye(4), 100)
     pairs = against_all(spread, {"a": [0, 1], "b": [2, 3]}, 400)["pairs"]
     assert [pair["patients_needed"] for pair in pairs] == [None, None]
@@ -71,3 +81,7 @@ def test_two_regimes_that_never_differ_are_judged_by_what_could_have_been_missed
     assert found[0]["pairs"][0]["upper_bound"] == pytest.approx(
         uncertainty.unseen(few.mean([0]), 1 - 2 * noninferiority.ERROR_RATE)
     )
+    # With 298 patients of the rarer class, six times as many as these, no mistake in any of them would be enough.
+    assert unseen_patients(0.05) == pytest.approx(298.07, abs=0.01)
+    assert found[0]["pairs"][0]["patients_needed"] == math.ceil(298.07 / 50 * 100)
+    assert found[0]["pairs"][0]["power"] == 0

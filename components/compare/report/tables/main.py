@@ -30,13 +30,20 @@ def _row(name: str, regime: RegimeResult, with_gpu: bool) -> Row:
     return [
         REGIME_TITLES[name],
         *(metric_cell(metrics[metric]) for metric in MAIN_METRICS),
-        formats.duration(cost["train_seconds"]),
+        _training_time(regime),
         formats.megabytes(cost["peak_memory_mb"]),
         *([formats.megabytes(cost["peak_gpu_memory_mb"])] if with_gpu else []),
         Cell(formats.count(cost["trainable_parameters"]), f"of {formats.count(cost['parameters'])}"),
         formats.megabytes(cost["model_mb"]),
         formats.milliseconds(cost["inference_ms_per_image"]),
     ]
+
+
+def _training_time(regime: RegimeResult) -> Cell:
+    """The mean over the seeds, and with several their range."""
+    seconds = list(regime.get("train_seconds_by_seed", {}).values())
+    ends = " to ".join(formats.duration(end) for end in (min(seconds), max(seconds))) if seconds else ""
+    return Cell(formats.duration(regime["cost"]["train_seconds"]), ends)
 
 
 def terminal_table(findings: Findings) -> str:

@@ -17,11 +17,14 @@ from components.compare import recommendation
 from components.compare.report import formats
 from components.compare.report.recommendation import verdict_text
 from components.compare.report.table import Cell, Row, Table, difference_cell, metric_cell, table
-from components.compare.report.titles import METRIC_TITLES, SUMMARY_METRICS, pair_title, subgroup_description
+from components.compare.report.titles import METRIC_TITLES, SUMMARY_METRICS, namer, pair_title, subgroup_description
 
 
-def differences_table(pairs: Sequence[Difference], metrics: Collection[str] = FIRST_METRICS) -> Table:
+def differences_table(
+    findings: Findings, pairs: Sequence[Difference], metrics: Collection[str] = FIRST_METRICS
+) -> Table:
     """Every paired difference in these metrics, with the conclusion from it."""
+    name = namer(findings)
     headers = ["Metric", "Pair", "Difference (95% interval)", "p", "p, corrected", "Test", "Conclusion"]
     rows: list[Row] = [
         [
@@ -31,7 +34,7 @@ def differences_table(pairs: Sequence[Difference], metrics: Collection[str] = FI
             formats.probability(pair["p_value"]),
             formats.probability(pair["p_value_holm"]),
             pair["test"],
-            verdict_text(pair),
+            verdict_text(pair, (name(pair["a"], True), name(pair["b"], True))),
         ]
         for pair in pairs
         if pair["metric"] in metrics

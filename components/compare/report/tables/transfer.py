@@ -93,12 +93,13 @@ def training_times_table(findings: Findings) -> Table:
     rows: list[Row] = []
     for pair in findings["training_times"]:
         ends = pair["ci95"]
-        span = f"{ends[0]:.2f} to {ends[1]:.2f}" if ends else "timed once"
+        span = f"{ends[0]:.2f} to {ends[1]:.2f}" if ends else "one was timed once"
+        conclusion = "different" if pair["shown"] else "no difference shown" if ends else "not tested"
         rows.append(
             [
                 pair_title(pair["a"], pair["b"]).replace("−", "/"),
                 Cell(f"{pair['ratio']:.3g}", span),
-                "different" if pair["shown"] else "no difference shown",
+                conclusion,
             ]
         )
     return table(["Training times", "Ratio (95% interval over the seeds)", "Conclusion"], rows)
@@ -126,7 +127,7 @@ def noninferiority_table(findings: Findings) -> Table:
 def change_cell(found: Change | None, signed: bool = True) -> Cell:
     """A change with its interval, or a value (such as a slope) that is no change."""
     if found is None:
-        return Cell(formats.UNKNOWN, "the scores separate the classes")
+        return Cell(formats.UNKNOWN, "not defined: the scores separate the classes, or are all equal")
     if signed:
         return difference_cell(found["value"], found["ci95"])
     low, high = found["ci95"]

@@ -8,7 +8,7 @@ def test_quality_and_time_are_in_words(compared):
     with style.applied():
         drawing = quality_against_time(compared.results)
     assert drawing.alt.startswith(
-        "Custom CNN: Accuracy 0.917 (0.875–0.945), ROC AUC 0.974 (0.955–0.985), trained in 9.4 s"
+        "Custom CNN: Accuracy 0.917 (0.873–0.946), ROC AUC 0.974 (0.955–0.985), trained in 9.4 s"
     )
     assert [axes.get_ylabel() for axes in drawing.figure.axes] == ["Accuracy on test", "ROC AUC on test"]
 

@@ -48,7 +48,7 @@ def test_the_change_that_calibration_made_has_its_interval(compared):
 
 
 def test_a_slope_that_scores_do_not_have_is_said_to_be_unknown():
-    assert str(transfer.change_cell(None)) == "– (the scores separate the classes)"
+    assert str(transfer.change_cell(None)) == "– (not defined: the scores separate the classes, or are all equal)"
 
 
 def test_an_ensemble_stands_beside_the_mean_of_its_seeds(write):
@@ -66,11 +66,13 @@ def test_training_times_are_a_ratio_with_a_conclusion():
         "training_times": [
             {"a": "custom_cnn", "b": "full_fine_tuning", "ratio": 0.1234, "ci95": [0.1, 0.15], "shown": True},
             {"a": "custom_cnn", "b": "transfer_learning", "ratio": 1.5, "ci95": None, "shown": False},
+            {"a": "custom_cnn", "b": "transfer_learning", "ratio": 1.1, "ci95": [0.9, 1.4], "shown": False},
         ]
     }
     assert text(transfer.training_times_table(results)) == [
         ["Custom CNN / Full fine-tuning", "0.123 (0.10 to 0.15)", "different"],
-        ["Custom CNN / Transfer learning", "1.5 (timed once)", "no difference shown"],
+        ["Custom CNN / Transfer learning", "1.5 (one was timed once)", "not tested"],
+        ["Custom CNN / Transfer learning", "1.1 (0.90 to 1.40)", "no difference shown"],
     ]
 
 
