@@ -194,7 +194,8 @@ def _say(info: DatasetRecord, refused: list[RefusedFile]) -> None:
         console.say("preprocess", f"{found['images']} images are copies of each other{across}; {done}")
     test = info["splits"]["test"]
     for sentence in planning.sentences(info["planning"], test["images"], test["patients"]):
-        console.say("preprocess", sentence)
+        # An external test set is used whole, and not split as here.
+        console.say("preprocess", f"trained and tested on these splits: {sentence[0].lower()}{sentence[1:]}")
 
 
 def _decoded(reader: ImageReader, images: list[str], size: int) -> Generator[np.ndarray | str]:
