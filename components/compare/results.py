@@ -164,8 +164,8 @@ def from_cache(inputs: Inputs, run_started: str) -> list[str]:
 
     Args:
         inputs: what is compared.
-        run_started: when the run began or was continued (ISO 8601). If that is unknown (empty, or a placeholder that an older Kubeflow
-            did not replace), nothing is taken to be cached.
+        run_started: when the run began or was continued (ISO 8601). If that is unknown (empty, or a placeholder that an
+            older Kubeflow did not replace), nothing is taken to be cached.
 
     Returns:
         "dataset", and regimes with at least one training that was made before.
