@@ -73,7 +73,7 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
         dataset_summary=prepared.outputs["dataset_summary"],
         floor=baseline.outputs["evaluation"],
         run_id=settings.run_id or dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
-        run_started="" if settings.run_id else dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER,
+        run_started=settings.run_started if settings.run_id else dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER,
         **values_of(CompareParameters, values),
         **evaluations,
     )

@@ -47,6 +47,11 @@ def point_to(link: Path, folder: Path) -> None:
     new.replace(link)
 
 
+def short(path: Path) -> str:
+    """A path relative to the working directory, if that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
 def latest(output: Path) -> Path:
     """The latest finished run: where the link points to, or without a link the newest finished run.
 

@@ -86,6 +86,8 @@ class Settings:
         cache_ingest: whether Kubeflow may take ingest's result from an earlier run with the same parameters.
         cache_training: likewise for train.
         run_id: name of the run in the report; None for Kubeflow's.
+        run_started: when a run on this machine was continued (ISO 8601), so that the report can say which times were
+            measured before; "" if it was not.
         external_test: folder of an external test set; "" for none.
     """
 
@@ -107,4 +109,5 @@ class Settings:
     cache_ingest: bool = False
     cache_training: bool = False
     run_id: str | None = None
+    run_started: str = ""
     external_test: str = ""

@@ -82,7 +82,7 @@ class RunInfo(TypedDict):
         seeds: all of them.
         versions: of this project, Python and packages, at the first training.
         hardware: of the first training.
-        from_cache: "dataset", and regimes with a training that was taken from an earlier run.
+        from_cache: "dataset", and regimes with a training that was made before the run began or was continued.
     """
 
     id: str

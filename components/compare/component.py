@@ -33,7 +33,7 @@ def compare(
         summary: its first screen, likewise.
         parameters: each is an input of its own.
         run_id: the run's name in the report.
-        run_started: when the run began (ISO 8601), so that the report can say what came from a cache.
+        run_started: when the run began (ISO 8601), so that the report can say what was made before.
         floor: evaluation of the baseline, which is not a regime. It and any regime may be missing.
         custom_cnn: evaluations of this regime, one for each seed.
         transfer_learning: likewise.

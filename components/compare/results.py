@@ -160,15 +160,15 @@ def _backbone(inputs: Inputs) -> Backbone:
 
 
 def from_cache(inputs: Inputs, run_started: str) -> list[str]:
-    """What the run did not make itself but took from an earlier one.
+    """What was made before the run began (Kubeflow's cache) or was continued (on this machine).
 
     Args:
         inputs: what is compared.
-        run_started: when the run began (ISO 8601). If that is unknown (empty, or a placeholder that an older Kubeflow
-            did not replace), nothing is taken to be cached.
+        run_started: when the run began or was continued (ISO 8601). If that is unknown (empty, or a placeholder that an
+            older Kubeflow did not replace), nothing is taken to be cached.
 
     Returns:
-        "dataset", and regimes with at least one training that was taken from an earlier run.
+        "dataset", and regimes with at least one training that was made before.
     """
     try:
         began = datetime.fromisoformat(run_started)

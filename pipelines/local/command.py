@@ -1,11 +1,11 @@
 """The command line of python -m pipelines.local: runs the pipeline on this machine with kfp's local runner."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from components import console, options
 from components.artifacts import files
@@ -15,7 +15,7 @@ from components.parameters import PIPELINE, Range
 from components.process import prepare
 from images.build import images, reference
 from pipelines import runs
-from pipelines.local import containers, process
+from pipelines.local import containers, process, resume
 from pipelines.local.output import OutputFilter
 from pipelines.local.process import Job
 from pipelines.settings import Settings
@@ -26,35 +26,32 @@ def main(words: Sequence[str] | None = None) -> None:
     prepare()
     parser = _parser()
     arguments = parser.parse_args(words)
-    with console.plain_errors(), process.stoppable():
-        _check(arguments, options.given(parser, words))
-        settings = _settings(arguments)
-        if arguments.runner == "docker":
-            containers.check([settings.data_image, settings.train_image])
-        folder = runs.new_folder(arguments.output)
-        print(f"run {folder.name}: all output is in {_short(folder / 'run.log')}", flush=True)
-        given = (arguments.path, arguments.weights, arguments.external_test)
-        job = Job(
-            folder=folder,
-            parameters=_parameters(arguments),
-            settings=settings,
-            in_containers=arguments.runner == "docker",
-            inputs=[str(Path(path).resolve()) for path in given if path and Path(path).exists()],
-            gpus=arguments.gpus,
-        )
-        comparison = run(job, arguments.verbose)
+    with resume.offered() as begun, console.plain_errors(), process.stoppable():
+        given = options.given(parser, words)
+        if arguments.resume:
+            _check_alone(parser, given)
+            resume.restore(arguments, arguments.resume.resolve())
+            given = set()
+        _check(arguments, given)
+        job = _job(arguments)
+        with resume.locked(job.folder) as log:
+            begun.append(job.folder)
+            print(f"run {job.folder.name}: all output is in {runs.short(job.folder / 'run.log')}", flush=True)
+            _record(arguments, job)
+            comparison = run(job, log, arguments.verbose)
+            begun.clear()
         print()
         print((comparison / "table.txt").read_text(encoding="utf-8"))
-        print(f"report: {_short(comparison / 'report.html')}", flush=True)
-        _point_to_latest(arguments.output / runs.LATEST, folder)
+        print(f"report: {runs.short(comparison / 'report.html')}", flush=True)
+        _point_to_latest(arguments.output / runs.LATEST, job.folder)
 
 
-def run(job: Job, verbose: bool) -> Path:
+def run(job: Job, log: TextIO, verbose: bool) -> Path:
     """Runs the pipeline.
 
     Args:
-        job: what to run. Its folder gets `run.json`, `run.log`, `steps/` (the steps' artifacts) and, if all steps
-            succeed, `comparison/`.
+        job: what to run. Its folder gets `steps/` (the steps' artifacts) and, if all steps succeed, `comparison/`.
+        log: of the run, see `resume.locked`.
         verbose: print all output instead of progress lines.
 
     Returns:
@@ -64,21 +61,55 @@ def run(job: Job, verbose: bool) -> Path:
         UserError: a step failed, after which all others are stopped; the message is the step's if it printed one.
     """
     folder = job.folder
-    content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "command": sys.argv}
-    files.write_json(folder / "run.json", content)
-    with (folder / "run.log").open("w", encoding="utf-8") as log:
-        output = OutputFilter(sys.stdout, log, verbose)
-        with process.started(job) as lines:
-            for line in lines:
-                output.write(line)
-                if output.error or output.failed:
-                    break
+    output = OutputFilter(sys.stdout, log, verbose)
+    with process.started(job, log) as lines:
+        for line in lines:
+            output.write(line)
+            if output.error or output.failed:
+                break
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
     # kfp's runner can report success although a step's process was killed, so the result decides.
     if output.error or output.failed or not (made / "results.json").is_file():
-        raise UserError(output.error or f"a step failed: the reason is at the end of {_short(folder / 'run.log')}")
+        raise UserError(output.error or f"a step failed: the reason is at the end of {runs.short(folder / 'run.log')}")
     return made.rename(folder / "comparison")
+
+
+def _job(arguments: argparse.Namespace) -> Job:
+    settings = _settings(arguments)
+    if arguments.resume:
+        settings = replace(settings, run_started=files.timestamp(files.now()))
+    in_containers = arguments.runner == "docker"
+    images = containers.check([settings.data_image, settings.train_image]) if in_containers else {}
+    given = (arguments.path, arguments.weights, arguments.external_test)
+    return Job(
+        folder=arguments.resume.resolve() if arguments.resume else runs.new_folder(arguments.output),
+        parameters=_parameters(arguments),
+        settings=settings,
+        in_containers=in_containers,
+        images=images,
+        inputs=[str(Path(path).resolve()) for path in given if path and Path(path).exists()],
+        gpus=arguments.gpus,
+    )
+
+
+def _record(arguments: argparse.Namespace, job: Job) -> None:
+    """Writes what `--resume` needs to `run.json`, or that the run is continued."""
+    if arguments.resume:
+        if job.in_containers:
+            containers.stop(job.folder.name)  # those that outlived a command that was killed
+        resume.begin(job.folder, job.settings.run_started)
+        return
+    own = {name: getattr(arguments, name) for name in resume.OPTIONS} | {"external_test": job.settings.external_test}
+    content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "options": own}
+    files.write_json(job.folder / "run.json", content | {"command": sys.argv})
+
+
+def _check_alone(parser: argparse.ArgumentParser, given: set[str]) -> None:
+    spelled = {action.dest: action.option_strings[0] for action in parser._actions}
+    others = ", ".join(sorted(spelled[name] for name in given - {"resume", "verbose"}))
+    if others:
+        raise UserError(f"{others} cannot be given beside --resume, which takes the settings of the run: leave it out")
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -121,17 +152,12 @@ def _point_to_latest(link: Path, folder: Path) -> None:
         runs.point_to(link, folder)
     except (OSError, UserError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        print(f"there is no link {_short(link)} to this run ({reason}): give the run's folder where you need it")
+        print(f"there is no link {runs.short(link)} to this run ({reason}): give the run's folder where you need it")
 
 
 def _only_folder(folder: Path) -> Path | None:
     below = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     return below[0] if below else None
-
-
-def _short(path: Path) -> str:
-    """A path relative to the working directory, if that is shorter."""
-    return min(str(path), os.path.relpath(path), key=len)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,5 +189,6 @@ def _parser() -> argparse.ArgumentParser:
         "--gpus", type=options.number(Range(0)), default=0, metavar="N", help="GPUs per container; default: %(default)s"
     )
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
+    add("--resume", type=Path, metavar="RUN", help="continue this run's folder: what has finished is not made again")
     add("--verbose", action="store_true", help="print all output")
     return parser

@@ -23,8 +23,11 @@ PASSED_ON = (
 """Environment variables that are passed to the containers, if they are set: credentials and settings of sources."""
 
 
-def check(images: Iterable[str]) -> None:
+def check(images: Iterable[str]) -> dict[str, str]:
     """Makes sure that Docker runs and has the images.
+
+    Returns:
+        The identity of each, which changes with its content.
 
     Raises:
         UserError: Docker does not run, or an image is missing.
@@ -36,15 +39,17 @@ def check(images: Iterable[str]) -> None:
         client.ping()
     except docker.errors.DockerException as error:
         raise UserError(f"Docker does not answer ({error}): start it, or use --runner subprocess") from None
+    identities = {}
     for image in images:
         try:
-            client.images.get(image)
+            identities[image] = client.images.get(image).id
         except docker.errors.ImageNotFound:
             raise UserError(
                 f"there is no image {image} here: run make images (or docker pull {image}), or choose another with "
                 "--registry and --tag"
             ) from None
     client.close()
+    return identities
 
 
 def runner(steps: Path, inputs: Sequence[str], gpus: int, run: str = "") -> Any:

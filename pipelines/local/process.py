@@ -16,12 +16,13 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
 from components.process import prepare
 from pipelines.local import containers
+from pipelines.local.finished import Steps
 from pipelines.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ class Job:
         parameters: of the pipeline, by name.
         settings: of the pipeline.
         in_containers: whether each step runs in a container.
+        images: {name: identity} of the images.
         inputs: files and folders that containers can read.
         gpus: number of GPUs per container.
     """
@@ -47,13 +49,18 @@ class Job:
     parameters: Mapping[str, Any]
     settings: Settings
     in_containers: bool = False
+    images: Mapping[str, str] = field(default_factory=dict)
     inputs: Sequence[str] = ()
     gpus: int = 0
 
 
 @contextlib.contextmanager
-def started(job: Job) -> Iterator[Iterator[str]]:
+def started(job: Job, log: IO) -> Iterator[Iterator[str]]:
     """Runs the pipeline.
+
+    Args:
+        job: what to run.
+        log: of the run. kfp's process keeps it open, and with it the lock of the run.
 
     Yields:
         The lines that kfp and the steps print, until the run ends. On leaving, all processes are stopped.
@@ -68,6 +75,7 @@ def started(job: Job) -> Iterator[Iterator[str]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=[log.fileno()],
             start_new_session=True,  # Ctrl-C in a terminal reaches only the parent, which then stops everything
         )
         stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)  # both are pipes
@@ -131,17 +139,23 @@ def main() -> None:
     cast(io.TextIOWrapper, sys.stdout).reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     warnings.simplefilter("ignore")
     from kfp import local  # noqa: PLC0415 (after warnings are off)
+    from kfp.local import task_dispatcher  # noqa: PLC0415
 
     from pipelines.benchmark import build  # noqa: PLC0415
 
     steps = (job.folder / "steps").resolve()
-    steps.mkdir()
+    steps.mkdir(exist_ok=True)
     runner = local.SubprocessRunner(use_venv=False)
     if job.in_containers:
         runner = containers.runner(steps, job.inputs, job.gpus, job.folder.name)
     local.init(runner=runner, pipeline_root=str(steps))
+    pipeline = build(replace(job.settings, run_id=job.folder.name))
+    tasks = pipeline.pipeline_spec.root.dag.tasks.values()
+    titles = {task.component_ref.name: task.task_info.name for task in tasks}
+    run = task_dispatcher.run_single_task_implementation
+    task_dispatcher.run_single_task_implementation = Steps(run, job.folder, titles, job.images)
     try:
-        build(replace(job.settings, run_id=job.folder.name))(**job.parameters)
+        pipeline(**job.parameters)
     except RuntimeError as error:
         print(error)
 

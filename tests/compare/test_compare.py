@@ -87,6 +87,6 @@ def test_what_came_from_a_cache_is_reported_unless_the_start_is_unknown(write, t
         assert results.from_cache(given, run_started) == expected
     found = compare(evaluations, summary, tmp_path / "out", run_started="2020-01-01T00:00:01Z")
     assert found["run"]["from_cache"] == ["full_fine_tuning"]
-    assert "cache: the training of Full fine-tuning" in (tmp_path / "out" / "report.html").read_text()
+    assert "continued: the training of Full fine-tuning." in (tmp_path / "out" / "report.html").read_text()
     found["run"]["from_cache"] = ["dataset"]
-    assert "The prepared dataset was taken from an earlier run by Kubeflow's cache." in notes(found, given)
+    assert "The prepared dataset was made before this run was started or continued." in notes(found, given)

@@ -49,11 +49,11 @@ def _from_cache(findings: Findings) -> str:
     sentences = []
     if trainings:
         sentences.append(
-            f"Taken from an earlier run by Kubeflow's cache: the training of {', '.join(trainings)}. Its time and "
+            f"Made before this run was started or continued: the training of {', '.join(trainings)}. Its time and "
             "memory were measured then, perhaps on another machine."
         )
     if "dataset" in taken:
-        sentences.append("The prepared dataset was taken from an earlier run by Kubeflow's cache.")
+        sentences.append("The prepared dataset was made before this run was started or continued.")
     return " ".join(sentences)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from components.console import UserError
 from pipelines import runs
-from pipelines.local import command, process
+from pipelines.local import command, process, resume
 from pipelines.local.process import Job
 from pipelines.settings import Settings
 from tests.pipelines.local.helpers import run, write_images
@@ -112,7 +112,7 @@ def prints(monkeypatch, *lines):
             taken.append(line)
             yield line
 
-    monkeypatch.setattr(process, "started", lambda _: contextlib.nullcontext(tell()))
+    monkeypatch.setattr(process, "started", lambda *_: contextlib.nullcontext(tell()))
     return taken
 
 
@@ -125,14 +125,14 @@ def prints(monkeypatch, *lines):
 )
 def test_after_a_step_failed_no_other_one_is_waited_for(tmp_path, monkeypatch, line, message):
     taken = prints(monkeypatch, "begun\n", line, "pneumonia-benchmark: train custom_cnn: epoch 1\n")
-    with pytest.raises(UserError, match=message):
-        command.run(Job(tmp_path, {}, Settings()), verbose=False)
+    with resume.locked(tmp_path) as log, pytest.raises(UserError, match=message):
+        command.run(Job(tmp_path, {}, Settings()), log, verbose=False)
     assert taken == ["begun\n", line]
     assert (tmp_path / "run.log").read_text() == f"begun\n{line}"
 
 
 def test_on_a_disk_without_links_a_run_ends_well_and_is_found(tmp_path, monkeypatch, capsys):
-    def finish(job, verbose):  # noqa: ARG001
+    def finish(job, log, verbose):  # noqa: ARG001
         made = job.folder / "comparison"
         made.mkdir()
         for name in ("table.txt", "results.json"):

@@ -56,7 +56,7 @@ def docker(monkeypatch):
 
 
 def test_every_image_is_looked_up(docker):
-    containers.check(["there:1", "there:1"])
+    assert containers.check(["there:1", "there:1"]) == {"there:1": "1"}
     assert [path.rpartition("/images/")[2] for path in docker if "/images/" in path] == ["there:1/json"] * 2
 
 

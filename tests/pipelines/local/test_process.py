@@ -68,6 +68,7 @@ def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
         # It takes less than two; a busy machine may take longer.
         assert time.monotonic() - begun < 10
     assert "stopped before the end" in last
+    assert "continue with: python -m pipelines.local --resume " in last
     assert "Traceback" not in last
     assert processes_that_name(str(tmp_path)) == []
     assert list(temporary.iterdir()) == []
