@@ -18,6 +18,7 @@ from benchmarks import measure
 from benchmarks.simulated import DataSet, Scenario, rows_of, simulate, true_values
 from components import console, roc_auc
 from components.compare import recommendation
+from components.compare.regime_results import shift_interval
 from components.compare.stats import comparisons, evidence, noninferiority, uncertainty
 from components.compare.stats.uncertainty import Estimate
 from components.console import UserError
@@ -92,8 +93,13 @@ def called_different(scenario: Scenario, seed: int) -> dict[str, bool]:
         name: any(recommendation.verdict(pair).certain for pair in pairs if pair["metric"] == metric)
         for metric, name in (("roc_auc", "ROC AUC"), ("accuracy", "accuracy"), ("f1", "F1"), ("brier", "Brier score"))
     }
-    low, high = uncertainty.change_interval(estimates["shift/youden"].mean(rows["regime 0"]))
-    return found | {"shift of one regime": not low <= 0 <= high}
+    return found | {"shift of any regime": any(_is_shift(estimates, own, len(rows)) for own in rows.values())}
+
+
+def _is_shift(estimates: dict[str, Estimate], rows: Sequence[int], regimes: int) -> bool:
+    """Whether the report would warn that the threshold of a regime does not transfer."""
+    low, high = shift_interval(estimates, rows, 1 - (1 - uncertainty.CONFIDENCE) / regimes)
+    return not low <= 0 <= high
 
 
 def wrongly_recommended(scenario: Scenario, seed: int) -> dict[str, bool]:

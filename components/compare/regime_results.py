@@ -119,15 +119,13 @@ class Regime:
 
     def _shift(self) -> ShiftResult:
         labels, before = self._inputs.labels, self._inputs.validation_labels
-        moved = self._youden_change()
         change: Change = {
-            "value": moved.value,
-            "ci95": uncertainty.difference_interval(moved, *bounds("youden")),
+            "value": self._estimates["shift/youden"].mean(self._rows).value,
+            "ci95": shift_interval(self._estimates, self._rows, uncertainty.CONFIDENCE),
         }
         # Any of the regimes makes the report warn, so the level is shared by them.
-        low, high = uncertainty.difference_interval(
-            moved, *bounds("youden"), confidence=1 - (1 - uncertainty.CONFIDENCE) / len(self._inputs.regimes)
-        )
+        confidence = 1 - (1 - uncertainty.CONFIDENCE) / len(self._inputs.regimes)
+        low, high = shift_interval(self._estimates, self._rows, confidence)
         youden = metric_of(self._estimates["youden"], self._rows, *bounds("youden"))
         return {
             "youden": youden,
@@ -145,12 +143,6 @@ class Regime:
             },
             "shown": not low <= 0 <= high,
         }
-
-    def _youden_change(self) -> UncertainDifference:
-        """Youden's J on test minus that on validation less its optimism."""
-        change = self._estimates["shift/youden"].mean(self._rows)
-        after, before = (self._estimates[name].mean(self._rows) for name in ("youden", "validation/youden"))
-        return UncertainDifference(**asdict(change), a=after, b=replace(before, value=after.value - change.value))
 
     def _calibration(self) -> CalibrationResult:
         fits = [record["calibration"] for record in self._records]
@@ -222,6 +214,20 @@ def metric_of(estimate: Estimate, rows: Sequence[int], lowest: float = 0.0, high
     if len(rows) > 1:
         found["sd_seeds"] = float(estimate.values[list(rows)].std(ddof=1))
     return found
+
+
+def shift_interval(estimates: Mapping[str, Estimate], rows: Sequence[int], confidence: float) -> list[float]:
+    """The interval of Youden's J on test minus that on validation less its optimism.
+
+    Args:
+        estimates: of all models.
+        rows: positions of the models of one regime.
+        confidence: of the interval.
+    """
+    change = estimates["shift/youden"].mean(rows)
+    after, before = (estimates[name].mean(rows) for name in ("youden", "validation/youden"))
+    moved = UncertainDifference(**asdict(change), a=after, b=replace(before, value=after.value - change.value))
+    return uncertainty.difference_interval(moved, *bounds("youden"), confidence)
 
 
 def change_of(estimate: Estimate, rows: Sequence[int]) -> Change:
