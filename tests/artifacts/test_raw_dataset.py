@@ -96,6 +96,7 @@ def test_a_missing_or_damaged_zip_is_named(tmp_path, spoil, message):
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), min_size=1, max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(NAMES, min_size=1, max_size=6, unique=True))
 def test_every_name_that_ingest_lets_through_survives_manifest_and_zip(tmp_path, names):

@@ -59,6 +59,7 @@ def test_a_sample_keeps_the_classes_proportion_and_every_test_image(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_plain_keras_reads_exactly_the_project_s_splits(tmp_path):
     counts = {("train", "NORMAL"): 40, ("train", "PNEUMONIA"): 40, ("test", "NORMAL"): 5, ("test", "PNEUMONIA"): 6}
     source = folder_of_images(tmp_path / "originals", counts)

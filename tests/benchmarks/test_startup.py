@@ -7,6 +7,7 @@ from benchmarks import measure, startup
 WITHOUT_KERAS = ("pipelines.local", "ingest", "preprocess", "compare")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", WITHOUT_KERAS)
 def test_tasks_that_touch_no_model_import_no_keras(task):
     code = "; import sys; print(sorted({'keras', 'tensorflow', 'sklearn'} & set(sys.modules)))"

@@ -70,6 +70,7 @@ def test_the_decision_curve_is_the_mean_net_benefit_of_deciding_by_risk(in_use, 
         assert regime["by_risk"]["net_benefit"] == at_wanted
 
 
+@pytest.mark.slow
 def test_the_gain_is_over_the_better_of_treating_everybody_and_nobody(in_use):
     for prevalence, alternative in ((0.1, 0.0), (0.5, 0.5 - 0.5 / 4)):
         found = results.build(in_use.inputs, "", population=Population(prevalence, 4))["clinical_use"]

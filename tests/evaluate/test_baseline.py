@@ -66,6 +66,7 @@ def test_the_command_line_without_a_model_fits_the_baseline(baseline, tmp_path, 
     assert only(tmp_path / "out").results["metrics"]["validation"]["recall"] >= 0.9
 
 
+@pytest.mark.slow
 def test_the_baseline_needs_no_keras():
     code = "import sys, components.evaluate.baseline; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -100,6 +100,7 @@ def test_the_smallest_dataset_has_both_classes_in_every_split(tmp_path, seed):
             assert list((tmp_path / split / label).glob("*.jpeg"))
 
 
+@pytest.mark.slow
 def test_bytes_depend_on_the_seed_and_not_on_the_number_of_processes(tmp_path):
     for name, seed, processes in (("one", 5, 1), ("three", 5, 3), ("other", 6, 1)):
         write_radiographs(tmp_path / name, images=44, size=48, seed=seed, processes=processes)

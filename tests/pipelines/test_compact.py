@@ -44,6 +44,7 @@ def test_yaml_files_carry_short_commands_and_describe_what_users_set(tmp_path):
             assert all(value["description"] for value in kind.values())
 
 
+@pytest.mark.slow
 def test_a_component_runs_by_itself(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path))

@@ -8,6 +8,7 @@ from components.train import backbones, folding, networks
 from tests.train.conftest import SIZE, close, pictures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [0, 10, None])
 def test_folding_changes_no_output(backbone, last):
     layers = backbone.model.layers

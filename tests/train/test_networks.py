@@ -10,6 +10,7 @@ from components.train import folding, networks
 from tests.train.conftest import RECIPE, SIZE, close, pictures, small_backbone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [0, 1, 10, 23])
 def test_below_and_above_the_cut_together_are_the_whole_network(backbone, last):
     trained = networks.trainable_layers(backbone, "partial_fine_tuning", last)

@@ -224,6 +224,7 @@ def test_a_seed_after_others_gives_what_it_gives_alone_with_real_backbones(regim
     check_a_seed_after_others(regime, weights, prepared, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_a_seed_after_others_gives_what_it_gives_alone(prepared, tmp_path):
     check_a_seed_after_others("transfer_learning", "bundled", prepared, tmp_path)
