@@ -1,5 +1,7 @@
 """The main table, quality and cost of every regime: for the report, for a terminal, and as CSV."""
 
+from statistics import stdev
+
 import pandas as pd
 
 from components.artifacts.comparison import Findings, with_baseline
@@ -40,10 +42,10 @@ def _row(name: str, regime: RegimeResult, with_gpu: bool) -> Row:
 
 
 def _training_time(regime: RegimeResult) -> Cell:
-    """The mean over the seeds, and with several their range."""
+    """The mean over the seeds, and with several their standard deviation."""
     seconds = list(regime.get("train_seconds_by_seed", {}).values())
-    ends = " to ".join(formats.duration(end) for end in (min(seconds), max(seconds))) if seconds else ""
-    return Cell(formats.duration(regime["cost"]["train_seconds"]), ends)
+    spread = f"± {formats.duration(stdev(seconds))}" if seconds else ""
+    return Cell(formats.duration(regime["cost"]["train_seconds"]), spread)
 
 
 def terminal_table(findings: Findings) -> str:

@@ -10,6 +10,7 @@ from components.artifacts.names import FLOOR, REGIMES
 from components.artifacts.regime_result import RegimeCost
 from components.compare.report.table import TERMINAL_COLUMNS
 from components.compare.report.tables import main as main_tables
+from tests.compare.conftest import built
 
 
 def test_results_csv_has_a_row_per_regime_with_metrics_intervals_and_cost(compared):
@@ -42,3 +43,11 @@ def test_the_terminal_table_leaves_out_intervals_where_they_do_not_fit(compared)
     table = main_tables.terminal_table(results)
     assert "0.873–0.946" not in table
     assert len(table.splitlines()) == 7
+
+
+def test_with_several_seeds_the_training_time_has_its_standard_deviation(write):
+    folders = [
+        write.evaluation("custom_cnn", seed=seed, seconds=seconds) for seed, seconds in enumerate((9.0, 10.0, 11.0))
+    ]
+    (row,) = main_tables.main_table(built(write, folders)).rows
+    assert "10.0 s (± 1.0 s)" in [str(cell) for cell in row]
