@@ -43,7 +43,7 @@ MAX_READ = 4 * 1024**2
 _CHUNK = 1024**2
 _BLOCK = 512  # bytes in a block of a tar
 _ENCRYPTED = 0x1  # flag of a member of a zip
-# The standard library's readers raise far more than their own exceptions; the second line came from fuzzing.
+# For damaged archives the standard library's readers raise far more than their own exceptions (tests.fuzz tries it).
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
     *(EOFError, NotImplementedError, RuntimeError, ValueError, KeyError, OverflowError, struct.error),
