@@ -1,4 +1,4 @@
-"""A training that failed: stands in the place of its models, and of their evaluations. Written by train and evaluate."""
+"""A training that failed: stands in the place of its models and of their evaluations."""
 
 from datetime import datetime
 from pathlib import Path
