@@ -11,6 +11,7 @@ from components.console import UserError
 KIND = "trained model"
 COLLECTION = "trained models"
 INDEX = "models.json"
+RECORD = "training.json"
 
 
 class Backbone(TypedDict):
@@ -109,7 +110,9 @@ class TrainingRecord(files.Header):
         best_epoch: the epoch whose weights were kept, see `train.selection`; None for models without epochs.
         highest_auc_epoch: the epoch with the highest validation ROC AUC. Records of earlier versions, which kept that
             epoch, do not have it.
-        diverged: whether the training diverged, see `train.fitting.fit`.
+        diverged: whether the training diverged, see `train.fitting.Phase`.
+        resumed: how often the training was continued from a checkpoint; missing if never. Its time is then that of the
+            processes together, without what each of them lost, and its memory the highest of them.
         cost: time, size and memory.
         hardware: the machine; None for the baseline.
         dataset: the training data.
@@ -123,6 +126,7 @@ class TrainingRecord(files.Header):
     best_epoch: int | None
     highest_auc_epoch: NotRequired[int]
     diverged: NotRequired[bool]
+    resumed: NotRequired[int]
     cost: Cost
     hardware: Hardware | None
     dataset: DatasetId
@@ -156,7 +160,7 @@ class TrainedModel:
             UserError: a file is missing or of another kind.
         """
         folder = Path(folder)
-        model = cls(folder, cast(TrainingRecord, files.read_json(folder / "training.json", KIND)))
+        model = cls(folder, cast(TrainingRecord, files.read_json(folder / RECORD, KIND)))
         if not model.model_file.is_file():
             raise UserError(f"{folder} is not a complete {KIND}: it has no {model.model_file.name}; run the step again")
         return model
@@ -177,7 +181,7 @@ def load_all(folder: str | Path) -> list[TrainedModel]:
     Raises:
         UserError: a file is missing or of another kind.
     """
-    return [TrainedModel.load(own) for own in files.seed_folders(Path(folder), INDEX, COLLECTION, "training.json")]
+    return [TrainedModel.load(own) for own in files.seed_folders(Path(folder), INDEX, COLLECTION, RECORD)]
 
 
 def save_all(folder: Path, trainings: Sequence[TrainingRecord]) -> None:
@@ -188,5 +192,5 @@ def save_all(folder: Path, trainings: Sequence[TrainingRecord]) -> None:
         trainings: content of `training.json` for each seed, all of one regime.
     """
     for training in trainings:
-        files.write_json(files.seed_folder(folder, training["seed"]) / "training.json", training)
+        files.write_json(files.seed_folder(folder, training["seed"]) / RECORD, training)
     files.write_seeds(folder / INDEX, COLLECTION, trainings)

@@ -19,15 +19,21 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("dataset", help="folder that preprocess wrote")
     parser.add_argument("regime", choices=REGIMES)
     parser.add_argument("--output", required=True, help="folder of the trained models, made anew")
+    parser.add_argument(
+        "--checkpoints",
+        default="",
+        metavar="DIR",
+        help="folder of checkpoints: a training that was interrupted continues there; default: none",
+    )
     options.add_options(parser, described(TrainParameters).items())
     values = vars(parser.parse_args(words))
-    dataset, output, regime = (values.pop(name) for name in ("dataset", "output", "regime"))
+    dataset, output, regime, checkpoints = (values.pop(name) for name in ("dataset", "output", "regime", "checkpoints"))
     with console.plain_errors():
         check_training(values, options.option)
         process.keep_freed_memory()
         from components.train.train import train  # noqa: PLC0415 (help and mistakes need not wait for TensorFlow)
 
-        train(dataset, output, regime, TrainParameters(**values))
+        train(dataset, output, regime, TrainParameters(**values), checkpoints)
 
 
 if __name__ == "__main__":

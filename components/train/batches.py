@@ -53,12 +53,25 @@ class Batches:
     def __len__(self) -> int:
         return len(self._labels) // self._batch_size
 
+    @property
+    def random_state(self) -> dict[str, Any]:
+        """State of the random generator, in JSON values; with the same state the next pass is the same."""
+        return dict(self._random.bit_generator.state)
+
+    @random_state.setter
+    def random_state(self, state: dict[str, Any]) -> None:
+        self._random.bit_generator.state = state
+
     def __iter__(self) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
         """Yields inputs (an array or tensor, or a list of them), labels (B, 1) and weights (B,) of each batch."""
+        return self.following(0)
+
+    def following(self, done: int) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+        """The batches of a pass without the first `done`."""
         count, size = len(self._labels), self._batch_size
         order = self._random.permutation(count)
         views = self._random.integers(self._views, size=count)
-        for start in range(0, len(self) * size, size):
+        for start in range(done * size, len(self) * size, size):
             rows, chosen = np.sort(order[start : start + size]), views[start : start + size]
             examples = chosen * count + rows
             inputs = [
@@ -79,6 +92,11 @@ class Examples:
 
     train: list[np.ndarray]
     validation: list[np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all arrays."""
+        return sum(array.nbytes for array in _all(self))
 
 
 def as_views(images: np.ndarray) -> np.ndarray:
@@ -187,12 +205,13 @@ class StoredFeatures:
 
     Attributes:
         spared_seconds: time that the last call of `compute` saved by reusing features; 0 if it computed all.
+        shared_seconds: time that it took to compute the features that do not depend on the seed.
     """
 
     def __init__(self, store: Store):
         self._store = store
         self._examples: Examples | None = None
-        self._shared_seconds = 0.0
+        self.shared_seconds = 0.0
         self.spared_seconds = 0.0
 
     def compute(
@@ -224,19 +243,39 @@ class StoredFeatures:
         # Augmented views come first, so that tracing does not count in the time of the shared features.
         for view, change in enumerate(augment, start=1):
             _fill(examples.train, view, _composed(plain, change), inputs.train)
-        self.spared_seconds = self._shared_seconds
+        self.spared_seconds = self.shared_seconds
         if known is None or anew:
             begun = time.perf_counter()
             _fill(examples.train, 0, plain, inputs.train)
             _fill(examples.validation, 0, plain, inputs.validation)
-            self._shared_seconds, self.spared_seconds = time.perf_counter() - begun, 0.0
+            self.shared_seconds, self.spared_seconds = time.perf_counter() - begun, 0.0
         self._examples = examples
         return examples
+
+    def take(self, saved: Examples, shared_seconds: float) -> Examples:
+        """Takes features that another process has computed, as if `compute` had given them.
+
+        Args:
+            saved: the arrays.
+            shared_seconds: as the attribute.
+        """
+        if self._examples is None:
+            self._examples = Examples(
+                *([self._store.array(array.shape) for array in arrays] for arrays in (saved.train, saved.validation))
+            )
+        for own, given in zip(_all(self._examples), _all(saved), strict=True):
+            own[...] = given
+        self.shared_seconds, self.spared_seconds = shared_seconds, 0.0
+        return self._examples
 
     def _arrays(
         self, outputs: Sequence[keras.KerasTensor], views: int, inputs: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
         return [self._store.array((views, inputs[0].shape[1], *output.shape[1:])) for output in outputs]
+
+
+def _all(examples: Examples) -> list[np.ndarray]:
+    return [*examples.train, *examples.validation]
 
 
 def _composed(outer: Compute, inner: Compute) -> Compute:

@@ -139,7 +139,7 @@ def hardware() -> Hardware:
         "cpu": _cpu_name(),
         "cores": machine.cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "gpu": _gpu_name(),
+        "gpu": gpu_name(),
     }
 
 
@@ -152,7 +152,8 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _gpu_name() -> str | None:
+def gpu_name() -> str | None:
+    """Model name, with a count if there are several; None without a GPU."""
     names = gpus()
     if not names:
         return None

@@ -1,35 +1,21 @@
-"""The training loop: AdamW, a cosine schedule, validation after every epoch, early stopping, best weights."""
+"""The training loop: AdamW, a cosine schedule, validation after every epoch, early stopping."""
 
-import time
-from collections.abc import Callable, Sequence
-from typing import TypedDict
+from collections.abc import Callable
+from typing import Any, TypedDict
 
 import keras
 import numpy as np
-from sklearn.metrics import log_loss, roc_auc_score
 
-from components.console import UserError
 from components.train import device
-from components.train.batches import Batches, predict
+from components.train.batches import Batches
+from components.train.checkpoint import assign, values
 from components.train.optimizer import FlatAdamW
 from components.train.recipe import Recipe
-from components.train.selection import Candidate, EpochChoice
+from components.train.validation import Scores, Validation, ValidationState
 
 DIVERGED_LOSS = 2.0
 """A training has diverged if the mean of its training and validation loss exceeds this: images then get 14% for their
 class. A model that always predicts 50% has a loss of 0.69."""
-
-
-class Scores(TypedDict):
-    """Scores of the validation split.
-
-    Attributes:
-        validation_loss: class-weighted binary cross-entropy (nats).
-        validation_auc: ROC AUC.
-    """
-
-    validation_loss: float
-    validation_auc: float
 
 
 class Losses(Scores):
@@ -46,87 +32,33 @@ class Losses(Scores):
     train_loss: float
 
 
-class Validation:
-    """Scores the validation split, keeps the best weights, and decides on early stopping.
-
-    The best epoch is that of `selection.EpochChoice`. Early stopping counts the epochs since the highest ROC AUC (of
-    several the one with the lowest loss), which is what `patience` usually means, and not since the best epoch: that
-    may be an earlier one.
-
-    A copy of the weights of each candidate is kept in the main memory, those of frozen layers in `model` included. In
-    18 trainings of the custom CNN for ten epochs (160 validation images) there were at most four at once, mostly two.
-
-    Args:
-        model: returns the logits of the validation inputs; shares its weights with the trained model.
-        arrays: validation inputs, (1, N, ...) each.
-        labels: int (N,), 0 or 1.
-        patients: (N,), patient of each image.
-        weights: float (N,), weights of the examples in the loss.
-        patience: epochs without improvement before training stops; 0 trains all epochs.
+class PhaseState(TypedDict):
+    """Where a phase is; all that its further steps depend on.
 
     Attributes:
-        highest_auc_epoch: the epoch with the highest ROC AUC, counted from 1; 0 before the first.
+        variables: of the model, its random generators included.
+        optimizer: its variables.
+        records: of the complete epochs.
+        losses: of the steps of the epoch in progress.
+        order: state of the random generator of the batches when that epoch began.
+        validation: see `Validation.state`.
+        overflowed: whether the logits overflowed.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        arrays: Sequence[np.ndarray],
-        labels: np.ndarray,
-        patients: np.ndarray,
-        weights: np.ndarray,
-        patience: int,
-    ):
-        self._model, self._arrays, self._labels, self._weights = model, arrays, labels, weights
-        self._patience = patience
-        self._choice: EpochChoice[list[np.ndarray]] = EpochChoice(labels, patients)
-        self._highest = (-1.0, 0.0)
-        self.highest_auc_epoch = 0
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch whose weights are restored, counted from 1; 0 before the first."""
-        return self._choice.epoch
-
-    def score(self, epoch: int) -> Scores | None:
-        """Scores the model after `epoch` (counted from 1); returns None if its logits are not finite."""
-        logits = predict(self._model, self._arrays).astype(np.float64)
-        if not np.isfinite(logits).all():
-            return None
-        auc = float(roc_auc_score(self._labels, logits))
-        with np.errstate(over="ignore"):  # a very negative logit has the probability 0
-            probabilities = 1 / (1 + np.exp(-logits))
-        loss = float(log_loss(self._labels, probabilities, sample_weight=self._weights))
-        if (auc, -loss) > self._highest:
-            self._highest, self.highest_auc_epoch = (auc, -loss), epoch
-        self._choice.add(Candidate(epoch, auc, loss, logits), self._model.get_weights)
-        return {"validation_loss": loss, "validation_auc": auc}
-
-    def enough(self, epoch: int) -> bool:
-        """Whether training should stop after `epoch`."""
-        return bool(self._patience) and epoch - self.highest_auc_epoch >= self._patience
-
-    def restore(self) -> None:
-        """Restores the weights of the best epoch.
-
-        Raises:
-            UserError: the logits were not finite after any epoch.
-        """
-        if not self.best_epoch:
-            raise UserError("the training diverged in its first epoch: choose a lower learning rate")
-        self._model.set_weights(self._choice.state)
+    variables: list[np.ndarray]
+    optimizer: list[np.ndarray]
+    records: list[Losses]
+    losses: list[float]
+    order: dict[str, Any]
+    validation: ValidationState
+    overflowed: bool
 
 
-def fit(
-    model: keras.Model,
-    batches: Batches,
-    validation: Validation,
-    epochs: int,
-    learning_rate: float,
-    recipe: Recipe,
-    report: Callable[[Losses], None],
-) -> bool:
-    """Trains `model` in place and restores its best weights.
+class Phase:
+    """One phase of a training: trains a model in place and restores its best weights.
+
+    It can stop after any step. A new object, made with the same arguments and given the `state`, then goes on, with the
+    same results, bit for bit, where the backend's operations are deterministic.
 
     Args:
         model: returns logits.
@@ -135,32 +67,102 @@ def fit(
         epochs: largest number of epochs.
         learning_rate: peak learning rate.
         recipe: shape of the schedule, weight decay.
-        report: called after each epoch.
-
-    Returns:
-        Whether the training diverged: its logits overflowed, or the losses of its last or best epoch exceed
-        `DIVERGED_LOSS`.
-
-    Raises:
-        UserError: the logits overflowed in the first epoch, so that there is no model.
     """
-    _compile(model, epochs * len(batches), learning_rate, recipe)
-    records: list[Losses] = []
-    overflowed = False
-    for epoch in range(1, epochs + 1):
-        train_loss = _train_epoch(model, batches)
-        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-        scores = validation.score(epoch)
-        if scores is None:
-            overflowed = True
-            break
-        records.append({"epoch": epoch, "learning_rate": rate, "train_loss": train_loss, **scores})
-        report(records[-1])
-        if validation.enough(epoch):
-            break
-    validation.restore()
-    decisive = (records[-1], records[validation.best_epoch - 1])
-    return overflowed or any(item["train_loss"] + item["validation_loss"] > 2 * DIVERGED_LOSS for item in decisive)
+
+    def __init__(
+        self,
+        model: keras.Model,
+        batches: Batches,
+        validation: Validation,
+        epochs: int,
+        learning_rate: float,
+        recipe: Recipe,
+    ):
+        self._model, self._batches, self._validation, self._epochs = model, batches, validation, epochs
+        self._records: list[Losses] = []
+        self._losses: list[float] = []
+        self._order = batches.random_state
+        self._overflowed = False
+        _compile(model, epochs * len(batches), learning_rate, recipe)
+
+    @property
+    def done(self) -> str:
+        """How far it is, in words."""
+        return f"epoch {len(self._records)}" + (f" and {len(self._losses)} steps" if self._losses else "")
+
+    @property
+    def state(self) -> PhaseState:
+        """Where the phase is."""
+        return {
+            "variables": values(self._model.variables),
+            "optimizer": values(self._model.optimizer.variables),
+            "records": self._records,
+            "losses": self._losses,
+            "order": self._order,
+            "validation": self._validation.state,
+            "overflowed": self._overflowed,
+        }
+
+    @state.setter
+    def state(self, state: PhaseState) -> None:
+        assign(self._model.variables, state["variables"])
+        assign(self._model.optimizer.variables, state["optimizer"])
+        self._records, self._losses = state["records"], state["losses"]
+        self._order = self._batches.random_state = state["order"]
+        self._validation.state = state["validation"]
+        self._overflowed = state["overflowed"]
+
+    def run(self, report: Callable[[Losses], None], pause: Callable[[bool], None] = lambda _: None) -> bool:
+        """Trains to the end of the phase.
+
+        Args:
+            report: called after each epoch.
+            pause: called after each step, with False, and after each epoch, with True; `state` then says where the
+                phase is. It may raise an exception to stop.
+
+        Returns:
+            Whether the training diverged: its logits overflowed, or the losses of its last or best epoch exceed
+            `DIVERGED_LOSS`.
+
+        Raises:
+            UserError: the logits overflowed in the first epoch, so that there is no model.
+        """
+        while not self._ended():
+            self._train_epoch(pause)
+            rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
+            epoch, train_loss = len(self._records) + 1, float(np.mean(self._losses))
+            scores = self._validation.score(epoch)
+            self._losses, self._order = [], self._batches.random_state
+            if scores is None:
+                self._overflowed = True
+                break
+            self._records.append({"epoch": epoch, "learning_rate": rate, "train_loss": train_loss, **scores})
+            report(self._records[-1])
+            pause(True)
+        self._validation.restore()
+        return self._diverged()
+
+    def _ended(self) -> bool:
+        done = len(self._records)
+        return self._overflowed or done == self._epochs or (done > 0 and self._validation.enough(done))
+
+    def _diverged(self) -> bool:
+        decisive = (self._records[-1], self._records[self._validation.best_epoch - 1])
+        return self._overflowed or any(
+            item["train_loss"] + item["validation_loss"] > 2 * DIVERGED_LOSS for item in decisive
+        )
+
+    def _train_epoch(self, pause: Callable[[bool], None]) -> None:
+        """Trains the epoch in progress to its end.
+
+        Not `model.fit`: its tf.data pipeline makes the C library return memory after every operation, in spite of
+        `process.keep_freed_memory`, which doubles the time of a step.
+        """
+        for batch in self._batches.following(len(self._losses)):
+            inputs, labels, weights = device.share(batch)
+            logs = self._model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
+            self._losses.append(float(logs["loss"]))
+            pause(False)
 
 
 def _compile(model: keras.Model, steps: int, learning_rate: float, recipe: Recipe) -> None:
@@ -186,26 +188,7 @@ def _compile(model: keras.Model, steps: int, learning_rate: float, recipe: Recip
     model.optimizer.build(model.trainable_variables)
 
 
-def _train_epoch(model: keras.Model, batches: Batches) -> float:
-    """Trains one epoch; returns the mean loss of its steps.
-
-    Not `model.fit`: its tf.data pipeline makes the C library return memory after every operation, in spite of
-    `process.keep_freed_memory`, which doubles the time of a step.
-    """
-    losses = []
-    for batch in batches:
-        inputs, labels, weights = device.share(batch)
-        losses.append(model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)["loss"])
-    return float(np.mean(losses))
-
-
 def balanced_weights(labels: np.ndarray) -> np.ndarray:
     """Weights of examples, float (N,), with equal sums for both classes and mean 1."""
     counts = np.bincount(labels, minlength=2)
     return (len(labels) / (2 * counts))[labels]
-
-
-def clock() -> Callable[[], float]:
-    """Returns a function that returns the seconds since this call."""
-    start = time.perf_counter()
-    return lambda: time.perf_counter() - start

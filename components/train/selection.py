@@ -1,6 +1,6 @@
 """Which epoch of a training is kept: of those whose ROC AUC is about the highest, the one with the lowest loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -70,6 +70,18 @@ class EpochChoice(Generic[State]):
         self._states = {number: self._states[number] for number in self.candidates if number in self._states}
         if new.epoch in self.candidates:
             self._states[new.epoch] = state()
+
+    @property
+    def kept(self) -> list[tuple[Candidate, State]]:
+        """The candidates with their weights: all that later choices depend on."""
+        return [(candidate, self._states[candidate.epoch]) for candidate in self._candidates]
+
+    def restore(self, kept: Iterable[tuple[Candidate, State]]) -> None:
+        """Takes over what another object `kept`."""
+        self._candidates, self._states = [], {}
+        for candidate, state in kept:
+            self._candidates.append(candidate)
+            self._states[candidate.epoch] = state
 
     @property
     def candidates(self) -> list[int]:

@@ -1,33 +1,42 @@
 """Trains the models of one regime, from the prepared dataset to the saved models; `train` is the entry point."""
 
 import gc
+import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from components import console, machine
+from components import console
 from components.artifacts import files, trained_model
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import Backbone as BackboneName
-from components.artifacts.trained_model import DatasetId, Epoch, TrainingRecord
+from components.artifacts.trained_model import TrainingRecord
 from components.console import UserError
 from components.parameters import TrainParameters
-from components.train import backbones, device, folding, networks
+from components.train import backbones, checkpoint, device, folding, networks
 from components.train.augmentation import RadiographAugmentation
-from components.train.batches import Batches, Compute, Examples, Store, StoredFeatures, as_views, computation
-from components.train.fitting import Losses, Validation, balanced_weights, clock, fit
+from components.train.batches import Examples, Store, StoredFeatures, computation
+from components.train.checkpoint import Checkpoint
+from components.train.interruption import Interruption
 from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
+from components.train.session import HEAD_WARM_UP, TRAINING, Session, speaker
+from components.train.validation import Validation
 
-HEAD_WARM_UP, TRAINING = "head warm-up", "training"
 
-
-def train(dataset: str | Path, output: str | Path, regime: str, parameters: TrainParameters) -> list[TrainingRecord]:
+def train(
+    dataset: str | Path,
+    output: str | Path,
+    regime: str,
+    parameters: TrainParameters,
+    checkpoints: str | Path = "",
+) -> list[TrainingRecord]:
     """Trains one regime once for each seed and saves the models with their training records.
 
     A seed gives the same model, bit for bit, whether it is trained alone or after others. Features that do not depend
@@ -35,11 +44,15 @@ def train(dataset: str | Path, output: str | Path, regime: str, parameters: Trai
     time of every seed, so that it is comparable with the time of a single seed; only the first seed also includes the
     start-up of TensorFlow. The peak memory is that of all seeds together.
 
+    With a folder of checkpoints, a training that was interrupted, in whatever way, continues with the same result, bit
+    for bit on a CPU. SIGTERM and SIGINT save a checkpoint after the step in progress.
+
     Args:
         dataset: a prepared dataset.
         output: the folder of the trained models, made anew.
         regime: one of `names.REGIMES`.
         parameters: backbone, weights, recipe and seeds.
+        checkpoints: folder of checkpoints, also of other trainings; "" for none.
 
     Returns:
         The content of `training.json` for each seed.
@@ -56,28 +69,90 @@ def train(dataset: str | Path, output: str | Path, regime: str, parameters: Trai
         patience=parameters.patience,
     )
     data = PreparedDataset.load(dataset)
-    device.set_up()
-    if parameters.batch_size % device.replicas():
-        raise UserError(
-            f"batch size {parameters.batch_size} cannot be shared by {device.replicas()} GPUs equally: "
-            "use a multiple of that"
-        )
-    with files.new_folder(output) as folder, Store() as store:
-        stored: dict[str, StoredFeatures] = defaultdict(lambda: StoredFeatures(store))
-        trainings: list[TrainingRecord] = []
-        for own in range(parameters.seed, parameters.seed + parameters.seeds):
-            session = _Session(data, regime, recipe, own, stored, parameters.seeds > 1)
-            trainings.append(_train_seed(session, parameters, files.seed_folder(folder, own)))
-            del session
-            gc.collect()  # networks have reference cycles, and the next one needs their memory
-        for training in trainings:
-            training["cost"]["peak_memory_mb"] = machine.peak_memory_mb()
-            training["cost"]["peak_gpu_memory_mb"] = device.peak_gpu_memory_mb()
-        trained_model.save_all(folder, trainings)
+    interruption = Interruption()
+    with interruption.watching():
+        device.set_up()
+        if parameters.batch_size % device.replicas():
+            raise UserError(
+                f"batch size {parameters.batch_size} cannot be shared by {device.replicas()} GPUs equally: "
+                "use a multiple of that"
+            )
+        key = _key(regime, parameters, data, recipe) if checkpoints else ""
+        with (
+            checkpoint.opened(checkpoints, key, partial(console.say, f"train {regime}")) as place,
+            files.new_folder(output) as folder,
+            Store() as store,
+        ):
+            stored: dict[str, StoredFeatures] = defaultdict(lambda: StoredFeatures(store))
+
+            def session(seed: int, kept: Checkpoint) -> Session:
+                return Session(data, regime, recipe, seed, stored, kept, interruption, parameters.seeds > 1)
+
+            trainings = _train_seeds(session, regime, parameters, folder, place)
+            trained_model.save_all(folder, trainings)
     return trainings
 
 
-def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) -> TrainingRecord:
+def _train_seeds(
+    session: Callable[[int, Checkpoint], Session],
+    regime: str,
+    parameters: TrainParameters,
+    folder: Path,
+    place: Path | None,
+) -> list[TrainingRecord]:
+    """Trains with every seed, or takes what an interrupted process has finished.
+
+    Args:
+        session: makes the session of a seed with its checkpoint.
+        regime: one of `names.REGIMES`.
+        parameters: backbone, weights, recipe and seeds.
+        folder: of the trained models.
+        place: of the checkpoints; None for none.
+    """
+    trainings = []
+    for own in range(parameters.seed, parameters.seed + parameters.seeds):
+        say = partial(console.say, speaker(regime, own, parameters.seeds > 1))
+        kept = Checkpoint(files.seed_folder(place, own) if place else None, say)
+        model_folder = files.seed_folder(folder, own)
+        record = kept.finished(model_folder)
+        if record is None:
+            current = session(own, kept)
+            record = _train_seed(current, parameters, model_folder)
+            del current
+            gc.collect()  # networks have reference cycles, and the next one needs their memory
+            if own < parameters.seed + parameters.seeds - 1:
+                kept.finish(model_folder, record)
+        trainings.append(record)
+    costs = [record["cost"] for record in trainings]
+    memory = max(cost["peak_memory_mb"] for cost in costs)
+    gpu_memory = max((peak for cost in costs if (peak := cost["peak_gpu_memory_mb"]) is not None), default=None)
+    for cost in costs:
+        cost["peak_memory_mb"], cost["peak_gpu_memory_mb"] = memory, gpu_memory
+    return trainings
+
+
+def _key(regime: str, parameters: TrainParameters, data: PreparedDataset, recipe: Recipe) -> str:
+    """The name of the task's place among the checkpoints, which depends on all that its results depend on.
+
+    Not on the seeds, each of which has a folder of its own, and not on the model of the processor: on another one a
+    training continues, but its result is not to the bit that of either.
+    """
+    weights = Path(parameters.weights)
+    return checkpoint.key_of(
+        regime,
+        {
+            "parameters": asdict(replace(parameters, seed=0, seeds=1)),
+            "recipe": recipe.as_dict(),
+            "weights": hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else "",
+            "dataset": data.info["fingerprint"],
+            "backend": keras.backend.backend(),
+            "policy": keras.config.dtype_policy().name,
+            "devices": device.gpu_name() or "CPU",
+        },
+    )
+
+
+def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> TrainingRecord:
     """Trains with one seed and saves the model in a new folder; returns its training record."""
     started = files.now()
     network, backbone_info, trained = _build(session, parameters)
@@ -105,17 +180,19 @@ def _train_seed(session: "_Session", parameters: TrainParameters, folder: Path) 
             "parameters": network.parameters,
             "trainable_parameters": network.trainable_parameters,
             "model_mb": model_file.stat().st_size / 1e6,
-            "peak_memory_mb": machine.peak_memory_mb(),
-            "peak_gpu_memory_mb": device.peak_gpu_memory_mb(),
+            "peak_memory_mb": session.peak_memory_mb(),
+            "peak_gpu_memory_mb": session.peak_gpu_memory_mb(),
         },
         "hardware": device.hardware(),
         "dataset": session.dataset,
     }
+    if session.resumed:
+        record["resumed"] = session.resumed
     _say(session, record)
     return record
 
 
-def _say(session: "_Session", record: TrainingRecord) -> None:
+def _say(session: Session, record: TrainingRecord) -> None:
     """Prints how long the training took, which epoch was kept, and what to do if the training was not good enough."""
     session.say(f"trained in {record['cost']['train_seconds']:.1f} s, best epoch {record['best_epoch']}")
     if trained_model.best_epoch_is_last(record):
@@ -124,100 +201,7 @@ def _say(session: "_Session", record: TrainingRecord) -> None:
         session.say("the training diverged, so its results say nothing about the regime: choose a lower learning rate")
 
 
-class _Session:
-    """State that the phases of one training share: data, recipe, clock, history, stored features.
-
-    Args:
-        data: the prepared dataset.
-        regime: one of `names.REGIMES`.
-        recipe: hyperparameters.
-        seed: of this training.
-        stored: stored features by name, reused by the next seeds.
-        named: whether progress messages name the seed.
-
-    Attributes:
-        history: one entry per epoch so far.
-        loaded_weights: whether the frozen weights were loaded, so that they do not depend on the seed.
-        diverged: whether the last phase diverged.
-    """
-
-    def __init__(
-        self,
-        data: PreparedDataset,
-        regime: str,
-        recipe: Recipe,
-        seed: int,
-        stored: dict[str, StoredFeatures],
-        named: bool,
-    ):
-        self.regime, self.recipe, self.seed = regime, recipe, seed
-        self.splits = data.splits
-        self.dataset: DatasetId = {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]}
-        self.image_size = data.info["image_size"]
-        self.images = Examples(*([as_views(data.splits[name].images)] for name in ("train", "validation")))
-        self.history: list[Epoch] = []
-        self.loaded_weights = False
-        self.diverged = False
-        self._stored, self._speaker = stored, f"train {regime}{f', seed {seed}' if named else ''}"
-        self._clock, self._spared = clock(), 0.0
-        device.set_seed(seed)
-
-    def seconds(self) -> float:
-        """Training time so far, including the time that reused features would have taken."""
-        return self._clock() + self._spared
-
-    def say(self, message: str) -> None:
-        """Prints a progress message."""
-        console.say(self._speaker, message)
-
-    def store(self, name: str, model: keras.Model, augment: Sequence[Compute], inputs: Examples) -> Examples:
-        """Stores a model's outputs for the inputs, and for further, augmented views of the training inputs.
-
-        Args:
-            name: of these features; they are reused by name.
-            model: computes the features; its weights depend on the seed unless `loaded_weights`.
-            augment: one function from inputs to augmented inputs for each further view.
-            inputs: inputs of the model.
-        """
-        features = self._stored[name]
-        examples = features.compute(computation(model), augment, inputs, model.outputs, anew=not self.loaded_weights)
-        self._spared += features.spared_seconds
-        return examples
-
-    def fit(
-        self, phase: str, model: keras.Model, scored: keras.Model, examples: Examples, **settings: float
-    ) -> Validation:
-        """Trains one phase; the result knows its best epoch.
-
-        Args:
-            phase: `HEAD_WARM_UP` or `TRAINING`.
-            model: the model to train; shares its weights with `scored`.
-            scored: returns the logits of the validation examples.
-            examples: inputs of both models.
-            settings: epochs, learning_rate, patience.
-        """
-        train, validation = self.splits["train"], self.splits["validation"]
-        epochs, patience = int(settings["epochs"]), int(settings["patience"])
-
-        def report(record: Losses) -> None:
-            self.history.append({"phase": phase, "seconds": self.seconds(), **record})
-            self.say(
-                f"{phase}: epoch {record['epoch']}/{epochs}, loss {record['train_loss']:.3f}, "
-                f"validation loss {record['validation_loss']:.3f}, ROC AUC {record['validation_auc']:.4f}, "
-                f"{self.seconds():.0f} s"
-            )
-
-        labels, patients = validation.labels, validation.index["patient"].to_numpy()
-        monitor = Validation(scored, examples.validation, labels, patients, balanced_weights(labels), patience)
-        batches = Batches(
-            examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
-        )
-        # Only the last phase counts, since it can recover from an earlier one.
-        self.diverged = fit(model, batches, monitor, epochs, settings["learning_rate"], self.recipe, report)
-        return monitor
-
-
-def _build(session: _Session, parameters: TrainParameters) -> tuple[Network, BackboneName | None, set[str]]:
+def _build(session: Session, parameters: TrainParameters) -> tuple[Network, BackboneName | None, set[str]]:
     """Builds the network; also returns its backbone for the record, and the names of the layers that are trained."""
     if session.regime == "custom_cnn":
         return networks.custom_cnn(session.image_size, session.recipe), None, set()
@@ -237,7 +221,7 @@ def _spread(images: np.ndarray, count: int) -> np.ndarray:
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
 
 
-def _fit_all(session: _Session, network: Network, trained: set[str]) -> Validation:
+def _fit_all(session: Session, network: Network, trained: set[str]) -> Validation:
     """Trains the network in place in the phases of its regime; the result knows the best epoch of the last phase."""
     recipe, body = session.recipe, network.network
     image = keras.Input(network.front.input_shape[1:])
@@ -248,27 +232,35 @@ def _fit_all(session: _Session, network: Network, trained: set[str]) -> Validati
         return session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
 
     pooled = networks.cut(body, HEAD_LAYERS)
-    head = keras.Model(pooled, body.output)
+    head, head_rate = keras.Model(pooled, body.output), rate * recipe.head_factor
     if session.regime == "full_fine_tuning":
         examples, model, scored = session.images, on_images, network.logits()
-        features = _augmented_features(session, network, pooled)
+        features = None if session.past(HEAD_WARM_UP) else _augmented_features(session, network, pooled)
     else:
         crossing = networks.cut(body, trained)
-        examples = _augmented_features(session, network, crossing)
+        examples = features = _augmented_features(session, network, crossing)
         model = scored = keras.Model(crossing, body.output)
-        features = examples
         if session.regime == "partial_fine_tuning":
-            unchanged = [lambda batch: batch] * (recipe.stored_views - 1)  # the views are augmented already
-            features = session.store("pooled", keras.Model(crossing, pooled), unchanged, examples)
-    networks.set_feature_scale(body, features.train[0][0])
-    head_rate = rate * recipe.head_factor
+            features = None if session.past(HEAD_WARM_UP) else _pooled_features(session, crossing, pooled, examples)
+    if features:
+        networks.set_feature_scale(body, features.train[0][0])
     if session.regime == "transfer_learning":
-        return session.fit(TRAINING, head, head, features, learning_rate=head_rate, **limits)
-    session.fit(HEAD_WARM_UP, head, head, features, learning_rate=head_rate, epochs=recipe.warm_up_epochs, patience=0)
+        return session.fit(TRAINING, head, head, examples, learning_rate=head_rate, **limits)
+    if features:  # else the head is in the checkpoint, scaling included
+        warm_up = {"epochs": recipe.warm_up_epochs, "patience": 0}
+        session.fit(HEAD_WARM_UP, head, head, features, learning_rate=head_rate, **warm_up)
     return session.fit(TRAINING, model, scored, examples, learning_rate=rate * recipe.fine_tuning_factor, **limits)
 
 
-def _augmented_features(session: _Session, network: Network, tensors: list[keras.KerasTensor]) -> Examples:
+def _pooled_features(
+    session: Session, crossing: list[keras.KerasTensor], pooled: list[keras.KerasTensor], examples: Examples
+) -> Examples:
+    """Stores what partial fine-tuning's head is warmed up on, from the features at the cut."""
+    unchanged = [lambda batch: batch] * (session.recipe.stored_views - 1)  # the views are augmented already
+    return session.store("pooled", keras.Model(crossing, pooled), unchanged, examples)
+
+
+def _augmented_features(session: Session, network: Network, tensors: list[keras.KerasTensor]) -> Examples:
     """Stores features of all images and, for training images, of further views that are augmented at random."""
     below = keras.Model(network.network.input, tensors)
     model = keras.Model(network.front.input, below(network.front.output))

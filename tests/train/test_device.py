@@ -13,7 +13,9 @@ from components.console import UserError
 from components.parameters import TrainParameters
 from components.train import batches, device, fitting, networks
 from components.train import train as train_module
+from components.train.fitting import Phase
 from components.train.recipe import Recipe
+from components.train.validation import Validation
 
 TWO_DEVICES = """
 import json, sys
@@ -39,9 +41,9 @@ def train_linear(output: str) -> None:
     recipe = Recipe(epochs=3, batch_size=16, learning_rate=0.1, patience=0)
     weights = fitting.balanced_weights(labels)
     fed = batches.Batches([inputs], labels, weights, recipe.batch_size, seed=1)
-    monitor = fitting.Validation(model, [inputs], labels, np.arange(len(labels)), weights, patience=0)
+    monitor = Validation(model, [inputs], labels, np.arange(len(labels)), weights, patience=0)
     records = []
-    fitting.fit(model, fed, monitor, recipe.epochs, recipe.learning_rate, recipe, records.append)
+    Phase(model, fed, monitor, recipe.epochs, recipe.learning_rate, recipe).run(records.append)
     result = {
         "weights": np.ravel(model.get_weights()[0]).tolist(),
         "loss": [record["train_loss"] for record in records],

@@ -6,10 +6,10 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from components.console import UserError
-from components.train import fitting
 from components.train.batches import Batches
-from components.train.fitting import Validation, balanced_weights
+from components.train.fitting import Phase, balanced_weights
 from components.train.recipe import Recipe
+from components.train.validation import Validation
 
 TINY_RATE = 1e-30
 """A learning rate that leaves float32 weights as they are."""
@@ -33,7 +33,7 @@ def fit(epochs, learning_rate=0.1, images=6, size=6, patience=0, model=None, val
     )
     recipe = Recipe(epochs=epochs, batch_size=size, learning_rate=0.1, patience=patience)
     batches = Batches([inputs], labels, balanced_weights(labels), size, seed=1)
-    diverged = fitting.fit(model, batches, monitor, epochs, learning_rate, recipe, records.append)
+    diverged = Phase(model, batches, monitor, epochs, learning_rate, recipe).run(records.append)
     return monitor, records, model.get_weights()[0], diverged
 
 
@@ -55,7 +55,7 @@ def test_the_training_loss_of_an_epoch_is_the_mean_weighted_cross_entropy_of_its
     model, records = linear(2.0, bias=0.5), []
     recipe = Recipe(epochs=1, batch_size=4, learning_rate=0.1, patience=0)
     monitor = Validation(model, [inputs], labels, np.arange(len(labels)), weights, patience=0)
-    fitting.fit(model, Batches([inputs], labels, weights, 4, seed=1), monitor, 1, TINY_RATE, recipe, records.append)
+    Phase(model, Batches([inputs], labels, weights, 4, seed=1), monitor, 1, TINY_RATE, recipe).run(records.append)
     probabilities = 1 / (1 + np.exp(-(2 * inputs[0, :, 0] + 0.5)))
     expected = log_loss(labels, probabilities, sample_weight=weights)
     assert records[0]["train_loss"] == pytest.approx(expected, rel=1e-5)

@@ -15,10 +15,13 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import best_epoch_is_last, load_all
 from components.console import UserError
 from components.parameters import TrainParameters
-from components.train import backbones, device, folding, networks
+from components.train import backbones, device, folding, networks, session
 from components.train import train as train_module
 from components.train.__main__ import main
 from components.train.batches import StoredFeatures
+from components.train.checkpoint import Checkpoint
+from components.train.fitting import Phase
+from components.train.interruption import Interruption
 from components.train.recipe import Recipe
 from tests.train.conftest import small_backbone, write_prepared
 
@@ -61,15 +64,16 @@ def small(monkeypatch):
 @pytest.fixture(scope="module", params=REGIMES)
 def trained(request, prepared, tmp_path_factory):
     """A training of each regime on a small backbone: folder, training record, and peak learning rate of each phase."""
-    folder, peaks, fit = tmp_path_factory.mktemp("trained") / "model", [], train_module.fit
+    folder, peaks = tmp_path_factory.mktemp("trained") / "model", []
 
-    def spy(model, batches, monitor, epochs, learning_rate, *others):
-        peaks.append(learning_rate)
-        return fit(model, batches, monitor, epochs, learning_rate, *others)
+    class Spy(Phase):
+        def __init__(self, model, batches, validation, epochs, learning_rate, recipe):
+            peaks.append(learning_rate)
+            super().__init__(model, batches, validation, epochs, learning_rate, recipe)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backbones, "build_backbone", small_backbone)
-        patch.setattr(train_module, "fit", spy)
+        patch.setattr(session, "Phase", Spy)
         settings = {"trainable_layers": 3, "batch_size": 8, "epochs": 2, "learning_rate": 0.01, "patience": 0}
         return folder, train_one(prepared, folder, request.param, **settings), peaks
 
@@ -275,8 +279,9 @@ def test_backbones_without_weights_of_photographs_take_their_statistics_from_tra
     prepared, weights, calibrated
 ):
     recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.1, patience=0)
-    session = train_module._Session(PreparedDataset.load(prepared), "transfer_learning", recipe, 1, {}, False)
-    network, _, _ = train_module._build(session, TrainParameters(weights=weights))
+    data, kept = PreparedDataset.load(prepared), Checkpoint(None, print)
+    current = session.Session(data, "transfer_learning", recipe, 1, {}, kept, Interruption(), False)
+    network, _, _ = train_module._build(current, TrainParameters(weights=weights))
 
     device.set_seed(1)
     expected = small_backbone(weights=weights)

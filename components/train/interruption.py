@@ -1,0 +1,69 @@
+"""Requests to stop a training: Ctrl-C, and SIGTERM, which Kubernetes sends before it deletes a pod."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+TERMINATED = 128 + signal.SIGTERM
+"""Exit code of a process that SIGTERM ended, as shells and Kubernetes report it."""
+
+
+class Interruption:
+    """Notes a request to stop, so that a training can first save where it is.
+
+    While `deferred`, a request is only noted, and `check` raises it. At other times it is raised at once. A second
+    request is always raised at once. Signal handlers exist only in the main thread; in others this does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._deferring = False
+        self._requested: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether there is a request that has only been noted."""
+        return self._requested is not None
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Handles SIGINT and SIGTERM in the block."""
+        try:
+            before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread
+            before = {}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Notes requests in the block, which calls `check` often."""
+        self._deferring = True
+        try:
+            yield
+            self.check()
+        finally:
+            self._deferring = False
+
+    def check(self) -> None:
+        """Raises a request that was noted.
+
+        Raises:
+            KeyboardInterrupt: after SIGINT.
+            SystemExit: after SIGTERM, with the code `TERMINATED`.
+        """
+        if self._requested is not None:
+            self._raise(self._requested)
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        if not self._deferring or self._requested is not None:
+            self._raise(number)
+        self._requested = number
+
+    def _raise(self, number: int) -> None:
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(TERMINATED)

@@ -1,0 +1,187 @@
+"""One training, of one regime with one seed: what its phases share, and where it can stop and continue."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from components import console, machine
+from components.artifacts.prepared_dataset import PreparedDataset
+from components.artifacts.trained_model import DatasetId, Epoch
+from components.train import device
+from components.train.batches import Batches, Compute, Examples, StoredFeatures, as_views, computation
+from components.train.checkpoint import Checkpoint
+from components.train.fitting import Losses, Phase, balanced_weights
+from components.train.interruption import Interruption
+from components.train.recipe import Recipe
+from components.train.validation import Validation
+
+HEAD_WARM_UP, TRAINING = "head warm-up", "training"
+
+STATE = "state"
+"""Name of the file of the checkpoint that has the state of a phase; those of features have the features' names."""
+
+
+class Session:
+    """State that the phases of one training share: data, recipe, clock, history, stored features, checkpoint.
+
+    Args:
+        data: the prepared dataset.
+        regime: one of `names.REGIMES`.
+        recipe: hyperparameters.
+        seed: of this training.
+        stored: stored features by name, reused by the next seeds.
+        checkpoint: of this training; what it contains is continued.
+        interruption: requests to stop.
+        named: whether progress messages name the seed.
+
+    Attributes:
+        history: one entry per epoch so far.
+        loaded_weights: whether the frozen weights were loaded, so that they do not depend on the seed.
+        diverged: whether the last phase diverged.
+        resumed: how often this training was continued from a checkpoint.
+    """
+
+    def __init__(
+        self,
+        data: PreparedDataset,
+        regime: str,
+        recipe: Recipe,
+        seed: int,
+        stored: dict[str, StoredFeatures],
+        checkpoint: Checkpoint,
+        interruption: Interruption,
+        named: bool,
+    ):
+        self.regime, self.recipe, self.seed = regime, recipe, seed
+        self.splits = data.splits
+        self.dataset: DatasetId = {"fingerprint": data.info["fingerprint"], "image_size": data.info["image_size"]}
+        self.image_size = data.info["image_size"]
+        self.images = Examples(*([as_views(data.splits[name].images)] for name in ("train", "validation")))
+        self.history: list[Epoch] = []
+        self.loaded_weights = False
+        self.diverged = False
+        self.resumed = 0
+        self._stored, self._speaker = stored, speaker(regime, seed, named)
+        self._started, self._spared = time.perf_counter(), 0.0
+        self._earlier_peaks: tuple[float, float | None] = (0.0, None)
+        self._checkpoint, self._interruption = checkpoint, interruption
+        self._saved = checkpoint.load(STATE)
+        if self._saved:
+            self._continue(self._saved)
+        device.set_seed(seed)
+
+    def seconds(self) -> float:
+        """Training time so far, of earlier processes too, and including the time that reused features took."""
+        return time.perf_counter() - self._started + self._spared
+
+    def peak_memory_mb(self) -> float:
+        """Peak resident memory (1e6 bytes) of this process and of earlier ones of this training."""
+        return max(machine.peak_memory_mb(), self._earlier_peaks[0])
+
+    def peak_gpu_memory_mb(self) -> float | None:
+        """Peak memory of the first GPU (1e6 bytes), likewise; None without a GPU."""
+        peaks = [peak for peak in (device.peak_gpu_memory_mb(), self._earlier_peaks[1]) if peak is not None]
+        return max(peaks, default=None)
+
+    def say(self, message: str) -> None:
+        """Prints a progress message."""
+        console.say(self._speaker, message)
+
+    def past(self, phase: str) -> bool:
+        """Whether the checkpoint is of a later phase, so that this one need not be trained again."""
+        return self._saved is not None and self._saved["phase"] == TRAINING != phase
+
+    def store(self, name: str, model: keras.Model, augment: Sequence[Compute], inputs: Examples) -> Examples:
+        """Stores a model's outputs for the inputs, and for further, augmented views of the training inputs.
+
+        Args:
+            name: of these features; they are reused by name.
+            model: computes the features; its weights depend on the seed unless `loaded_weights`.
+            augment: one function from inputs to augmented inputs for each further view.
+            inputs: inputs of the model.
+        """
+        features = self._stored[name]
+        if saved := self._checkpoint.load(name):
+            self._continue(saved)
+            return features.take(Examples(saved["train"], saved["validation"]), saved["shared_seconds"])
+        begun = time.perf_counter()
+        examples = features.compute(computation(model), augment, inputs, model.outputs, anew=not self.loaded_weights)
+        seconds = time.perf_counter() - begun
+        self._spared += features.spared_seconds
+        if self._checkpoint.worth_storing(examples.nbytes, seconds):
+            arrays = {"train": examples.train, "validation": examples.validation}
+            self._save(name, arrays | {"shared_seconds": features.shared_seconds})
+        return examples
+
+    def fit(
+        self, phase: str, model: keras.Model, scored: keras.Model, examples: Examples, **settings: float
+    ) -> Validation:
+        """Trains one phase; the result knows its best epoch.
+
+        Args:
+            phase: `HEAD_WARM_UP` or `TRAINING`.
+            model: the model to train; shares its weights with `scored`.
+            scored: returns the logits of the validation examples.
+            examples: inputs of both models.
+            settings: epochs, learning_rate, patience.
+        """
+        train, validation = self.splits["train"], self.splits["validation"]
+        epochs, patience = int(settings["epochs"]), int(settings["patience"])
+        labels, patients = validation.labels, validation.index["patient"].to_numpy()
+        monitor = Validation(scored, examples.validation, labels, patients, balanced_weights(labels), patience)
+        batches = Batches(
+            examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
+        )
+        training = Phase(model, batches, monitor, epochs, settings["learning_rate"], self.recipe)
+        if self._saved and self._saved["phase"] == phase:
+            training.state = self._saved["state"]
+            self._continue(self._saved)
+            self.history = self._saved["history"]
+            self.say(f"{phase}: continues after {training.done}")
+            self._saved = None
+
+        def report(record: Losses) -> None:
+            self.history.append({"phase": phase, "seconds": self.seconds(), **record})
+            self.say(
+                f"{phase}: epoch {record['epoch']}/{epochs}, loss {record['train_loss']:.3f}, "
+                f"validation loss {record['validation_loss']:.3f}, ROC AUC {record['validation_auc']:.4f}, "
+                f"{self.seconds():.0f} s"
+            )
+
+        def pause(epoch_complete: bool) -> None:
+            if self._interruption.requested or self._checkpoint.due(epoch_complete):
+                self._save(STATE, {"phase": phase, "state": training.state, "history": self.history})
+            self._interruption.check()
+
+        with self._interruption.deferred():
+            # Only the last phase counts, since it can recover from an earlier one.
+            self.diverged = training.run(report, pause)
+        return monitor
+
+    def _save(self, name: str, content: Mapping[str, Any]) -> None:
+        so_far = {
+            "seconds": self.seconds(),
+            "resumed": self.resumed,
+            "peak_memory_mb": self.peak_memory_mb(),
+            "peak_gpu_memory_mb": self.peak_gpu_memory_mb(),
+        }
+        self._checkpoint.save(name, {**content, **so_far})
+
+    def _continue(self, saved: Mapping[str, Any]) -> None:
+        """Takes over what was known when a file was saved; time that led to nothing that was saved does not count."""
+        self._started, self._spared = time.perf_counter() - saved["seconds"], 0.0
+        self.resumed = max(self.resumed, saved["resumed"] + 1)
+        self._earlier_peaks = saved["peak_memory_mb"], saved["peak_gpu_memory_mb"]
+
+
+def speaker(regime: str, seed: int, named: bool) -> str:
+    """The beginning of the progress messages of a training.
+
+    Args:
+        regime: one of `names.REGIMES`.
+        seed: of the training.
+        named: whether messages name the seed.
+    """
+    return f"train {regime}{f', seed {seed}' if named else ''}"
