@@ -87,26 +87,37 @@ def plain_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         code, message = 130, "stopped before the end: no incomplete results are left, run it again at any time"
-    except UserError as error:
-        message = str(error)
-    except UnicodeEncodeError as error:
-        # Python represents bytes that are not UTF-8 as surrogates, which cannot be written to files and terminals.
-        if not set(error.object[error.start : error.end]) <= _SURROGATES:
+    except Exception as error:
+        found = explanation(error)
+        if found is None:
             raise
-        shown = plain(error.object[max(0, error.start - 100) : error.end + 20])
-        message = f"a name is not UTF-8, see {shown!r}: rename the file or folder"
-    except OSError as error:
-        if isinstance(error, PermissionError):
-            place = error.filename or f"what the step has to read or write ({error})"
-            message = f"no permission for {place}: change its owner or mode, or choose another folder"
-        elif error.errno == errno.EROFS:
-            message = f"{error.filename or 'the output folder'} is on a read-only disk: choose another folder"
-        elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-            place = f" while writing {error.filename}" if error.filename else ""
-            message = f"the disk is full{place}: free some space or choose another output folder, then run again"
-        else:
-            raise
+        message = found
     else:
         return
     print(f"{PREFIX}error: {plain(' '.join(message.split()))}", file=sys.stderr, flush=True)
     raise SystemExit(code)
+
+
+def explanation(error: Exception) -> str | None:
+    """What a user can do about an error, in one sentence; None for a defect of this project."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, UnicodeEncodeError):
+        # Python represents bytes that are not UTF-8 as surrogates, which cannot be written to files and terminals.
+        if not set(error.object[error.start : error.end]) <= _SURROGATES:
+            return None
+        shown = plain(error.object[max(0, error.start - 100) : error.end + 20])
+        return f"a name is not UTF-8, see {shown!r}: rename the file or folder"
+    return _explanation_of_system(error) if isinstance(error, OSError) else None
+
+
+def _explanation_of_system(error: OSError) -> str | None:
+    if isinstance(error, PermissionError):
+        place = error.filename or f"what the step has to read or write ({error})"
+        return f"no permission for {place}: change its owner or mode, or choose another folder"
+    if error.errno == errno.EROFS:
+        return f"{error.filename or 'the output folder'} is on a read-only disk: choose another folder"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f" while writing {error.filename}" if error.filename else ""
+        return f"the disk is full{place}: free some space or choose another output folder, then run again"
+    return None

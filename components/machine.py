@@ -1,4 +1,4 @@
-"""Processors that a process may use, considering the limit of its container, and its peak memory."""
+"""Processors and memory that a process may use, considering the limits of its container, and its peak memory."""
 
 import os
 import resource
@@ -33,6 +33,49 @@ def _quota(cgroup: Path) -> float | None:
         return int(quota) / int(period) if int(quota) > 0 else None
     except (OSError, ValueError):  # no control groups here, or "max"
         return None
+
+
+def memory_limit(cgroup: Path = CGROUP) -> int | None:
+    """Memory (bytes) that all processes of this container may use together; None without a limit.
+
+    Args:
+        cgroup: folder in which the kernel provides the limit (control groups, version 2 or 1).
+    """
+    limit = _number(cgroup / "memory.max") or _number(cgroup / "memory" / "memory.limit_in_bytes")
+    # Version 1 gives nearly 2^63 for no limit.
+    return limit if limit and limit < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") else None
+
+
+def memory_used(cgroup: Path = CGROUP) -> int:
+    """Memory (bytes) that they use, without copies of files, which the kernel gives up first; 0 if it is unknown."""
+    folder, prefix = (cgroup, "") if (cgroup / "memory.max").is_file() else (cgroup / "memory", "total_")
+    used = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
+    counts = _counts(folder / "memory.stat")
+    return max(0, used - sum(counts.get(f"{prefix}{state}_file", 0) for state in ("active", "inactive")))
+
+
+def killed_for_memory(cgroup: Path = CGROUP) -> int:
+    """How many processes of this container the kernel has killed because its memory was used up."""
+    found = [_counts(folder / name) for folder in (cgroup, cgroup / "memory") for name in _MEMORY_EVENTS]
+    return max(counts.get("oom_kill", 0) for counts in found)
+
+
+_MEMORY_EVENTS = ("memory.events", "memory.oom_control")
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # there is none, or it is "max"
+        return None
+
+
+def _counts(path: Path) -> dict[str, int]:
+    """The numbers in a file with lines such as "oom_kill 1"."""
+    try:
+        return {name: int(value) for name, value in map(str.split, path.read_text().splitlines())}
+    except (OSError, ValueError):
+        return {}
 
 
 def peak_memory_mb() -> float:

@@ -13,7 +13,8 @@ class Interruption:
     """Notes a request to stop, so that a training can first save where it is.
 
     While `deferred`, a request is only noted, and `check` raises it. At other times it is raised at once. A second
-    request is always raised at once. Signal handlers exist only in the main thread; in others this does nothing.
+    request changes nothing: the supervising process may pass on what this process has received already. Signal handlers
+    exist only in the main thread; in others this does nothing.
     """
 
     def __init__(self) -> None:
@@ -59,9 +60,9 @@ class Interruption:
             self._raise(self._requested)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
-        if not self._deferring or self._requested is not None:
+        first, self._requested = self._requested is None, self._requested or number
+        if first and not self._deferring:
             self._raise(number)
-        self._requested = number
 
     def _raise(self, number: int) -> None:
         if number == signal.SIGINT:

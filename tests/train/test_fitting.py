@@ -7,6 +7,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from components.console import UserError
 from components.train.batches import Batches
+from components.train.checkpoint import Checkpoint
 from components.train.fitting import Phase, balanced_weights
 from components.train.recipe import Recipe
 from components.train.validation import Validation
@@ -152,3 +153,65 @@ def test_balanced_weights_have_the_same_sum_for_both_classes(labels):
     weights = balanced_weights(labels)
     assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum())
     assert weights.mean() == pytest.approx(1)
+
+
+class StoppedError(Exception):
+    pass
+
+
+def phase(epochs=4, patience=0):
+    """A phase of a network with dropout and batch normalisation, on inputs that it cannot learn; and its parts."""
+    keras.utils.set_random_seed(1)
+    random = np.random.default_rng(1)
+    inputs, labels = random.normal(size=(2, 30, 3)).astype(np.float32), np.arange(30) % 2
+    layers = [
+        keras.layers.Dense(4),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.5),
+        keras.layers.Dense(1),
+    ]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    weights = balanced_weights(labels)
+    monitor = Validation(model, [inputs[1:]], labels, np.arange(30), weights, patience)
+    recipe = Recipe(epochs=epochs, batch_size=8, learning_rate=0.1, patience=patience)
+    return Phase(model, Batches([inputs], labels, weights, 8, seed=1), monitor, epochs, 0.1, recipe), model, monitor
+
+
+def finished(training, model, monitor):
+    """All that a phase gives."""
+    records = []
+    diverged = training.run(records.append)
+    return training.state["records"], diverged, monitor.best_epoch, [array.tobytes() for array in model.get_weights()]
+
+
+# An epoch has three steps, and a pause after each step and after the epoch.
+@pytest.mark.parametrize(("pauses", "patience"), [(2, 0), (3, 0), (4, 0), (6, 2), (15, 0)])
+def test_a_phase_that_stops_after_any_step_or_epoch_goes_on_to_the_same_result(tmp_path, pauses, patience):
+    expected = finished(*phase(patience=patience))
+    training, _, _ = phase(patience=patience)
+    left = iter(range(pauses - 1))
+
+    def pause(_complete):
+        if next(left, None) is None:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        training.run(lambda _: None, pause)
+    Checkpoint(tmp_path, print).save("state", training.state)
+    other, model, monitor = phase(patience=patience)
+    other.state = Checkpoint(tmp_path, print).load("state")
+    assert other.done == training.done
+    assert finished(other, model, monitor) == expected
+
+
+def test_a_phase_says_how_far_it_is():
+    training, _, _ = phase()
+    said = []
+    training.run(lambda _: None, lambda complete: said.append((complete, training.done)))
+    assert said[:5] == [
+        (False, "epoch 0 and 1 steps"),
+        (False, "epoch 0 and 2 steps"),
+        (False, "epoch 0 and 3 steps"),
+        (True, "epoch 1"),
+        (False, "epoch 1 and 1 steps"),
+    ]

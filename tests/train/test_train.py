@@ -15,7 +15,7 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import best_epoch_is_last, load_all
 from components.console import UserError
 from components.parameters import TrainParameters
-from components.train import backbones, device, folding, networks, session
+from components.train import backbones, checkpoint, device, folding, networks, session
 from components.train import train as train_module
 from components.train.__main__ import main
 from components.train.batches import StoredFeatures
@@ -292,3 +292,121 @@ def test_backbones_without_weights_of_photographs_take_their_statistics_from_tra
     pooled = expected.model(inputs, training=False).numpy().mean(axis=(1, 2))
     found = keras.Model(network.network.input, network.network.get_layer("pool").output)(inputs)
     np.testing.assert_allclose(found, pooled, rtol=1e-3, atol=1e-4)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the code handles it."""
+
+
+@pytest.fixture
+def interrupted(prepared, tmp_path, monkeypatch):
+    """Trains with checkpoints, ends after some pauses as SIGKILL would, and goes on; gives the folder of models."""
+
+    def train(regime, pauses, **settings):
+        left = iter(range(pauses))
+
+        class Ending(Phase):
+            def run(self, report, pause):
+                def pause_or_end(complete):
+                    pause(complete)
+                    if next(left, None) is None:
+                        raise Killed
+
+                return super().run(report, pause_or_end)
+
+        arguments = (prepared, tmp_path / "model", regime, TrainParameters(**settings), tmp_path / "checkpoints")
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint, "SHARE", 1e9)  # every epoch is saved, however fast
+            patch.setattr(checkpoint, "WITHIN_EPOCH", 0.0)  # and every step
+            patch.setattr(session, "Phase", Ending)
+            with pytest.raises(Killed):
+                train_module.train(*arguments)
+        assert not (tmp_path / "model").exists()
+        train_module.train(*arguments)
+        assert not list((tmp_path / "checkpoints").iterdir())
+        return tmp_path / "model"
+
+    return train
+
+
+SETTINGS = {"trainable_layers": 3, "batch_size": 16, "epochs": 2, "learning_rate": 0.01, "patience": 0}
+STEPS = 96 // 16
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("regime", "pauses"),
+    [
+        ("custom_cnn", 3),  # in the first epoch
+        pytest.param("transfer_learning", STEPS + 1, marks=pytest.mark.slow),  # after it
+        pytest.param("partial_fine_tuning", 2 * (STEPS + 1) + 2, marks=pytest.mark.slow),  # in the warm-up of the head
+        pytest.param("partial_fine_tuning", 6 * (STEPS + 1), marks=pytest.mark.slow),
+        pytest.param("full_fine_tuning", 5 * (STEPS + 1), marks=pytest.mark.slow),  # at its end
+        ("full_fine_tuning", 6 * (STEPS + 1) + 4),
+    ],
+)
+def test_a_training_that_was_killed_ends_with_the_same_predictions(prepared, tmp_path, interrupted, regime, pauses):
+    folder = interrupted(regime, pauses, seeds=1, **SETTINGS)
+    expected = train_one(prepared, tmp_path / "whole", regime, **SETTINGS)
+    (found,) = (model.training for model in load_all(folder))
+    assert found["resumed"] == 1
+    assert scores(folder, prepared)[0].tobytes() == scores(tmp_path / "whole", prepared)[0].tobytes()
+    without_times = [[entry | {"seconds": 0} for entry in record["history"]] for record in (found, expected)]
+    assert without_times[0] == without_times[1]
+    assert found["best_epoch"] == expected["best_epoch"]
+    seconds = [entry["seconds"] for entry in found["history"]]
+    assert seconds == sorted(seconds)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_a_seed_that_is_finished_is_taken_and_the_next_one_goes_on(prepared, tmp_path, interrupted, capsys):
+    folder = interrupted("transfer_learning", 2 * (STEPS + 1) + 3, seeds=2, **SETTINGS)
+    output = capsys.readouterr().out
+    assert "seed 1: taken from the checkpoints" in output
+    assert "seed 2: training: continues after epoch 0 and 4 steps" in output
+    for seed, resumed in ((1, 0), (2, 1)):
+        alone = train_one(prepared, tmp_path / f"alone-{seed}", "transfer_learning", seed=seed, **SETTINGS)
+        (found,) = (model.training for model in load_all(folder / f"seed-{seed}"))
+        assert found.get("resumed", 0) == resumed
+        assert found["history"][-1]["validation_loss"] == alone["history"][-1]["validation_loss"]
+        own, expected = (scores(path, prepared)[0] for path in (folder / f"seed-{seed}", tmp_path / f"alone-{seed}"))
+        assert own.tobytes() == expected.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_stored_features_are_taken_from_the_checkpoint(prepared, tmp_path, interrupted, monkeypatch):
+    monkeypatch.setattr(checkpoint, "STORE_RATE", 1e12)
+    computed = []
+    compute = StoredFeatures.compute
+    monkeypatch.setattr(StoredFeatures, "compute", lambda *a, **k: computed.append(1) or compute(*a, **k))
+    folder = interrupted("transfer_learning", STEPS, seeds=1, **SETTINGS)
+    assert len(computed) == 1
+    train_one(prepared, tmp_path / "whole", "transfer_learning", **SETTINGS)
+    assert scores(folder, prepared)[0].tobytes() == scores(tmp_path / "whole", prepared)[0].tobytes()
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    "change", [{"epochs": 3}, {"learning_rate": 0.02}, {"batch_size": 8}, {"patience": 1}, {"weights": "imagenet"}]
+)
+def test_other_settings_have_other_checkpoints(prepared, change):
+    data, recipe = PreparedDataset.load(prepared), Recipe(epochs=2, batch_size=16, learning_rate=0.01, patience=0)
+    settings = SETTINGS | {"weights": "none"}
+    first, other = (
+        train_module._key("custom_cnn", TrainParameters(**own), data, recipe) for own in (settings, settings | change)
+    )
+    assert first != other
+    for seeds in ({"seed": 7}, {"seeds": 5}):
+        assert train_module._key("custom_cnn", TrainParameters(**settings | seeds), data, recipe) == first
+
+
+def test_another_file_of_weights_has_other_checkpoints(prepared, tmp_path):
+    data, recipe = PreparedDataset.load(prepared), Recipe(epochs=2, batch_size=16, learning_rate=0.01, patience=0)
+    keys = []
+    for content in ("one", "other"):
+        (tmp_path / "weights.h5").write_text(content)
+        parameters = TrainParameters(weights=str(tmp_path / "weights.h5"))
+        keys.append(train_module._key("full_fine_tuning", parameters, data, recipe))
+    assert keys[0] != keys[1]

@@ -1,0 +1,209 @@
+"""Trains in a process of its own, so that a training that dies becomes a result instead of the end of the run.
+
+The process of the step stays small and watches. What kills a training (too little memory, a crash in a library, missing
+weights) leaves it alive, and it writes a `failed_training.FailedTraining` in place of the models.
+
+On current Kubernetes clusters the kernel kills all processes of a container that exceeds its memory limit, this one
+included. So the training is killed here a little earlier, while there is still memory for the others.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, cast
+
+from components import console, machine, process
+from components.artifacts import failed_training, files, trained_model
+from components.artifacts.failed_training import CRASHED, OUT_OF_MEMORY, STOPPED, FailedTraining
+from components.artifacts.trained_model import TrainingRecord
+from components.parameters import TrainParameters
+from components.train.interruption import TERMINATED
+
+RESERVE, RESERVE_SHARE = 150e6, 0.03
+"""Memory that is left when the training is killed: so many bytes, or this share of the container's if that is more."""
+
+FASTEST = 5e9
+"""Bytes per second that a process can at most fill; it determines when to look at the memory again."""
+
+LOOKS = 0.01, 0.5
+"""Shortest and longest time between two looks, in seconds."""
+
+_ROOT = Path(__file__).resolve().parents[2]
+_SET_DEATH_SIGNAL = 1
+"""Number of prctl(2)'s PR_SET_PDEATHSIG."""
+
+_MEMORY_ERRORS = ("MemoryError", "ResourceExhaustedError", "RESOURCE_EXHAUSTED", "OOM when allocating", "bad_alloc")
+_REMEDY = "give it more (on a cluster --memory train=16G), or choose a smaller batch size or image size"
+
+
+def train(
+    dataset: str | Path,
+    output: str | Path,
+    regime: str,
+    parameters: TrainParameters,
+    checkpoints: str | Path = "",
+) -> list[TrainingRecord] | FailedTraining:
+    """Trains as `train.train` does, which has the arguments, but in a process of its own.
+
+    Returns:
+        The content of `training.json` for each seed; or why the training failed, which is then in the folder of the
+        models.
+
+    Raises:
+        SystemExit: after SIGTERM, which the training receives too, so that it can save a checkpoint.
+        KeyboardInterrupt: after SIGINT, likewise.
+    """
+    started, output = files.now(), Path(output)
+    job = {
+        "dataset": str(dataset),
+        "output": str(output),
+        "regime": regime,
+        "parameters": asdict(parameters),
+        "checkpoints": str(checkpoints),
+    }
+    failed = _Training(job).end()
+    if failed is None:
+        return [model.training for model in trained_model.load_all(output)]
+    cause, reason = failed
+    failure = failed_training.record(regime, cause, reason, started, {"regime": regime, **asdict(parameters)})
+    failed_training.save(output, failure)
+    console.say(f"train {regime}", f"failed, {cause}: {reason}")
+    return failure
+
+
+class _Training:
+    """A training in a process of its own.
+
+    Args:
+        job: arguments of `train`, as JSON values.
+    """
+
+    def __init__(self, job: dict[str, Any]):
+        self._job = job
+        self._requested: int | None = None
+        self._killed = machine.killed_for_memory()
+        self._too_large = False
+
+    def end(self) -> tuple[str, str] | None:
+        """Trains to the end, whichever it is; gives cause and reason of a failure."""
+        output = Path(self._job["output"])
+        with tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch:
+            process = self._process = self._start(scratch)
+            with self._passing_on_signals():
+                self._watch()
+            # What a process leaves that was killed.
+            shutil.rmtree(output.with_name(f".{output.name}.partial-{process.pid}"), ignore_errors=True)
+            told = Path(scratch) / "failure.json"
+            failure = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else None
+        if self._requested == signal.SIGINT or process.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
+            raise KeyboardInterrupt
+        if self._requested or process.returncode in (-signal.SIGTERM, TERMINATED):
+            raise SystemExit(TERMINATED)
+        return tuple(failure) if failure else self._died(process.returncode)
+
+    def _start(self, scratch: str) -> subprocess.Popen:
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        started = subprocess.Popen(  # noqa: S603 (this program)
+            [sys.executable, "-m", "components.train.supervision", str(os.getpid()), f"{scratch}/failure.json"],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": scratch},
+            stdin=subprocess.PIPE,
+        )
+        with contextlib.suppress(BrokenPipeError), cast(IO[bytes], started.stdin) as pipe:
+            pipe.write(json.dumps(self._job).encode())
+        return started
+
+    def _watch(self) -> None:
+        """Waits for the end of the process, and kills it before the kernel kills this one too."""
+        limit = machine.memory_limit()
+        most = limit - max(RESERVE, RESERVE_SHARE * limit) if limit else None
+        while self._process.poll() is None:
+            room = most - machine.memory_used() if most else float("inf")
+            if room < 0:
+                self._too_large = True
+                self._process.kill()
+            time.sleep(min(max(room / FASTEST, LOOKS[0]), LOOKS[1]))
+
+    @contextlib.contextmanager
+    def _passing_on_signals(self) -> Iterator[None]:
+        def receive(number: int, _: object) -> None:
+            self._requested = number
+            self._process.send_signal(number)
+
+        try:
+            before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread
+            before = {}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _died(self, code: int) -> tuple[str, str] | None:
+        """Cause and reason for a process that could not tell them; None if it has succeeded."""
+        if code == 0:
+            return None
+        if self._too_large or machine.killed_for_memory() > self._killed:
+            limit = machine.memory_limit()
+            size = f"the {limit / 1e9:.1f} GB that its container may use" if limit else "there is"
+            return OUT_OF_MEMORY, f"the training needed more memory than {size}: {_REMEDY}"
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        if code == -signal.SIGKILL:
+            return CRASHED, f"something killed the training ({name}), perhaps because memory ran out: {_REMEDY}"
+        return CRASHED, f"the process of the training crashed ({name}): its last lines in the log may say why"
+
+
+def main() -> None:
+    """Trains what standard input says, and writes cause and reason of a failure to a file."""
+    parent, told = int(sys.argv[1]), Path(sys.argv[2])
+    _prepare(parent)
+    job = json.load(sys.stdin)
+    job["parameters"] = TrainParameters(**job["parameters"])
+    try:
+        from components.train.train import train as run  # noqa: PLC0415 (after the memory is set up)
+
+        run(**job)
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
+    except Exception as error:
+        files.write_text(told, json.dumps(_explained(error)))
+        raise SystemExit(2) from None
+
+
+def _prepare(parent: int) -> None:
+    process.prepare()
+    process.keep_freed_memory()
+    # Without its parent nobody would wait for the result, and it would train on beside the next attempt.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:
+            raise SystemExit(TERMINATED)
+    # Where the kernel kills a single process for want of memory, it should be this one.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """Cause and reason of an exception; prints its traceback unless the user can do something about it."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    if any(sign in text for sign in _MEMORY_ERRORS):
+        return OUT_OF_MEMORY, f"the training needed more memory than there is ({text[:200]}): {_REMEDY}"
+    if (message := console.explanation(error)) is not None:
+        return STOPPED, message
+    traceback.print_exception(error)
+    return CRASHED, f"the training ended with an error of the program ({text[:300]}): the log has the details"
+
+
+if __name__ == "__main__":
+    main()
