@@ -113,6 +113,7 @@ class TrainingRecord(files.Header):
         diverged: whether the training diverged, see `train.fitting.Phase`.
         resumed: how often the training was continued from a checkpoint; missing if never. Its time is then that of the
             processes together, without what each of them lost, and its memory the highest of them.
+        checkpoint_seconds: time that saving checkpoints took, which `cost` does not contain; missing without them.
         cost: time, size and memory.
         hardware: the machine; None for the baseline.
         dataset: the training data.
@@ -127,6 +128,7 @@ class TrainingRecord(files.Header):
     highest_auc_epoch: NotRequired[int]
     diverged: NotRequired[bool]
     resumed: NotRequired[int]
+    checkpoint_seconds: NotRequired[float]
     cost: Cost
     hardware: Hardware | None
     dataset: DatasetId

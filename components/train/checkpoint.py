@@ -46,11 +46,15 @@ class Checkpoint:
     Args:
         folder: of this training; None keeps nothing.
         say: prints a message.
+
+    Attributes:
+        seconds: time that saving has taken so far in this process.
     """
 
     def __init__(self, folder: Path | None, say: Say):
         self._folder, self._say = folder, say
         self._ended, self._took = time.monotonic(), 0.0
+        self.seconds = 0.0
 
     def due(self, epoch_complete: bool) -> bool:
         """Whether to save now.
@@ -93,6 +97,7 @@ class Checkpoint:
             self._folder = None
         self._ended = time.monotonic()
         self._took = self._ended - begun
+        self.seconds += self._took
 
     def load(self, name: str) -> dict[str, Any] | None:
         """Reads what `save` wrote; None if there is nothing, or if the file is damaged, which is said.

@@ -64,17 +64,19 @@ class Session:
         self.diverged = False
         self.resumed = 0
         self._stored, self._speaker = stored, speaker(regime, seed, named)
-        self._started, self._spared = time.perf_counter(), 0.0
+        self._started, self._spared, self._earlier_checkpoints = time.perf_counter(), 0.0, 0.0
         self._earlier_peaks: tuple[float, float | None] = (0.0, None)
         self._checkpoint, self._interruption = checkpoint, interruption
         self._saved = checkpoint.load(STATE)
-        if self._saved:
-            self._continue(self._saved)
         device.set_seed(seed)
 
     def seconds(self) -> float:
-        """Training time so far, of earlier processes too, and including the time that reused features took."""
-        return time.perf_counter() - self._started + self._spared
+        """Training time so far, of earlier processes too; with that of reused features, and without checkpoints."""
+        return time.perf_counter() - self._started + self._spared - self._checkpoint.seconds
+
+    def checkpoint_seconds(self) -> float:
+        """Time that saving checkpoints took, in earlier processes too."""
+        return self._checkpoint.seconds + self._earlier_checkpoints
 
     def peak_memory_mb(self) -> float:
         """Peak resident memory (1e6 bytes) of this process and of earlier ones of this training."""
@@ -163,6 +165,7 @@ class Session:
     def _save(self, name: str, content: Mapping[str, Any]) -> None:
         so_far = {
             "seconds": self.seconds(),
+            "checkpoint_seconds": self.checkpoint_seconds(),
             "resumed": self.resumed,
             "peak_memory_mb": self.peak_memory_mb(),
             "peak_gpu_memory_mb": self.peak_gpu_memory_mb(),
@@ -171,7 +174,8 @@ class Session:
 
     def _continue(self, saved: Mapping[str, Any]) -> None:
         """Takes over what was known when a file was saved; time that led to nothing that was saved does not count."""
-        self._started, self._spared = time.perf_counter() - saved["seconds"], 0.0
+        self._started = time.perf_counter() - saved["seconds"] - self._checkpoint.seconds
+        self._spared, self._earlier_checkpoints = 0.0, saved["checkpoint_seconds"]
         self.resumed = max(self.resumed, saved["resumed"] + 1)
         self._earlier_peaks = saved["peak_memory_mb"], saved["peak_gpu_memory_mb"]
 

@@ -188,13 +188,16 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
     }
     if session.resumed:
         record["resumed"] = session.resumed
+    if seconds := session.checkpoint_seconds():
+        record["checkpoint_seconds"] = seconds
     _say(session, record)
     return record
 
 
 def _say(session: Session, record: TrainingRecord) -> None:
     """Prints how long the training took, which epoch was kept, and what to do if the training was not good enough."""
-    session.say(f"trained in {record['cost']['train_seconds']:.1f} s, best epoch {record['best_epoch']}")
+    saving = f", and {seconds:.1f} s for checkpoints" if (seconds := record.get("checkpoint_seconds")) else ""
+    session.say(f"trained in {record['cost']['train_seconds']:.1f} s{saving}, best epoch {record['best_epoch']}")
     if trained_model.best_epoch_is_last(record):
         session.say("the best epoch is the last one, so a training with more epochs may give a better model")
     if session.diverged:
