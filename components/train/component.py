@@ -13,6 +13,7 @@ def train(
     model: Output[Model],
     regime: str,
     parameters: TrainParameters,
+    checkpoints: str = "",  # noqa: ARG001
 ) -> None:
     """Trains one classifier of chest X-rays in one of four ways, once for each seed.
 
@@ -21,6 +22,7 @@ def train(
         model: the trained model of each seed and the record of its training.
         regime: "custom_cnn", "transfer_learning", "partial_fine_tuning" or "full_fine_tuning".
         parameters: each is an input of its own.
+        checkpoints: folder where an interrupted training continues; empty for none.
     """
     from components import process
 
