@@ -5,8 +5,8 @@ from kfp.dsl import Artifact, Input
 from components.images import DATA_IMAGE
 from components.step import step
 
-# This is a step of its own because compare cannot fail: Kubeflow keeps nothing of what a failed task has written, so the
-# report would be lost.
+# This is a step of its own because compare must succeed: Kubeflow keeps nothing of what a failed task has written, so
+# the report would be lost.
 
 
 @step(DATA_IMAGE)

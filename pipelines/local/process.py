@@ -27,8 +27,11 @@ from pipelines.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-SECONDS_TO_CLEAN_UP = 1.0
-"""How long steps may take to remove incomplete files before they are killed."""
+SECONDS_TO_CLEAN_UP = 5.0
+"""How long steps may take to remove incomplete files, and a training to save a checkpoint, before they are killed."""
+
+CHECKPOINTS = "checkpoints"
+"""Name of the folder in that of a run where its interrupted trainings continue."""
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,14 @@ def main() -> None:
 
     from pipelines.benchmark import build  # noqa: PLC0415
 
-    steps = (job.folder / "steps").resolve()
-    steps.mkdir(exist_ok=True)
+    steps, checkpoints = ((job.folder / name).resolve() for name in ("steps", CHECKPOINTS))
+    for folder in (steps, checkpoints):
+        folder.mkdir(exist_ok=True)
     runner = local.SubprocessRunner(use_venv=False)
     if job.in_containers:
-        runner = containers.runner(steps, job.inputs, job.gpus, job.folder.name)
+        runner = containers.runner(steps, job.inputs, job.gpus, job.folder.name, checkpoints)
     local.init(runner=runner, pipeline_root=str(steps))
-    pipeline = build(replace(job.settings, run_id=job.folder.name))
+    pipeline = build(replace(job.settings, run_id=job.folder.name, checkpoints=str(checkpoints)))
     tasks = pipeline.pipeline_spec.root.dag.tasks.values()
     titles = {task.component_ref.name: task.task_info.name for task in tasks}
     run = task_dispatcher.run_single_task_implementation
