@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from components.artifacts import comparison, files
 from components.artifacts.names import REGIMES
-from tests.pipelines.backend.backend import SUCCEEDED, Backend
+from tests.pipelines.backend.backend import FAILED, SUCCEEDED, Backend
 
 SMALL = {
     "ingest": {"synthetic_images": 120, "synthetic_size": 48},
@@ -57,27 +58,27 @@ def steps(open_folder, components):
     return Steps(open_folder, components)
 
 
-def files(steps, artifact):
+def files_of(steps, artifact):
     return steps.backend.store.files(artifact.uri)
 
 
 def test_ingest(steps):
     raw = steps.of("ingest")["raw_dataset"]
-    assert {"manifest.csv", "quality.json"} <= set(files(steps, raw))
+    assert {"manifest.csv", "quality.json"} <= set(files_of(steps, raw))
     assert raw.metadata["images"] == SMALL["ingest"]["synthetic_images"]
 
 
 def test_preprocess(steps):
     made = steps.of("preprocess")
-    assert "train.npy" in files(steps, made["prepared_dataset"])
-    assert set(files(steps, made["dataset_summary"])) == {"dataset.json", "examples.png"}
+    assert "train.npy" in files_of(steps, made["prepared_dataset"])
+    assert set(files_of(steps, made["dataset_summary"])) == {"dataset.json", "examples.png"}
     assert made["prepared_dataset"].metadata["image_size"] == SMALL["preprocess"]["image_size"]
 
 
 @pytest.mark.slow
 def test_train_without_a_gpu(steps):
     model = steps.of("train")["model"]
-    assert files(steps, model)
+    assert files_of(steps, model)
     assert model.metadata["framework"] == "keras"
     assert model.metadata["regime"] == "custom_cnn"
     assert model.metadata["display_name"] == "model"
@@ -87,7 +88,7 @@ def test_train_without_a_gpu(steps):
 def test_evaluate(steps):
     made = steps.of("evaluate")
     assert {"evaluations.json", "seed-1/evaluation.json", "seed-1/predictions.csv"} <= set(
-        files(steps, made["evaluation"])
+        files_of(steps, made["evaluation"])
     )
     assert set(SCALARS) <= made["metrics"].metadata.keys()
     points = made["classification"].metadata["confidenceMetrics"]["list"]
@@ -108,7 +109,7 @@ def test_evaluation_on_a_second_dataset(steps, name):
 def test_the_floor(steps):
     made = steps.of("evaluate_floor")
     assert {"evaluations.json", "seed-0/evaluation.json", "seed-0/predictions.csv"} <= set(
-        files(steps, made["evaluation"])
+        files_of(steps, made["evaluation"])
     )
     assert set(SCALARS) <= made["metrics"].metadata.keys()
 
@@ -123,5 +124,25 @@ def test_compare(steps, floor):
     if floor:
         inputs["floor"] = steps.of("evaluate_floor")["evaluation"]
     made = steps.run("compare", **inputs, run_id="alone")
-    assert {"report.html", "results.json", "results.csv"} <= set(files(steps, made["comparison"]))
-    assert files(steps, made["report"]) == files(steps, made["summary"]) == ["."]
+    assert {"report.html", "results.json", "results.csv"} <= set(files_of(steps, made["comparison"]))
+    assert files_of(steps, made["report"]) == files_of(steps, made["summary"]) == ["."]
+    steps.run("check", comparison=made["comparison"])
+
+
+@pytest.mark.parametrize(
+    "failed", [{}, {"custom_cnn": {"cause": "crash", "reason": "killed: try again", "seconds": 1.0}}]
+)
+def test_check(steps, components, tmp_path, failed):
+    content = files.header(comparison.KIND, files.now(), {}) | {"regimes": {"full_fine_tuning": {}}, "failed": failed}
+    comparison.save(tmp_path, content)
+    uri = f"minio://mlpipeline/comparison-{len(failed)}"
+    steps.backend.store.upload(tmp_path, uri)
+    made = steps.backend.store.record("comparison", uri, {})
+    (task,) = steps.backend.run(components / "check.yaml", artifacts={"comparison": made}).values()
+    assert task.state == (FAILED if failed else SUCCEEDED), str(task)
+    assert set(task.outputs) <= {"executor-logs"}
+    if failed:
+        assert task.error == "exit status 2"
+        assert "error: 1 of 2 regimes could not be trained. Custom CNN: killed: try again" in task.log
+    else:
+        assert "check: all regimes were trained" in task.log

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.local import process
 from tests.pipelines.local.helpers import PROJECT, run, write_images
 
 
@@ -37,7 +38,7 @@ def processes_that_name(word):
 def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    command = [
+    words = [
         sys.executable,
         "-m",
         "pipelines.local",
@@ -53,18 +54,18 @@ def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
         """Undoes what nohup does to whoever runs the tests."""
         signal.signal(number, signal.SIG_DFL)
 
-    with subprocess.Popen(command, env=environment, cwd=PROJECT, preexec_fn=heed, **streams) as process:  # noqa: PLW1509
-        assert process.stdout.readline().startswith("run ")
+    with subprocess.Popen(words, env=environment, cwd=PROJECT, preexec_fn=heed, **streams) as command:  # noqa: PLW1509
+        assert command.stdout.readline().startswith("run ")
         end = time.monotonic() + 60
         while not processes_that_name("ephemeral_component") and time.monotonic() < end:
             time.sleep(0.05)
         begun = time.monotonic()
-        process.send_signal(number)
+        command.send_signal(number)
         try:
-            last, _ = process.communicate(timeout=60)
+            last, _ = command.communicate(timeout=60)
         finally:
-            process.kill()
-        assert process.returncode == 130
+            command.kill()
+        assert command.returncode == 130
         # It takes less than two; a busy machine may take longer.
         assert time.monotonic() - begun < 10
     assert "stopped before the end" in last
@@ -72,3 +73,25 @@ def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
     assert "Traceback" not in last
     assert processes_that_name(str(tmp_path)) == []
     assert list(temporary.iterdir()) == []
+
+
+SAVES = """
+import pathlib, sys, time
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1.5)
+    pathlib.Path(sys.argv[1]).write_text("saved")
+"""
+
+
+def test_a_training_has_time_to_save_a_checkpoint_and_is_not_waited_for_longer(tmp_path):
+    leader = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
+    words = [sys.executable, "-c", leader, SAVES, str(tmp_path / "checkpoint")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True) as started:
+        assert started.stdout.readline() == b"ready\n"
+        begun = time.monotonic()
+        process._stop(started)
+    assert (tmp_path / "checkpoint").read_text() == "saved"
+    assert time.monotonic() - begun < process.SECONDS_TO_CLEAN_UP - 1
