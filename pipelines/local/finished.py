@@ -49,11 +49,18 @@ class Steps:
     def __init__(self, run: Callable, folder: Path, titles: Mapping[str, str], images: Mapping[str, str]):
         self._run, self._folder, self._titles, self._images = run, folder.resolve(), titles, images
         self._digests: dict[Path, str | None] = {}
+        self._stopped = False
+
+    def stop(self, *_: object) -> None:
+        """Lets no further task begin; a handler of signals."""
+        self._stopped = True
 
     def __call__(self, **task: Any) -> tuple[dict[str, Any], Any]:
         """Takes or runs a task; the arguments are those of kfp's function, and so is what it gives."""
         from kfp.local.status import Status  # noqa: PLC0415 (after warnings are off)
 
+        if self._stopped:
+            return {}, Status.FAILURE
         place = Path(task["pipeline_root"])
         # kfp names the folder of all tasks after the time, but a continued run stays in the one that it has.
         task["pipeline_resource_name"] = next(_folders(place), task["pipeline_resource_name"])

@@ -1,6 +1,6 @@
 """Runs kfp's local runner in a process of its own, so that it can be stopped with everything that it has started.
 
-kfp goes on with further steps after one has failed and after Ctrl-C, and leaves temporary folders behind. Here it leads
+kfp goes on with further steps after Ctrl-C, and leaves temporary folders behind. Here it leads
 a process group, which includes the processes of the steps, and has a folder for temporary files that is removed with
 it.
 """
@@ -88,23 +88,28 @@ def started(job: Job, log: IO) -> Iterator[Iterator[str]]:
             yield (line.decode("utf-8", "backslashreplace") for line in stdout)
         finally:
             with _ignoring_signals():
-                _stop(process)
+                # Containers are not among the processes, and get no time.
+                _stop(process, 0.0 if job.in_containers else SECONDS_TO_CLEAN_UP)
                 stdout.close()
                 if job.in_containers:
                     containers.stop(job.folder.name)
 
 
-def _stop(process: subprocess.Popen) -> None:
-    """Stops kfp first, so that no further step starts, then the steps."""
-    process.kill()
-    process.wait()
-    with contextlib.suppress(ProcessLookupError):
+def _stop(process: subprocess.Popen, seconds: float) -> None:
+    """Interrupts the steps, and kills them if they have not ended after some seconds.
+
+    kfp gets the same signal, after which it starts no further step. It is not killed before the steps have ended, since
+    it reads what they print: a step that prints to a closed pipe fails.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses signals to what has just ended
         os.killpg(process.pid, signal.SIGINT)
-        end = time.monotonic() + SECONDS_TO_CLEAN_UP
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
-            os.killpg(process.pid, 0)
+            if process.poll() is not None:
+                os.killpg(process.pid, 0)
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @contextlib.contextmanager
@@ -157,7 +162,9 @@ def main() -> None:
     tasks = pipeline.pipeline_spec.root.dag.tasks.values()
     titles = {task.component_ref.name: task.task_info.name for task in tasks}
     run = task_dispatcher.run_single_task_implementation
-    task_dispatcher.run_single_task_implementation = Steps(run, job.folder, titles, job.images)
+    taken_or_run = Steps(run, job.folder, titles, job.images)
+    signal.signal(signal.SIGINT, taken_or_run.stop)
+    task_dispatcher.run_single_task_implementation = taken_or_run
     try:
         pipeline(**job.parameters)
     except RuntimeError as error:

@@ -45,13 +45,14 @@ class Run:
     def taken(self):
         return json.loads((self.folder / "run.json").read_text())["resumed"][-1]["taken"]
 
-    def go(self, fails_at=None, not_trained=None):
+    def go(self, fails_at=None, not_trained=None, stopped_at=None):
         """Runs all that is necessary; gives the tasks that ran and what was printed of the steps.
 
         Args:
             fails_at: a task that fails.
             not_trained: a train task that succeeds although its training failed; its evaluation passes that on, and
                 check fails.
+            stopped_at: a task during which somebody stops the run.
         """
         ran = []
 
@@ -72,6 +73,8 @@ class Run:
                     failed_training.save(root / output, failure)
                 else:
                     (root / output / "content").write_text(" ".join(content))
+            if name == stopped_at:
+                steps.stop()
             if name == fails_at or (name == "check" and not_trained):
                 return {}, Status.FAILURE
             made = {output: {"artifacts": [{"name": output, "uri": str(root / output)}]} for output in outputs}
@@ -209,6 +212,11 @@ def test_a_run_whose_folder_was_moved_can_be_continued(run, tmp_path):
     run.go(fails_at="compare")
     run.folder = run.folder.rename(tmp_path / "elsewhere")
     assert run.go()[0] == ["compare", "check"]
+
+
+def test_after_a_request_to_stop_no_further_task_begins_even_where_one_ended_well(run):
+    assert run.go(stopped_at="preprocess")[0] == ["ingest", "preprocess"]
+    assert "ingest" not in run.go()[0]
 
 
 def test_a_killed_process_that_kfp_takes_for_success_has_not_finished(run, monkeypatch):

@@ -76,22 +76,45 @@ def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
 
 
 SAVES = """
-import pathlib, sys, time
-try:
-    print("ready", flush=True)
-    time.sleep(60)
-except KeyboardInterrupt:
-    time.sleep(1.5)
-    pathlib.Path(sys.argv[1]).write_text("saved")
+import os, pathlib, sys, time
+if any("executor_main" in word for word in sys.orig_argv):
+    marks = pathlib.Path(os.environ["MARKS"])
+    (marks / f"begun-{os.getpid()}").touch()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(1.5)
+        print("saving", flush=True)
+        (marks / "saved").touch()
+        os._exit(0)
 """
+"""Makes each step, when it is interrupted, print something, save something and end as if it had succeeded."""
 
 
-def test_a_training_has_time_to_save_a_checkpoint_and_is_not_waited_for_longer(tmp_path):
-    leader = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
-    words = [sys.executable, "-c", leader, SAVES, str(tmp_path / "checkpoint")]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True) as started:
-        assert started.stdout.readline() == b"ready\n"
+def test_an_interrupted_step_can_print_and_save_and_no_other_one_begins(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SAVES)
+    words = [sys.executable, "-m", "pipelines.local", "--output", str(tmp_path / "runs")]
+    variables = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{tmp_path}", "MARKS": str(tmp_path)}
+    with subprocess.Popen(words, env=os.environ | variables, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as command:
+        end = time.monotonic() + 60
+        while not list(tmp_path.glob("begun-*")) and time.monotonic() < end:
+            time.sleep(0.05)
         begun = time.monotonic()
-        process._stop(started)
-    assert (tmp_path / "checkpoint").read_text() == "saved"
-    assert time.monotonic() - begun < process.SECONDS_TO_CLEAN_UP - 1
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "continue with: " in said
+    assert (tmp_path / "saved").exists()
+    assert len(list(tmp_path.glob("begun-*"))) == 1
+    assert time.monotonic() - begun < process.SECONDS_TO_CLEAN_UP, "it is waited for as long as necessary"
+
+
+def test_a_step_that_does_not_end_is_killed():
+    words = [sys.executable, "-c", "import signal; signal.signal(2, signal.SIG_IGN); print(1, flush=True); input()"]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, start_new_session=True, **streams) as started:
+        started.stdout.readline()
+        begun = time.monotonic()
+        process._stop(started, 0.5)
+        assert 0.5 <= time.monotonic() - begun < 3
+    assert started.returncode == -signal.SIGKILL
