@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from components.artifacts import comparison, files
+from components.artifacts import comparison
+from components.artifacts.files import header
+from components.artifacts.files import now as files_now
 from components.artifacts.names import REGIMES
 from tests.pipelines.backend.backend import FAILED, SUCCEEDED, Backend
 
@@ -58,27 +60,27 @@ def steps(open_folder, components):
     return Steps(open_folder, components)
 
 
-def files_of(steps, artifact):
+def files(steps, artifact):
     return steps.backend.store.files(artifact.uri)
 
 
 def test_ingest(steps):
     raw = steps.of("ingest")["raw_dataset"]
-    assert {"manifest.csv", "quality.json"} <= set(files_of(steps, raw))
+    assert {"manifest.csv", "quality.json"} <= set(files(steps, raw))
     assert raw.metadata["images"] == SMALL["ingest"]["synthetic_images"]
 
 
 def test_preprocess(steps):
     made = steps.of("preprocess")
-    assert "train.npy" in files_of(steps, made["prepared_dataset"])
-    assert set(files_of(steps, made["dataset_summary"])) == {"dataset.json", "examples.png"}
+    assert "train.npy" in files(steps, made["prepared_dataset"])
+    assert set(files(steps, made["dataset_summary"])) == {"dataset.json", "examples.png"}
     assert made["prepared_dataset"].metadata["image_size"] == SMALL["preprocess"]["image_size"]
 
 
 @pytest.mark.slow
 def test_train_without_a_gpu(steps):
     model = steps.of("train")["model"]
-    assert files_of(steps, model)
+    assert files(steps, model)
     assert model.metadata["framework"] == "keras"
     assert model.metadata["regime"] == "custom_cnn"
     assert model.metadata["display_name"] == "model"
@@ -88,7 +90,7 @@ def test_train_without_a_gpu(steps):
 def test_evaluate(steps):
     made = steps.of("evaluate")
     assert {"evaluations.json", "seed-1/evaluation.json", "seed-1/predictions.csv"} <= set(
-        files_of(steps, made["evaluation"])
+        files(steps, made["evaluation"])
     )
     assert set(SCALARS) <= made["metrics"].metadata.keys()
     points = made["classification"].metadata["confidenceMetrics"]["list"]
@@ -109,7 +111,7 @@ def test_evaluation_on_a_second_dataset(steps, name):
 def test_the_floor(steps):
     made = steps.of("evaluate_floor")
     assert {"evaluations.json", "seed-0/evaluation.json", "seed-0/predictions.csv"} <= set(
-        files_of(steps, made["evaluation"])
+        files(steps, made["evaluation"])
     )
     assert set(SCALARS) <= made["metrics"].metadata.keys()
 
@@ -124,8 +126,8 @@ def test_compare(steps, floor):
     if floor:
         inputs["floor"] = steps.of("evaluate_floor")["evaluation"]
     made = steps.run("compare", **inputs, run_id="alone")
-    assert {"report.html", "results.json", "results.csv"} <= set(files_of(steps, made["comparison"]))
-    assert files_of(steps, made["report"]) == files_of(steps, made["summary"]) == ["."]
+    assert {"report.html", "results.json", "results.csv"} <= set(files(steps, made["comparison"]))
+    assert files(steps, made["report"]) == files(steps, made["summary"]) == ["."]
     steps.run("check", comparison=made["comparison"])
 
 
@@ -133,7 +135,7 @@ def test_compare(steps, floor):
     "failed", [{}, {"custom_cnn": {"cause": "crash", "reason": "killed: try again", "seconds": 1.0}}]
 )
 def test_check(steps, components, tmp_path, failed):
-    content = files.header(comparison.KIND, files.now(), {}) | {"regimes": {"full_fine_tuning": {}}, "failed": failed}
+    content = header(comparison.KIND, files_now(), {}) | {"regimes": {"full_fine_tuning": {}}, "failed": failed}
     comparison.save(tmp_path, content)
     uri = f"minio://mlpipeline/comparison-{len(failed)}"
     steps.backend.store.upload(tmp_path, uri)
