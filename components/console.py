@@ -52,6 +52,11 @@ def say(step: str, message: str) -> None:
     print(f"{PREFIX}{step}: {' '.join(message.split())}", flush=True)
 
 
+def say_error(message: str) -> None:
+    """Prints an error message, which is joined to one line, to standard error."""
+    print(f"{PREFIX}error: {plain(' '.join(message.split()))}", file=sys.stderr, flush=True)
+
+
 class Progress:
     """Prints the progress of long work at intervals.
 
@@ -94,7 +99,7 @@ def plain_errors() -> Iterator[None]:
         message = found
     else:
         return
-    print(f"{PREFIX}error: {plain(' '.join(message.split()))}", file=sys.stderr, flush=True)
+    say_error(message)
     raise SystemExit(code)
 
 

@@ -77,7 +77,7 @@ def images(gpu: bool) -> tuple[Image, Image]:
             (
                 "images/data.lock",
                 *_COMMON,
-                *(f"components/{name}" for name in ("imaging", "ingest", "preprocess", "compare")),
+                *(f"components/{name}" for name in ("imaging", "ingest", "preprocess", "compare", "check")),
             ),
         ),
         Image(

@@ -1,4 +1,4 @@
-# The image of ingest, preprocess and compare: Python without TensorFlow. Build it with `make images`.
+# The image of ingest, preprocess, compare and check: Python without TensorFlow. Build it with `make images`.
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS packages
@@ -28,6 +28,7 @@ COPY components/imaging components/imaging
 COPY components/ingest components/ingest
 COPY components/preprocess components/preprocess
 COPY components/compare components/compare
+COPY components/check components/check
 RUN chmod -R a+rX . && python3 -m compileall -q .
 # A cluster that runs containers as non-root wants a number, not a name.
 USER 65532:65532
@@ -35,7 +36,7 @@ USER 65532:65532
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="pneumonia-benchmark-data" \
-      org.opencontainers.image.description="Ingest, preprocess and compare of the pneumonia benchmark" \
+      org.opencontainers.image.description="Ingest, preprocess, compare and check of the pneumonia benchmark" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

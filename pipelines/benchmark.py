@@ -6,6 +6,7 @@ from typing import Any
 from kfp import dsl
 
 from components.artifacts.names import REGIME_TITLES
+from components.check.component import check
 from components.compare.component import compare
 from components.evaluate.component import evaluate, evaluate_floor
 from components.ingest.component import ingest
@@ -28,8 +29,8 @@ from pipelines.settings import Settings
 
 NAME = "pneumonia-benchmark"
 
-ingest, preprocess, train, evaluate, evaluate_floor, compare = map(
-    bare, (ingest, preprocess, train, evaluate, evaluate_floor, compare)
+ingest, preprocess, train, evaluate, evaluate_floor, compare, check = map(
+    bare, (ingest, preprocess, train, evaluate, evaluate_floor, compare, check)
 )
 
 
@@ -79,13 +80,18 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
     )
     comparison.set_display_name("Compare").set_caching_options(False)
     configure_task(comparison, "compare", settings)
+    # Compare must succeed so that its report is kept; this fails the run where a regime could not be trained.
+    checked = check(comparison=comparison.outputs["comparison"])
+    checked.set_display_name("Check").set_caching_options(False)
+    configure_task(checked, "compare", settings)
 
 
 def _train_and_evaluate(
     regime: str, dataset: Any, external: Mapping[str, Any], values: Mapping[str, Any], settings: Settings
 ) -> Any:
     """Tasks of one regime; gives the evaluations of its models."""
-    models = train(prepared_dataset=dataset, regime=regime, **values_of(TrainParameters, values))
+    given = values_of(TrainParameters, values) | {"checkpoints": settings.checkpoints}
+    models = train(prepared_dataset=dataset, regime=regime, **given)
     models.set_display_name(f"Train: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
     configure_task(models, "train", settings)
     scored = evaluate(

@@ -6,6 +6,7 @@ from pathlib import Path
 from kfp import compiler
 from kfp.dsl.base_component import BaseComponent
 
+from components.check.component import check
 from components.compare.component import compare
 from components.evaluate.component import evaluate, evaluate_floor
 from components.images import TRAIN_IMAGE
@@ -15,7 +16,7 @@ from components.train.component import train
 from pipelines.benchmark import NAME, build
 from pipelines.settings import Settings
 
-COMPONENTS = (ingest, preprocess, train, evaluate, evaluate_floor, compare)
+COMPONENTS = (ingest, preprocess, train, evaluate, evaluate_floor, compare, check)
 
 
 def compile_all(settings: Settings, output: Path) -> list[Path]:

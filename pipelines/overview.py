@@ -10,6 +10,7 @@ from pipelines import workflow_size
 from pipelines.settings import STEPS
 
 HEADER = ("task", "CPU", "memory", "GPU", "retries", "stopped after", "security", "secrets", "cache")
+ORDER = (*STEPS, "check")
 
 
 def text(path: Path) -> str:
@@ -48,7 +49,7 @@ def _table(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
         if executor:
             row = _row(task, containers[executor]["container"], pods.get(executor, {}))
             counted[row] = counted.get(row, 0) + 1
-    ordered = sorted(counted.items(), key=lambda item: STEPS.index(item[0][0].lower()))
+    ordered = sorted(counted.items(), key=lambda item: ORDER.index(item[0][0].lower()))
     rows = [HEADER, *((f"{count} x {row[0]}" if count > 1 else row[0], *row[1:]) for row, count in ordered)]
     return columns(rows)
 

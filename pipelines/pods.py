@@ -19,7 +19,7 @@ def configure_task(task: dsl.PipelineTask, step: str, settings: Settings) -> Non
 
     Args:
         task: of the pipeline that is being built.
-        step: one of `settings.STEPS`.
+        step: one of `settings.STEPS`, whose settings apply to the task.
         settings: of the pipeline. Without pods, for a run on this machine, only the image is set.
     """
     task.set_container_image(settings.train_image if step in TRAIN_STEPS else settings.data_image)
@@ -39,6 +39,8 @@ def configure_task(task: dsl.PipelineTask, step: str, settings: Settings) -> Non
         task.set_env_variable("TF_NUM_INTRAOP_THREADS", str(max(1, math.ceil(processors(pod.cpu_limit)))))
     if step == "train":
         kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", medium="Memory", size_limit=settings.shm)
+        if settings.checkpoint_claim:
+            kubernetes.mount_pvc(task, settings.checkpoint_claim, settings.checkpoints)
         if settings.gpus:
             task.set_accelerator_type(settings.accelerator).set_accelerator_limit(settings.gpus)
     if step in ("ingest", "train"):

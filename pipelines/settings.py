@@ -7,6 +7,7 @@ from components.artifacts.names import REGIMES
 from components.images import DATA_IMAGE, TRAIN_IMAGE
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "compare")
+"""The steps with settings of their own; check, a moment's work, has those of compare."""
 
 # The defaults per step, in the syntax of the options.
 CPU = {"ingest": "2", "preprocess": "2", "train": "2", "evaluate": "2", "compare": "1"}
@@ -68,7 +69,7 @@ class Settings:
 
     Attributes:
         regimes: to train, in this order.
-        data_image: image of ingest, preprocess and compare.
+        data_image: image of ingest, preprocess, compare and check.
         train_image: image of train and evaluate.
         gpus: GPUs per train task; 0 for clusters without. As a pipeline parameter the number would reach Kubeflow as a
             string, which silently requests none, so it is fixed here.
@@ -89,6 +90,8 @@ class Settings:
         run_started: when a run on this machine was continued (ISO 8601), so that the report can say which times were
             measured before; "" if it was not.
         external_test: folder of an external test set; "" for none.
+        checkpoints: folder where an interrupted training continues; "" for none.
+        checkpoint_claim: volume claim that is mounted there in train; "" for none.
     """
 
     regimes: Sequence[str] = REGIMES
@@ -111,3 +114,5 @@ class Settings:
     run_id: str | None = None
     run_started: str = ""
     external_test: str = ""
+    checkpoints: str = ""
+    checkpoint_claim: str = ""

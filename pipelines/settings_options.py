@@ -27,6 +27,9 @@ from pipelines.settings import (
     Toleration,
 )
 
+CHECKPOINTS = "/checkpoints"
+"""Where the claim for checkpoints is mounted in train."""
+
 _QUANTITY = r"\d+(?:\.\d+)?(?:m|k|K|M|G|T|Ki|Mi|Gi|Ti)?"
 _NAME = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 _LABEL = r"(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?"
@@ -72,6 +75,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     nodes.many("--toleration", "taints that nodes may have", "[STEP:]KEY[=VALUE][:EFFECT]")
     data = _Group(parser, "data, credentials, security")
     data.many("--volume", "volume claims with data or weights, for ingest and train", "CLAIM=PATH")
+    data.one("--checkpoint-claim", "volume claim for checkpoints: a training whose pod was deleted continues", "CLAIM")
     data.one("--external-test", "folder of an external test set, on a volume", "PATH")
     data.many("--secret", "environment variables of ingest, from secrets", "VARIABLE=SECRET/KEY")
     data.many("--secret-file", "secrets as folders of files, for ingest", "SECRET=PATH")
@@ -124,6 +128,9 @@ def _read(options: "_Options") -> Settings:
         options.one(option, name, _IMAGE, "an image's name, tag or digest included")
         for option, name in zip(("data_image", "train_image"), names, strict=True)
     )
+    volumes = options.pairs("volume", _NAME, _FOLDER, "CLAIM=/PATH")
+    claim = options.one("checkpoint_claim", "", _NAME, "the name of a volume claim")
+    _check_mounts(volumes, claim)
     user = options.one("user", "", r"[1-9]\d*", "the number of a user, above 0 since root is not allowed")
     return Settings(
         data_image=data_image,
@@ -136,7 +143,7 @@ def _read(options: "_Options") -> Settings:
         user=int(user) if user else None,
         pull_policy=options.one("pull_policy", PULL_POLICIES[0], "|".join(PULL_POLICIES), " or ".join(PULL_POLICIES)),
         pull_secrets=[found[0] for found in options.many("pull_secret", _NAME, "the name of a secret")],
-        volumes=options.pairs("volume", _NAME, _FOLDER, "CLAIM=/PATH"),
+        volumes=volumes,
         secrets={
             variable: place.partition("/")[::2]
             for variable, place in options.pairs(
@@ -148,7 +155,17 @@ def _read(options: "_Options") -> Settings:
         cache_ingest=options.flag("cache_ingest"),
         cache_training=options.flag("cache_training"),
         external_test=options.one("external_test", "", r"/\S*", "a folder's path, from / on"),
+        checkpoints=CHECKPOINTS if claim else "",
+        checkpoint_claim=claim,
     )
+
+
+def _check_mounts(volumes: Mapping[str, str], claim: str) -> None:
+    """A pod cannot be created with two volumes of one name, or two at one path."""
+    if claim and claim in volumes:
+        raise UserError(f"--checkpoint-claim {claim} is also a --volume: give a claim of its own")
+    if claim and CHECKPOINTS in (path.rstrip("/") for path in volumes.values()):
+        raise UserError(f"--volume has {CHECKPOINTS}, where --checkpoint-claim is mounted: choose another path")
 
 
 def _pods(options: "_Options") -> dict[str, Pod]:

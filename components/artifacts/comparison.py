@@ -1,7 +1,8 @@
 """The comparison: numbers, decision and report. Written by compare; `results.json` is what other programs read."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from components.artifacts import files
 from components.artifacts.clinical_use import ClinicalUse
@@ -241,6 +242,11 @@ def load(folder: str | Path) -> ComparisonRecord:
         UserError: `results.json` is missing, of another kind or of another schema version.
     """
     return cast(ComparisonRecord, files.read_json(Path(folder) / RESULTS, KIND))
+
+
+def failures(record: Mapping[str, Any]) -> dict[str, str]:
+    """Why regimes could not be trained, as `results.json` says it: {regime: reason}; empty if all were."""
+    return {regime: failure["reason"] for regime, failure in record.get("failed", {}).items()}
 
 
 def save(folder: Path, record: ComparisonRecord | RunsRecord) -> None:

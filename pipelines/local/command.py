@@ -1,6 +1,7 @@
 """The command line of python -m pipelines.local: runs the pipeline on this machine with kfp's local runner."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,9 @@ from pipelines.local.output import OutputFilter
 from pipelines.local.process import Job
 from pipelines.settings import Settings
 
+CHECK_FAILED = 1
+"""Exit code where the report is written, but check has found something wrong with the run."""
+
 
 def main(words: Sequence[str] | None = None) -> None:
     """Reads the command line, runs the pipeline, prints the comparison."""
@@ -38,41 +42,55 @@ def main(words: Sequence[str] | None = None) -> None:
             begun.append(job.folder)
             print(f"run {job.folder.name}: all output is in {runs.short(job.folder / 'run.log')}", flush=True)
             _record(arguments, job)
-            comparison = run(job, log, arguments.verbose)
-            begun.clear()
+            comparison, problem = run(job, log, arguments.verbose)
+            if resume.is_finished(job.folder):
+                begun.clear()
         print()
         print((comparison / "table.txt").read_text(encoding="utf-8"))
         print(f"report: {runs.short(comparison / 'report.html')}", flush=True)
         _point_to_latest(arguments.output / runs.LATEST, job.folder)
+        if problem:
+            console.say_error(problem)
+            raise SystemExit(CHECK_FAILED)
 
 
-def run(job: Job, log: TextIO, verbose: bool) -> Path:
+def run(job: Job, log: TextIO, verbose: bool) -> tuple[Path, str]:
     """Runs the pipeline.
 
     Args:
-        job: what to run. Its folder gets `steps/` (the steps' artifacts) and, if all steps succeed, `comparison/`.
+        job: what to run. Its folder gets `steps/` (the steps' artifacts) and, if all steps but check succeed,
+            `comparison/`, which replaces an older one.
         log: of the run, see `resume.locked`.
         verbose: print all output instead of progress lines.
 
     Returns:
-        The comparison's folder.
+        The comparison's folder, and what check found wrong with the run; "" if nothing.
 
     Raises:
-        UserError: a step failed, after which all others are stopped; the message is the step's if it printed one.
+        UserError: another step failed, after which all others are stopped; the message is the step's if it printed one.
     """
     folder = job.folder
     output = OutputFilter(sys.stdout, log, verbose)
     with process.started(job, log) as lines:
         for line in lines:
             output.write(line)
-            if output.error or output.failed:
+            if output.failed:
                 break
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
+    complete = (made / "results.json").is_file()
+    problem = ""
     # kfp's runner can report success although a step's process was killed, so the result decides.
-    if output.error or output.failed or not (made / "results.json").is_file():
-        raise UserError(output.error or f"a step failed: the reason is at the end of {runs.short(folder / 'run.log')}")
-    return made.rename(folder / "comparison")
+    if output.error or output.failed or not complete:
+        problem = output.error or f"a step failed: the reason is at the end of {runs.short(folder / 'run.log')}"
+    if problem and not (complete and output.task == "check"):
+        raise UserError(problem)
+    with files.new_folder(folder / "comparison") as new:
+        made.rename(new)  # what is moved takes the place of an empty folder
+    if not problem:
+        with contextlib.suppress(OSError):  # it is not empty
+            (folder / process.CHECKPOINTS).rmdir()
+    return folder / "comparison", problem
 
 
 def _job(arguments: argparse.Namespace) -> Job:
@@ -174,7 +192,10 @@ def _parser() -> argparse.ArgumentParser:
   python -m pipelines.local --regimes custom_cnn transfer_learning --epochs 5
       two of the four regimes
   make images; python -m pipelines.local --runner docker --weights bundled
-      every step in its container, as on a cluster""",
+      every step in its container, as on a cluster
+
+exit codes: 0 all regimes were trained and compared, 1 the report is written but some regimes could not be trained,
+2 a mistake or a failed step, 130 stopped; after 1, 2 and 130 --resume continues the run""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

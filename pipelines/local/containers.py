@@ -52,7 +52,7 @@ def check(images: Iterable[str]) -> dict[str, str]:
     return identities
 
 
-def runner(steps: Path, inputs: Sequence[str], gpus: int, run: str = "") -> Any:
+def runner(steps: Path, inputs: Sequence[str], gpus: int, run: str = "", checkpoints: Path | None = None) -> Any:
     """Configures kfp's runner for containers of a user other than root.
 
     Args:
@@ -60,6 +60,7 @@ def runner(steps: Path, inputs: Sequence[str], gpus: int, run: str = "") -> Any:
         inputs: files and folders that the containers can read, under the same paths.
         gpus: number of GPUs per container.
         run: name of the run, by which `stop` finds the containers.
+        checkpoints: existing folder outside of `steps` that the containers write to, under the same path.
     """
     import docker  # noqa: PLC0415
     from kfp import local  # noqa: PLC0415
@@ -67,13 +68,17 @@ def runner(steps: Path, inputs: Sequence[str], gpus: int, run: str = "") -> Any:
     user, group = os.getuid(), os.getgid()
     if user == 0:
         user = group = IMAGE_USER
-        os.chown(steps, user, group)
+        for folder in filter(None, (steps, checkpoints)):
+            os.chown(folder, user, group)
     credentials = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
     inputs = [*inputs, credentials] if Path(credentials).is_file() else inputs
+    mounts = [docker.types.Mount(path, path, type="bind", read_only=True) for path in inputs]
+    if checkpoints:
+        mounts.append(docker.types.Mount(str(checkpoints), str(checkpoints), type="bind"))
     gpu = [docker.types.DeviceRequest(count=gpus, capabilities=[["gpu"]])] if gpus else []
     return local.DockerRunner(
         user=f"{user}:{group}",
-        mounts=[docker.types.Mount(path, path, type="bind", read_only=True) for path in inputs],
+        mounts=mounts,
         environment={name: os.environ[name] for name in PASSED_ON if name in os.environ},
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],

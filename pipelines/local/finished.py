@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.artifacts import files
+from components.artifacts import failed_training, files
 from components.console import say
 
 RECORD = "finished.json"
@@ -20,6 +20,10 @@ RECORD = "finished.json"
 
 _EXECUTOR_OUTPUT = "executor_output.json"
 """What kfp writes when a task's function has returned."""
+
+_WITHOUT_EFFECT = {"run_started", "checkpoints"}
+"""Parameters that change no output by themselves: what compare says of the time when a run was continued depends on the
+trainings, which are its inputs, and the folder of checkpoints is in that of the run, which may be moved."""
 
 _REASONS = {
     "code": "the code or a package has changed",
@@ -33,6 +37,7 @@ class Steps:
 
     A task has finished if its record says so, is of the same code, parameters and inputs, and fits its outputs. All
     others run in an empty folder. What was taken is added to the last entry of "resumed" in the run's `run.json`.
+    A training that failed, and its evaluation, get no record: they are to be made again.
 
     Args:
         run: kfp's function, `task_dispatcher.run_single_task_implementation`.
@@ -44,11 +49,18 @@ class Steps:
     def __init__(self, run: Callable, folder: Path, titles: Mapping[str, str], images: Mapping[str, str]):
         self._run, self._folder, self._titles, self._images = run, folder.resolve(), titles, images
         self._digests: dict[Path, str | None] = {}
+        self._stopped = False
+
+    def stop(self, *_: object) -> None:
+        """Lets no further task begin; a handler of signals."""
+        self._stopped = True
 
     def __call__(self, **task: Any) -> tuple[dict[str, Any], Any]:
         """Takes or runs a task; the arguments are those of kfp's function, and so is what it gives."""
         from kfp.local.status import Status  # noqa: PLC0415 (after warnings are off)
 
+        if self._stopped:
+            return {}, Status.FAILURE
         place = Path(task["pipeline_root"])
         # kfp names the folder of all tasks after the time, but a continued run stays in the one that it has.
         task["pipeline_resource_name"] = next(_folders(place), task["pipeline_resource_name"])
@@ -65,9 +77,11 @@ class Steps:
                 say(title, f"made again, since {reason}")
             shutil.rmtree(root)
         outputs, status = self._run(**task)
-        # kfp can report success although a task's process was killed; then this file is missing.
-        if status == Status.SUCCESS and (root / _EXECUTOR_OUTPUT).is_file():
-            names = [*task["component_spec"].output_definitions.artifacts, _EXECUTOR_OUTPUT]
+        # kfp can report success although a task's process was killed, or its container has failed and is gone.
+        if status == Status.SUCCESS and not (root / _EXECUTOR_OUTPUT).is_file():
+            return {}, Status.FAILURE
+        names = [*task["component_spec"].output_definitions.artifacts, _EXECUTOR_OUTPUT]
+        if status == Status.SUCCESS and not any((root / name / failed_training.FILE).is_file() for name in names):
             made = {name: self._digest(root / name, anew=True) for name in names}
             files.write_json(root / RECORD, {"made_of": made_of, "outputs": made})
         return outputs, status
@@ -84,8 +98,7 @@ class Steps:
         values = {name: value for name, value in task["arguments"].items() if value is not None}
         inputs = {name: value for name, value in values.items() if isinstance(value, dsl.Artifact)}
         content = {name: self._digest(Path(artifact.path)) for name, artifact in inputs.items()}
-        # When a run was continued changes what compare says of trainings, but these are its inputs.
-        parameters = {name: values[name] for name in values.keys() - inputs.keys() - {"run_started"}}
+        parameters = {name: values[name] for name in values.keys() - inputs.keys() - _WITHOUT_EFFECT}
         places = {name: self._place(value) for name, value in parameters.items() if isinstance(value, str)}
         parts = {"code": code, "parameters": parameters, "inputs": [content, places]}
         return {name: _sha256(json.dumps(part, sort_keys=True)) for name, part in parts.items()}

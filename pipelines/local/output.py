@@ -10,6 +10,10 @@ _FAILED = re.compile(r"finished with status \S*FAILURE")
 """What kfp prints after a failed step, with colour codes before the status."""
 
 
+_BEGUN = re.compile(r"Executing task \S*?'([\w-]+)'")
+"""What kfp prints before a step."""
+
+
 class OutputFilter:
     """Writes all lines to the log, and the progress lines to the terminal.
 
@@ -19,14 +23,15 @@ class OutputFilter:
         verbose: write all lines to the terminal.
 
     Attributes:
-        error: the last error message of a step; "" if there is none.
+        task: the step that runs, or ran last, as the graph names it; "" before the first.
+        error: its last error message; "" if there is none. A step may have one and succeed: train outlives a training.
         failed: whether kfp has reported a failed step.
     """
 
     def __init__(self, terminal: TextIO, log: TextIO, verbose: bool):
         self._terminal, self._log, self._verbose = terminal, log, verbose
         self._begun = time.monotonic()
-        self.error = ""
+        self.task = self.error = ""
         self.failed = False
 
     def write(self, line: str) -> None:
@@ -37,6 +42,8 @@ class OutputFilter:
             self._terminal.write(line)
             self._terminal.flush()
         self.failed = self.failed or bool(_FAILED.search(line))
+        if begun := _BEGUN.search(line):
+            self.task, self.error = begun[1], ""
         _, prefix, message = line.rstrip("\n").partition(console.PREFIX)
         if message.startswith("error: "):
             self.error = message.removeprefix("error: ")

@@ -1,6 +1,6 @@
 """Runs kfp's local runner in a process of its own, so that it can be stopped with everything that it has started.
 
-kfp goes on with further steps after one has failed and after Ctrl-C, and leaves temporary folders behind. Here it leads
+kfp goes on with further steps after Ctrl-C, and leaves temporary folders behind. Here it leads
 a process group, which includes the processes of the steps, and has a folder for temporary files that is removed with
 it.
 """
@@ -27,8 +27,11 @@ from pipelines.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-SECONDS_TO_CLEAN_UP = 1.0
-"""How long steps may take to remove incomplete files before they are killed."""
+SECONDS_TO_CLEAN_UP = 5.0
+"""How long steps may take to remove incomplete files, and a training to save a checkpoint, before they are killed."""
+
+CHECKPOINTS = "checkpoints"
+"""Name of the folder in that of a run where its interrupted trainings continue."""
 
 
 @dataclass(frozen=True)
@@ -85,23 +88,28 @@ def started(job: Job, log: IO) -> Iterator[Iterator[str]]:
             yield (line.decode("utf-8", "backslashreplace") for line in stdout)
         finally:
             with _ignoring_signals():
-                _stop(process)
+                # Containers are not among the processes, and get no time.
+                _stop(process, 0.0 if job.in_containers else SECONDS_TO_CLEAN_UP)
                 stdout.close()
                 if job.in_containers:
                     containers.stop(job.folder.name)
 
 
-def _stop(process: subprocess.Popen) -> None:
-    """Stops kfp first, so that no further step starts, then the steps."""
-    process.kill()
-    process.wait()
-    with contextlib.suppress(ProcessLookupError):
+def _stop(process: subprocess.Popen, seconds: float) -> None:
+    """Interrupts the steps, and kills them if they have not ended after some seconds.
+
+    kfp gets the same signal, after which it starts no further step. It is not killed before the steps have ended, since
+    it reads what they print: a step that prints to a closed pipe fails.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses signals to what has just ended
         os.killpg(process.pid, signal.SIGINT)
-        end = time.monotonic() + SECONDS_TO_CLEAN_UP
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
-            os.killpg(process.pid, 0)
+            if process.poll() is not None:
+                os.killpg(process.pid, 0)
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @contextlib.contextmanager
@@ -143,17 +151,20 @@ def main() -> None:
 
     from pipelines.benchmark import build  # noqa: PLC0415
 
-    steps = (job.folder / "steps").resolve()
-    steps.mkdir(exist_ok=True)
+    steps, checkpoints = ((job.folder / name).resolve() for name in ("steps", CHECKPOINTS))
+    for folder in (steps, checkpoints):
+        folder.mkdir(exist_ok=True)
     runner = local.SubprocessRunner(use_venv=False)
     if job.in_containers:
-        runner = containers.runner(steps, job.inputs, job.gpus, job.folder.name)
+        runner = containers.runner(steps, job.inputs, job.gpus, job.folder.name, checkpoints)
     local.init(runner=runner, pipeline_root=str(steps))
-    pipeline = build(replace(job.settings, run_id=job.folder.name))
+    pipeline = build(replace(job.settings, run_id=job.folder.name, checkpoints=str(checkpoints)))
     tasks = pipeline.pipeline_spec.root.dag.tasks.values()
     titles = {task.component_ref.name: task.task_info.name for task in tasks}
     run = task_dispatcher.run_single_task_implementation
-    task_dispatcher.run_single_task_implementation = Steps(run, job.folder, titles, job.images)
+    taken_or_run = Steps(run, job.folder, titles, job.images)
+    signal.signal(signal.SIGINT, taken_or_run.stop)
+    task_dispatcher.run_single_task_implementation = taken_or_run
     try:
         pipeline(**job.parameters)
     except RuntimeError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from components.artifacts import files
+from components.artifacts import comparison, files
 from components.artifacts.names import REGIMES
 from components.console import UserError
 from components.parameters import PIPELINE
@@ -18,6 +18,9 @@ from pipelines import runs
 
 OPTIONS = ("external_test", "runner", "registry", "tag", "gpus")
 """What `run.json` has of the command line beside parameters and regimes."""
+
+STOPPED = 130
+"""Exit code after Ctrl-C."""
 
 
 def restore(arguments: argparse.Namespace, folder: Path) -> None:
@@ -60,6 +63,15 @@ def _read(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} is damaged: start a new run instead") from None
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a run has a comparison, and no regime is left that could not be trained."""
+    made = folder / "comparison"
+    try:
+        return not comparison.failures(comparison.load(made))
+    except UserError:
+        return made.exists()
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[TextIO]:
     """Opens the log of a run that no other command is working on, and keeps others away.
@@ -76,14 +88,14 @@ def locked(folder: Path) -> Iterator[TextIO]:
             raise UserError(f"another command is working on {folder}: wait until it ends, or stop it") from None
         except OSError:
             pass  # the disk has no locks
-        if (folder / "comparison").exists():
+        if is_finished(folder):
             raise UserError(f"the run {folder} has finished: its report is {folder / 'comparison' / 'report.html'}")
         yield log
 
 
 @contextlib.contextmanager
 def offered() -> Iterator[list[Path]]:
-    """Says how to continue a run that was stopped or has failed.
+    """Says how to continue a run that was stopped, has failed, or has regimes that could not be trained.
 
     Yields:
         A list for the folder of the run, as long as it has begun and not finished.
@@ -91,8 +103,10 @@ def offered() -> Iterator[list[Path]]:
     begun: list[Path] = []
     try:
         yield begun
-    except SystemExit:
+    except SystemExit as ended:
         for folder in begun:
             place = shlex.quote(runs.short(folder))
+            if ended.code == STOPPED:
+                print("what has finished is kept, and a training continues at its last checkpoint", file=sys.stderr)
             print(f"continue with: python -m pipelines.local --resume {place}", file=sys.stderr, flush=True)
         raise

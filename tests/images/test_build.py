@@ -67,7 +67,9 @@ def test_each_image_has_only_the_packages_of_its_steps():
     assert "components/ingest" in data.content
     assert "components/train" not in data.content
     assert "components/evaluate" in train.content
-    assert "components/compare" not in train.content
+    for step in ("compare", "check"):
+        assert f"components/{step}" in data.content
+        assert f"components/{step}" not in train.content
 
 
 def test_a_tag_is_the_version_the_variant_and_a_hash():

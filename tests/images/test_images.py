@@ -128,6 +128,7 @@ def test_every_step_runs_as_non_root_on_a_read_only_file_system(in_container):
     run("train", "/out/prepared", "custom_cnn", "--output", "/out/model", "--epochs", 1, "--batch-size", 16)
     run("evaluate", "/out/prepared", "/out/model", "--output", "/out/scores")
     run("compare", "/out/scores", "--dataset", "/out/summary", "--output", "/out/comparison")
+    run("check", "/out/comparison")
     assert (out / "comparison" / "report.html").stat().st_size > 10_000
     assert {path.stat().st_uid for path in out.iterdir()} == {USER}
 

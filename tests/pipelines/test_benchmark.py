@@ -20,6 +20,7 @@ def test_the_graph_is_flat(tasks):
         "Evaluate: Full fine-tuning": ["preprocess", "train-4"],
         "Evaluate: baseline": ["preprocess"],
         "Compare": ["evaluate", "evaluate-2", "evaluate-3", "evaluate-4", "evaluate-floor", "preprocess"],
+        "Check": ["compare"],
     }
     assert not any("parameterIterator" in task or "artifactIterator" in task for task in tasks.values())
 
@@ -36,6 +37,26 @@ def test_compare_takes_evaluations_and_the_summary_and_neither_images_nor_models
     inputs = pipeline["root"]["dag"]["tasks"]["compare"]["inputs"]["artifacts"]
     assert set(inputs) == {*REGIMES, "floor", "dataset_summary"}
     assert all("evaluation" in inputs[regime]["taskOutputArtifact"]["outputArtifactKey"] for regime in REGIMES)
+
+
+def test_check_takes_the_comparison_alone_and_gives_nothing(pipeline, tasks):
+    """It is as small as a task can be, since the workflow's status must stay small."""
+    assert tasks["check"]["inputs"] == {
+        "artifacts": {
+            "comparison": {"taskOutputArtifact": {"outputArtifactKey": "comparison", "producerTask": "compare"}}
+        }
+    }
+    assert "outputDefinitions" not in pipeline["components"]["comp-check"]
+
+
+def test_trainings_keep_no_checkpoints_unless_told_where(pipeline, tmp_path):
+    def given(pipeline):
+        trains = of_step(pipeline["root"]["dag"]["tasks"], "Train").values()
+        return {train["inputs"]["parameters"]["checkpoints"]["runtimeValue"]["constant"] for train in trains}
+
+    assert given(pipeline) == {""}
+    main(["--checkpoint-claim", "kept", "--output", str(tmp_path)])
+    assert given(read(tmp_path / "pneumonia_benchmark.yaml")) == {"/checkpoints"}
 
 
 def test_a_second_data_set_reaches_every_evaluation_and_no_training(tmp_path):
@@ -55,8 +76,8 @@ def test_data_steps_may_come_from_the_cache_and_measured_ones_never(tasks):
     assert tasks["preprocess"]["cachingOptions"] == {"enableCache": True}
     # What a source holds may change without its name.
     assert tasks["ingest"]["cachingOptions"] == {}
-    measured = of_step(tasks, "Train") | of_step(tasks, "Evaluate") | of_step(tasks, "Compare")
-    assert len(measured) == 10
+    measured = of_step(tasks, "Train") | of_step(tasks, "Evaluate") | of_step(tasks, "C")
+    assert len(measured) == 11
     assert all(task["cachingOptions"] == {} for task in measured.values())
 
 

@@ -44,6 +44,7 @@ def test_steps_run_in_the_image_that_has_what_they_need(pipeline):
         "ingest": "r/data:1",
         "preprocess": "r/data:1",
         "compare": "r/data:1",
+        "check": "r/data:1",
         "train": "r/train:1",
         "evaluate": "r/train:1",
         "evaluate-floor": "r/train:1",
@@ -69,7 +70,7 @@ def test_tensorflow_takes_as_many_threads_as_its_pod_has_processors(tmp_path):
 
 def test_every_pod_runs_as_another_user_than_root_with_its_own_tmp_and_a_time_limit(tmp_path):
     of = executors(tmp_path)
-    assert {name.rstrip("-234") for name in of} == {*STEPS, "evaluate-floor"}
+    assert {name.rstrip("-234") for name in of} == {*STEPS, "evaluate-floor", "check"}
     for _, pod in of.values():
         assert pod["securityContext"] == {"runAsNonRoot": True}
         assert {"volumeName": "scratch", "mountPath": "/tmp"} in pod["emptyDirMounts"]
@@ -136,6 +137,25 @@ def test_ingest_and_train_see_volumes(tmp_path):
     assert seeing == {"ingest", "train"}
     mounts = [(mount["constant"], mount["mountPath"]) for mount in of["train-2"][1]["pvcMount"]]
     assert mounts == [("xrays", "/data"), ("nets", "/weights")]
+
+
+def test_check_has_the_settings_of_compare(tmp_path):
+    words = ["--memory", "compare=3G", "--toleration", "compare:spot", "--timeout", "compare=77"]
+    of = executors(tmp_path, *words)
+    assert of["check"][0]["resources"] == of["compare"][0]["resources"]
+    assert of["check"][1] == of["compare"][1]
+    assert of["check"][1]["activeDeadlineSeconds"] == "77"
+
+
+def test_the_claim_for_checkpoints_is_mounted_in_train_alone(tmp_path):
+    of = executors(tmp_path, "--volume", "nets=/weights", "--checkpoint-claim", "kept")
+    mounts = {
+        name: [(mount["constant"], mount["mountPath"]) for mount in pod.get("pvcMount", [])]
+        for name, (_, pod) in of.items()
+    }
+    having = {name for name, mounted in mounts.items() if ("kept", "/checkpoints") in mounted}
+    assert having == {"train", "train-2", "train-3", "train-4"}
+    assert mounts["ingest"] == [("nets", "/weights")]
 
 
 def test_steps_that_can_lose_their_node_are_tried_again_and_time_suffices_for_all_attempts(tasks):

@@ -128,6 +128,8 @@ def test_a_value_without_a_step_holds_for_all_and_a_later_one_for_its_step():
         ["--pull-policy", "Sometimes"],
         ["--pull-secret", "my secret"],
         ["--shm", "big"],
+        ["--checkpoint-claim", "Claim"],
+        ["--checkpoint-claim", "claim=/checkpoints"],
     ],
 )
 def test_a_value_that_is_not_understood_is_named_with_what_would_be(words):
@@ -139,7 +141,7 @@ def test_a_value_that_is_not_understood_is_named_with_what_would_be(words):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("gpu: 1", "has no option 'gpu': use accelerator, cache_ingest, cache_training, cpu,"),
+        ("gpu: 1", "has no option 'gpu': use accelerator, cache_ingest, cache_training, checkpoint_claim, cpu,"),
         ("settings: other.yaml", "has no option 'settings'"),
         ("- gpus", "is not a mapping of options: write lines such as 'gpus: 1'"),
         ("gpus: [", "is not valid YAML"),
@@ -171,3 +173,22 @@ def test_a_second_data_set_is_a_folder_of_a_volume():
     assert settings().external_test == ""
     with pytest.raises(UserError, match="--external-test 'elsewhere' is not understood"):
         settings("--external-test", "elsewhere")
+
+
+def test_a_claim_for_checkpoints_is_given_by_option_or_file(file):
+    for found in (settings("--checkpoint-claim", "kept"), settings("--settings", file("checkpoint_claim: kept"))):
+        assert (found.checkpoint_claim, found.checkpoints) == ("kept", "/checkpoints")
+    assert (settings().checkpoint_claim, settings().checkpoints) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("volume", "message"),
+    [
+        ("kept=/data", "--checkpoint-claim kept is also a --volume: give a claim of its own"),
+        ("data=/checkpoints", "--volume has /checkpoints, where --checkpoint-claim is mounted: choose another path"),
+        ("data=/checkpoints/", "--volume has /checkpoints"),
+    ],
+)
+def test_a_claim_for_checkpoints_that_no_pod_could_mount_is_refused(volume, message):
+    with pytest.raises(UserError, match=message):
+        settings("--volume", volume, "--checkpoint-claim", "kept")

@@ -181,6 +181,7 @@ secret: {KAGGLE_USERNAME: kaggle/username, KAGGLE_KEY: kaggle/key}
 secret_file: {gcp: /gcp}
 env: {AWS_ENDPOINT_URL: "http://minio:9000"}
 volume: {xrays: /data, nets: /weights}
+checkpoint_claim: checkpoints
 user: 65532
 pull_secret: [regcred]
 scratch: 20Gi
@@ -189,12 +190,12 @@ cache_training: true
 """
 
 
-@pytest.mark.parametrize(("settings", "limit"), [("gpus: 1", 650_000), (EVERYTHING, 800_000)])
+@pytest.mark.parametrize(("settings", "limit"), [("gpus: 1", 675_000), (EVERYTHING, 850_000)])
 def test_the_pipelines_own_status_stays_readable(tmp_path, settings, limit):
     (tmp_path / "settings.yaml").write_text(settings)
     compile_pipeline(["--settings", str(tmp_path / "settings.yaml"), "--output", str(tmp_path)])
     compiled = list(yaml.safe_load_all((tmp_path / "pneumonia_benchmark.yaml").read_text()))
     estimate = workflow_size.status_bytes(compiled)
-    assert estimate < limit
+    assert estimate < limit < workflow_size.WARN_BYTES
     # A train task trains all seeds: their number changes nothing.
     assert abs(workflow_size.status_bytes(compiled, {"seeds": 10}) - estimate) < 100

@@ -100,7 +100,10 @@ def executor_input(
         for name, definition in component.get("inputDefinitions", {}).get("parameters", {}).items()
         if "defaultValue" in definition
     }
-    given: dict[str, Any] = {"parameterValues": as_double(defaults | inputs.parameters)}
+    given: dict[str, Any] = {}
+    # Nothing that is empty is there.
+    if values := defaults | inputs.parameters:
+        given["parameterValues"] = as_double(values)
     if inputs.artifacts:
         given["artifacts"] = {
             name: {"artifacts": [one.as_input(name in inputs.from_tasks if typed is None else typed) for one in found]}

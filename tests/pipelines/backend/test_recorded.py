@@ -37,7 +37,7 @@ def rebuilt(recorded, component, store):
         if "type" in given[0]:
             typed.add(name)
     parameters = component["inputDefinitions"].get("parameters", {})
-    values = {name: value for name, value in inputs["parameterValues"].items() if name in parameters}
+    values = {name: value for name, value in inputs.get("parameterValues", {}).items() if name in parameters}
     root = recorded["outputs"]["outputFile"].removesuffix("/output_metadata.json").replace("/minio/", "minio://")
     return executor_input(Inputs(values, artifacts, frozenset(typed)), component, root, "/minio/")
 
@@ -51,6 +51,17 @@ def as_text(artifact):
     return json.dumps(shown, sort_keys=True)
 
 
+def after_compare(compare):
+    """What check is given, out of what compare was given and made: it was recorded before there was a check."""
+    (other,) = compare["inputs"]["artifacts"]["dataset_summary"]["artifacts"]
+    (made,) = compare["outputs"]["artifacts"]["comparison"]["artifacts"]
+    given = other | {"uri": made["uri"], "metadata": other["metadata"] | {"display_name": "comparison"}}
+    logs = compare["outputs"]["artifacts"]["executor-logs"]
+    outputs = {"artifacts": {"executor-logs": logs}, "outputFile": compare["outputs"]["outputFile"]}
+    own = json.loads(re.sub("/compare/[0-9a-f-]{36}/", f"/check/{'0' * 36}/", json.dumps(outputs)))
+    return {"inputs": {"artifacts": {"comparison": {"artifacts": [given]}}}, "outputs": own}
+
+
 def check(recorded, component, folder):
     found = rebuilt(recorded, component, Store(folder))
     for name, entry in found["inputs"].get("artifacts", {}).items():
@@ -58,7 +69,8 @@ def check(recorded, component, folder):
         for ours, theirs in zip(entry["artifacts"], real, strict=False):
             assert as_text(ours) == as_text(theirs), name
     # A step may have got parameters and outputs since then, or lost some.
-    values, real = found["inputs"]["parameterValues"], recorded["inputs"]["parameterValues"]
+    assert found["inputs"].keys() == recorded["inputs"].keys()
+    values, real = (given["inputs"].get("parameterValues", {}) for given in (found, recorded))
     shared = values.keys() & real.keys()
     assert shared or not real
     assert {name: repr(values[name]) for name in shared} == {name: repr(real[name]) for name in shared}
@@ -75,10 +87,18 @@ def test_the_sample_is_given_as_it_was_recorded(components, tmp_path):
     check(json.loads(SAMPLE.read_text()), component_of(components, "evaluate"), tmp_path)
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_every_step_is_given_what_was_recorded(components, tmp_path, step):
+def recorded_of(step):
     shared = os.environ.get("PNEUMONIA_BENCHMARK_DATA")
     path = Path(shared or "", "kfp_backend", f"executor_input.{step}.json")
     if not shared or not path.exists():
         pytest.skip("PNEUMONIA_BENCHMARK_DATA names no folder with kfp_backend/")
-    check(json.loads(path.read_text()), component_of(components, step), tmp_path)
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_is_given_what_was_recorded(components, tmp_path, step):
+    check(recorded_of(step), component_of(components, step), tmp_path)
+
+
+def test_check_is_given_what_compare_made(components, tmp_path):
+    check(after_compare(recorded_of("compare")), component_of(components, "check"), tmp_path)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from components.artifacts import comparison
+from components.artifacts.files import header
+from components.artifacts.files import now as files_now
 from components.artifacts.names import REGIMES
-from tests.pipelines.backend.backend import SUCCEEDED, Backend
+from tests.pipelines.backend.backend import FAILED, SUCCEEDED, Backend
 
 SMALL = {
     "ingest": {"synthetic_images": 120, "synthetic_size": 48},
@@ -125,3 +128,23 @@ def test_compare(steps, floor):
     made = steps.run("compare", **inputs, run_id="alone")
     assert {"report.html", "results.json", "results.csv"} <= set(files(steps, made["comparison"]))
     assert files(steps, made["report"]) == files(steps, made["summary"]) == ["."]
+    steps.run("check", comparison=made["comparison"])
+
+
+@pytest.mark.parametrize(
+    "failed", [{}, {"custom_cnn": {"cause": "crash", "reason": "killed: try again", "seconds": 1.0}}]
+)
+def test_check(steps, components, tmp_path, failed):
+    content = header(comparison.KIND, files_now(), {}) | {"regimes": {"full_fine_tuning": {}}, "failed": failed}
+    comparison.save(tmp_path, content)
+    uri = f"minio://mlpipeline/comparison-{len(failed)}"
+    steps.backend.store.upload(tmp_path, uri)
+    made = steps.backend.store.record("comparison", uri, {})
+    (task,) = steps.backend.run(components / "check.yaml", artifacts={"comparison": made}).values()
+    assert task.state == (FAILED if failed else SUCCEEDED), str(task)
+    assert set(task.outputs) <= {"executor-logs"}
+    if failed:
+        assert task.error == "exit status 2"
+        assert "error: 1 of 2 regimes could not be trained. Custom CNN: killed: try again" in task.log
+    else:
+        assert "check: all regimes were trained" in task.log

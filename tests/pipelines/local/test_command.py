@@ -3,11 +3,13 @@
 import contextlib
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from components.artifacts import comparison, files
 from components.console import UserError
 from pipelines import runs
 from pipelines.local import command, process, resume
@@ -116,19 +118,120 @@ def prints(monkeypatch, *lines):
     return taken
 
 
+def executing(task):
+    return f"INFO - Executing task \x1b[96m'{task}'\x1b[0m\n"
+
+
+def failed(task):
+    return f"ERROR - Task \x1b[96m'{task}'\x1b[0m finished with status \x1b[91mFAILURE\x1b[0m\n"
+
+
+ERROR = "    pneumonia-benchmark: error: no disk: buy one\n"
+
+
 @pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("[train]  pneumonia-benchmark: error: no disk: buy one\n", "no disk: buy one"),
-        ("ERROR - Task \x1b[96m'train'\x1b[0m finished with status \x1b[91mFAILURE\x1b[0m\n", "a step failed"),
-    ],
+    ("lines", "message"),
+    [([ERROR, failed("train")], "no disk: buy one"), ([failed("train")], "a step failed")],
 )
-def test_after_a_step_failed_no_other_one_is_waited_for(tmp_path, monkeypatch, line, message):
-    taken = prints(monkeypatch, "begun\n", line, "pneumonia-benchmark: train custom_cnn: epoch 1\n")
+def test_after_a_step_failed_no_other_one_is_waited_for(tmp_path, monkeypatch, lines, message):
+    taken = prints(monkeypatch, executing("train"), *lines, "pneumonia-benchmark: train custom_cnn: epoch 1\n")
     with resume.locked(tmp_path) as log, pytest.raises(UserError, match=message):
         command.run(Job(tmp_path, {}, Settings()), log, verbose=False)
-    assert taken == ["begun\n", line]
-    assert (tmp_path / "run.log").read_text() == f"begun\n{line}"
+    assert taken == [executing("train"), *lines]
+    assert (tmp_path / "run.log").read_text() == "".join(taken)
+
+
+def write_comparison(folder, **more):
+    """A comparison as compare writes it, in the place of its task; gives that place."""
+    made = folder / "steps" / "pneumonia-benchmark" / "compare" / "comparison"
+    made.mkdir(parents=True)
+    comparison.save(made, files.header(comparison.KIND, files.now(), {}) | {"regimes": {"custom_cnn": {}}} | more)
+    (made / "table.txt").write_text(f"the table {len(more)}")
+    return made
+
+
+FAILED = {"failed": {"full_fine_tuning": {"cause": "crash", "reason": "killed: try again", "seconds": 1.0}}}
+NOT_TRAINED = "pneumonia-benchmark: error: 1 of 2 regimes could not be trained. Full fine-tuning: killed: try again\n"
+
+
+def test_an_error_that_a_step_outlives_ends_nothing(tmp_path, monkeypatch):
+    prints(monkeypatch, executing("train"), ERROR, executing("evaluate"), executing("compare"), executing("check"))
+    write_comparison(tmp_path)
+    with resume.locked(tmp_path) as log:
+        made, problem = command.run(Job(tmp_path, {}, Settings()), log, verbose=False)
+    assert (made, problem) == (tmp_path / "comparison", "")
+
+
+@pytest.mark.parametrize("lines", [[NOT_TRAINED, failed("check")], [NOT_TRAINED], [failed("check")]])
+def test_where_check_fails_the_comparison_is_kept_with_the_reason(tmp_path, monkeypatch, lines):
+    prints(monkeypatch, executing("compare"), executing("check"), *lines)
+    write_comparison(tmp_path, **FAILED)
+    (tmp_path / "checkpoints").mkdir()
+    with resume.locked(tmp_path) as log:
+        made, problem = command.run(Job(tmp_path, {}, Settings()), log, verbose=False)
+    assert (made / "results.json").is_file()
+    assert ("killed: try again" if NOT_TRAINED in lines else "a step failed: the reason is at the end of") in problem
+    assert (tmp_path / "checkpoints").is_dir(), "the training continues there"
+
+
+def test_where_another_step_fails_an_older_comparison_of_the_task_is_no_result(tmp_path, monkeypatch):
+    prints(monkeypatch, executing("train-2"), ERROR, failed("train-2"))
+    made = write_comparison(tmp_path, **FAILED)
+    with resume.locked(tmp_path) as log, pytest.raises(UserError, match="no disk"):
+        command.run(Job(tmp_path, {}, Settings()), log, verbose=False)
+    assert made.is_dir()
+    assert not (tmp_path / "comparison").exists()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_after_a_good_run_the_folder_of_checkpoints_is_removed_if_it_is_empty(tmp_path, monkeypatch, kept):
+    prints(monkeypatch, executing("check"))
+    write_comparison(tmp_path)
+    (tmp_path / "checkpoints" / "one" if kept else tmp_path / "checkpoints").mkdir(parents=True)
+    with resume.locked(tmp_path) as log:
+        assert command.run(Job(tmp_path, {}, Settings()), log, verbose=False)[1] == ""
+    assert (tmp_path / "checkpoints").exists() == kept
+
+
+def test_a_run_with_a_regime_that_was_not_trained_shows_its_report_and_is_continued(tmp_path, monkeypatch, capsys):
+    more, lines = FAILED, [NOT_TRAINED, failed("check")]
+
+    def run_again(*words):
+        with pytest.raises(SystemExit) as ended:
+            command.main([*map(str, words)])
+        return ended.value.code, capsys.readouterr()
+
+    def started(job, log):  # noqa: ARG001
+        if more is not None:
+            shutil.rmtree(job.folder / "steps", ignore_errors=True)
+            write_comparison(job.folder, **more)
+        return contextlib.nullcontext(iter([executing("check"), *lines]))
+
+    monkeypatch.setattr(process, "started", started)
+    code, said = run_again("--output", tmp_path)
+    folder = (tmp_path / "latest").resolve()
+    again = f"continue with: python -m pipelines.local --resume {runs.short(folder)}"
+    assert code == 1
+    assert said.out.index("the table 1") < said.out.index(
+        f"report: {runs.short(folder / 'comparison' / 'report.html')}"
+    )
+    assert said.err == f"{NOT_TRAINED}{again}\n"
+
+    more, lines = None, [executing("train-4"), ERROR, failed("train-4")]
+    code, said = run_again("--resume", folder)
+    assert (code, said.err.splitlines()[-1]) == (2, again)
+    assert (folder / "comparison" / "table.txt").read_text() == "the table 1", "there is no newer one"
+
+    more, lines = {}, []
+    command.main(["--resume", str(folder)])
+    said = capsys.readouterr()
+    assert "the table 0" in said.out
+    assert said.err == ""
+    assert (folder / "comparison" / "table.txt").read_text() == "the table 0"
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+    code, said = run_again("--resume", folder)
+    assert code == 2
+    assert "has finished: its report is" in said.err
 
 
 def test_on_a_disk_without_links_a_run_ends_well_and_is_found(tmp_path, monkeypatch, capsys):
@@ -137,7 +240,7 @@ def test_on_a_disk_without_links_a_run_ends_well_and_is_found(tmp_path, monkeypa
         made.mkdir()
         for name in ("table.txt", "results.json"):
             (made / name).write_text("the table")
-        return made
+        return made, ""
 
     def refuse(path, target):  # noqa: ARG001
         raise PermissionError(1, "Operation not permitted", str(path))

@@ -137,6 +137,17 @@ def test_containers_never_run_as_root_and_see_inputs_read_only(tmp_path, monkeyp
     assert not arguments["device_requests"]
 
 
+def test_the_folder_of_checkpoints_is_writable_under_its_own_path_and_belongs_to_the_containers_user(tmp_path):
+    steps, checkpoints = tmp_path / "steps", tmp_path / "checkpoints"
+    steps.mkdir()
+    checkpoints.mkdir()
+    arguments = containers.runner(steps, ["/data"], 0, "a", checkpoints).container_run_args
+    mounts = [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in arguments["mounts"]]
+    assert mounts == [("/data", "/data", True), (str(checkpoints), str(checkpoints), False)]
+    user = os.getuid() or containers.IMAGE_USER
+    assert {folder.stat().st_uid for folder in (steps, checkpoints)} == {user}
+
+
 def test_credentials_of_sources_reach_the_containers_and_a_key_file_under_its_own_path(tmp_path, monkeypatch):
     key = tmp_path / "key.json"
     key.write_text("{}")

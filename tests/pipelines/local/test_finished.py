@@ -13,6 +13,8 @@ from kfp import local
 from kfp.local import task_dispatcher
 from kfp.local.status import Status
 
+from components.artifacts import failed_training, files
+from components.artifacts.failed_training import CRASHED
 from components.parameters import PIPELINE
 from pipelines.benchmark import build
 from pipelines.local import finished
@@ -20,7 +22,7 @@ from pipelines.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:kfp")
 
-ALL = ["ingest", "preprocess", "evaluate-floor", "train", "evaluate", "train-2", "evaluate-2", "compare"]
+ALL = ["ingest", "preprocess", "evaluate-floor", "train", "evaluate", "train-2", "evaluate-2", "compare", "check"]
 SETTINGS = Settings(
     regimes=("custom_cnn", "full_fine_tuning"), gpus=0, run_id="run", data_image="d:1", train_image="t:1"
 )
@@ -43,8 +45,15 @@ class Run:
     def taken(self):
         return json.loads((self.folder / "run.json").read_text())["resumed"][-1]["taken"]
 
-    def go(self, fails_at=None):
-        """Runs all that is necessary; gives the tasks that ran and what was printed of the steps."""
+    def go(self, fails_at=None, not_trained=None, stopped_at=None):
+        """Runs all that is necessary; gives the tasks that ran and what was printed of the steps.
+
+        Args:
+            fails_at: a task that fails.
+            not_trained: a train task that succeeds although its training failed; its evaluation passes that on, and
+                check fails.
+            stopped_at: a task during which somebody stops the run.
+        """
         ran = []
 
         def step(**task):
@@ -52,12 +61,21 @@ class Run:
             ran.append(name)
             root = Path(task["pipeline_root"], task["pipeline_resource_name"], name)
             inputs = [value for value in task["arguments"].values() if hasattr(value, "path")]
-            content = [name, *sorted(Path(value.path, "content").read_text() for value in inputs)]
+            whole = [value for value in inputs if not failed_training.load(value.path)]
+            passed_on = len(whole) < len(inputs) and name != "compare"
+            content = [name, *sorted(Path(value.path, "content").read_text() for value in whole)]
             outputs = task["component_spec"].output_definitions.artifacts
+            root.mkdir(parents=True)
             for output in outputs:
-                (root / output).mkdir(parents=True)  # fails if anything is left of an earlier attempt
-                (root / output / "content").write_text(" ".join(content))
-            if name == fails_at:
+                (root / output).mkdir()  # fails if anything is left of an earlier attempt
+                if name == not_trained or passed_on:
+                    failure = failed_training.record("full_fine_tuning", CRASHED, "killed", files.now())
+                    failed_training.save(root / output, failure)
+                else:
+                    (root / output / "content").write_text(" ".join(content))
+            if name == stopped_at:
+                steps.stop()
+            if name == fails_at or (name == "check" and not_trained):
                 return {}, Status.FAILURE
             made = {output: {"artifacts": [{"name": output, "uri": str(root / output)}]} for output in outputs}
             (root / "executor_output.json").write_text(json.dumps({"artifacts": made}))
@@ -138,10 +156,11 @@ def test_after_an_interruption_only_what_has_not_finished_runs(run):
         ),
         (
             lambda run: setattr(run, "images", {"d:1": "built again"}),
-            ["ingest", "preprocess", "compare"],
+            ["ingest", "preprocess", "compare", "check"],
             "Ingest: made again, since the code or a package has changed",
         ),
         (lambda run: setattr(run, "settings", replace(SETTINGS, run_started="2030-01-01T00:00:00Z")), [], None),
+        (lambda run: setattr(run, "settings", replace(SETTINGS, checkpoints="/elsewhere/checkpoints")), [], None),
     ],
 )
 def test_what_has_changed_is_made_again_with_the_reason(run, change, remade, reason):
@@ -159,8 +178,19 @@ def test_what_depends_on_another_result_is_made_again(run, monkeypatch):
     original = Path.write_text
     monkeypatch.setattr(Path, "write_text", lambda path, text, **k: original(path, text.replace("train ", "T "), **k))
     ran, said = run.go()
-    assert ran == ["train", "evaluate", "compare"]
+    assert ran == ["train", "evaluate", "compare", "check"]
     assert "Evaluate: Custom CNN: made again, since what it works on has changed" in said
+
+
+def test_a_training_that_failed_is_made_again_with_what_depends_on_it_and_all_else_is_taken(run):
+    assert sorted(run.go(not_trained="train-2")[0]) == sorted(ALL)
+    unfinished = {"train-2", "evaluate-2", "check"}
+    assert {path.parent.name for path in run.tasks.rglob("finished.json")} == set(ALL) - unfinished
+    ran, said = run.go()
+    assert sorted(ran) == sorted([*unfinished, "compare"])
+    assert "Train: Custom CNN: taken from the interrupted run" in said
+    assert "Compare: made again, since what it works on has changed" in said
+    assert run.go()[0] == []
 
 
 def test_a_weights_file_that_was_replaced_is_noticed_and_the_folder_of_the_runs_is_not_part_of_the_images(
@@ -181,7 +211,12 @@ def test_a_weights_file_that_was_replaced_is_noticed_and_the_folder_of_the_runs_
 def test_a_run_whose_folder_was_moved_can_be_continued(run, tmp_path):
     run.go(fails_at="compare")
     run.folder = run.folder.rename(tmp_path / "elsewhere")
-    assert run.go()[0] == ["compare"]
+    assert run.go()[0] == ["compare", "check"]
+
+
+def test_after_a_request_to_stop_no_further_task_begins_even_where_one_ended_well(run):
+    assert run.go(stopped_at="preprocess")[0] == ["ingest", "preprocess"]
+    assert "ingest" not in run.go()[0]
 
 
 def test_a_killed_process_that_kfp_takes_for_success_has_not_finished(run, monkeypatch):
@@ -189,8 +224,7 @@ def test_a_killed_process_that_kfp_takes_for_success_has_not_finished(run, monke
     monkeypatch.setattr(
         Path, "write_text", lambda path, *a, **k: path.name.startswith("executor") or original(path, *a, **k)
     )
-    with pytest.raises(Exception):  # noqa: B017 (kfp's, since an output is missing)
-        run.go()
+    assert run.go() == (["ingest"], []), "what depends on it does not run"
     assert not list(run.folder.rglob("finished.json"))
     monkeypatch.setattr(Path, "write_text", original)
     assert sorted(run.go()[0]) == sorted(ALL)

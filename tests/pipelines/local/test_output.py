@@ -32,6 +32,17 @@ def test_verbose_shows_all_lines_unchanged_and_none_twice():
     assert output.error == "no disk: buy one"
 
 
+def begun(task):
+    return f"11:35:23.358 - INFO - Executing task \x1b[96m'{task}'\x1b[0m\n"
+
+
+def test_an_error_is_that_of_the_task_that_ran_last():
+    output, _, _ = filtered(begun("train-2"), ERROR)
+    assert (output.task, output.error) == ("train-2", "no disk: buy one")
+    output, _, _ = filtered(begun("train-2"), ERROR, begun("evaluate-2"), PROGRESS)
+    assert (output.task, output.error, output.failed) == ("evaluate-2", "", False)
+
+
 @pytest.mark.parametrize(
     ("line", "failed"),
     [

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.local import process
 from tests.pipelines.local.helpers import PROJECT, run, write_images
 
 
@@ -37,7 +38,7 @@ def processes_that_name(word):
 def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    command = [
+    words = [
         sys.executable,
         "-m",
         "pipelines.local",
@@ -53,18 +54,18 @@ def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
         """Undoes what nohup does to whoever runs the tests."""
         signal.signal(number, signal.SIG_DFL)
 
-    with subprocess.Popen(command, env=environment, cwd=PROJECT, preexec_fn=heed, **streams) as process:  # noqa: PLW1509
-        assert process.stdout.readline().startswith("run ")
+    with subprocess.Popen(words, env=environment, cwd=PROJECT, preexec_fn=heed, **streams) as command:  # noqa: PLW1509
+        assert command.stdout.readline().startswith("run ")
         end = time.monotonic() + 60
         while not processes_that_name("ephemeral_component") and time.monotonic() < end:
             time.sleep(0.05)
         begun = time.monotonic()
-        process.send_signal(number)
+        command.send_signal(number)
         try:
-            last, _ = process.communicate(timeout=60)
+            last, _ = command.communicate(timeout=60)
         finally:
-            process.kill()
-        assert process.returncode == 130
+            command.kill()
+        assert command.returncode == 130
         # It takes less than two; a busy machine may take longer.
         assert time.monotonic() - begun < 10
     assert "stopped before the end" in last
@@ -72,3 +73,48 @@ def test_a_request_to_stop_ends_all_steps_at_once(tmp_path, number):
     assert "Traceback" not in last
     assert processes_that_name(str(tmp_path)) == []
     assert list(temporary.iterdir()) == []
+
+
+SAVES = """
+import os, pathlib, sys, time
+if any("executor_main" in word for word in sys.orig_argv):
+    marks = pathlib.Path(os.environ["MARKS"])
+    (marks / f"begun-{os.getpid()}").touch()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        time.sleep(1.5)
+        print("saving", flush=True)
+        (marks / "saved").touch()
+        os._exit(0)
+"""
+"""Makes each step, when it is interrupted, print something, save something and end as if it had succeeded."""
+
+
+def test_an_interrupted_step_can_print_and_save_and_no_other_one_begins(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SAVES)
+    words = [sys.executable, "-m", "pipelines.local", "--output", str(tmp_path / "runs")]
+    variables = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{tmp_path}", "MARKS": str(tmp_path)}
+    with subprocess.Popen(words, env=os.environ | variables, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as command:
+        end = time.monotonic() + 60
+        while not list(tmp_path.glob("begun-*")) and time.monotonic() < end:
+            time.sleep(0.05)
+        begun = time.monotonic()
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "continue with: " in said
+    assert (tmp_path / "saved").exists()
+    assert len(list(tmp_path.glob("begun-*"))) == 1
+    assert time.monotonic() - begun < process.SECONDS_TO_CLEAN_UP, "it is waited for as long as necessary"
+
+
+def test_a_step_that_does_not_end_is_killed():
+    words = [sys.executable, "-c", "import signal; signal.signal(2, signal.SIG_IGN); print(1, flush=True); input()"]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, start_new_session=True, **streams) as started:
+        started.stdout.readline()
+        begun = time.monotonic()
+        process._stop(started, 0.5)
+        assert 0.5 <= time.monotonic() - begun < 3
+    assert started.returncode == -signal.SIGKILL

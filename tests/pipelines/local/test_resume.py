@@ -39,7 +39,8 @@ def test_a_run_is_continued_with_its_settings_from_another_folder(jobs, tmp_path
     assert stopped("--source", "directory", "--path", "images", "--external-test", "images", *given) == 130
     (folder,) = (tmp_path / "runs").iterdir()
     said = capsys.readouterr().err
-    assert said.index("stopped before the end") < said.index("continue with: ")
+    kept = "what has finished is kept, and a training continues at its last checkpoint\n"
+    assert said.index("stopped before the end") < said.index(kept) < said.index("continue with: ")
     assert said.splitlines()[-1] == f"continue with: python -m pipelines.local --resume runs/{folder.name}"
 
     (tmp_path / "elsewhere").mkdir()
@@ -155,6 +156,7 @@ def test_a_step_that_failed_says_how_to_go_on_and_finished_steps_are_taken(tmp_p
     assert done.returncode == 2, done.stdout + done.stderr
     (folder,) = output.iterdir()
     assert done.stderr.splitlines()[-1].startswith("continue with: python -m pipelines.local --resume ")
+    assert "checkpoint" not in done.stderr
     assert [path.parent.name for path in folder.rglob("finished.json")] == ["ingest"]
     again = run("--resume", folder)
     assert again.returncode == 2
@@ -185,3 +187,4 @@ def test_an_interrupted_run_ends_well_and_its_report_says_so(tmp_path):
     assert results["run"]["from_cache"] == ["dataset", "custom_cnn"]
     assert "Made before this run was started or continued" in (folder / "comparison" / "report.html").read_text()
     assert "has finished" in run("--resume", folder).stderr
+    assert not (folder / "checkpoints").exists()

@@ -45,6 +45,16 @@ def test_a_pod_that_has_just_been_made_is_no_news(server, say, clock):
     assert lines(say("run", "--wait")) == ["run: started", "Train: Custom CNN: started", "run: succeeded"]
 
 
+def test_a_run_whose_check_fails_has_failed_and_says_which_regimes_were_not_trained(server, say):
+    reasons = "2 of 4 regimes could not be trained. Custom CNN: killed: try again. Full fine-tuning: out of memory"
+    server.script = [scene("FAILED", *ROOT, *pods("check", "FAILED", state="FAILED"))]
+    server.logs = {pod_of("check"): f"pneumonia-benchmark: check: not trained: Custom CNN: killed\n{ERROR}{reasons}\n"}
+    said = say("run", "--wait")
+    assert said.code == 1
+    assert "Check: failed" in lines(said)
+    assert said.err == f"{ERROR}Check: {reasons}\n{ERROR}the run ended as failed\n"
+
+
 def test_of_several_attempts_the_last_ones_log_is_read(server, say):
     server.script = [scene("FAILED", *ROOT, *pods("ingest", "FAILED", "FAILED", state="FAILED"))]
     server.logs = {pod_of("ingest", 0): f"{ERROR}first\n", pod_of("ingest", 1): f"{ERROR}second\n{ERROR}third\n"}

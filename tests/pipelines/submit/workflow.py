@@ -58,6 +58,6 @@ ROOT = (
     task(
         "root(0)",
         "RUNNING",
-        children=[node(f"{WORKFLOW}(0).root(0).{name}") for name in ("train", "train-2", "ingest")],
+        children=[node(f"{WORKFLOW}(0).root(0).{name}") for name in ("train", "train-2", "ingest", "check")],
     ),
 )

@@ -1,0 +1,1 @@
+"""Check: whether a run has reached what it was started for."""
