@@ -37,7 +37,9 @@ def test_a_failure_replaces_what_was_there(saved):
     assert [path.name for path in saved.iterdir()] == ["failed.json"]
 
 
-@pytest.mark.parametrize("change", [{"regime": "other"}, {"cause": "bad luck"}, {"reason": None}, {"kind": "model"}])
+@pytest.mark.parametrize(
+    "change", [{"regime": "other"}, {"cause": "bad luck"}, {"reason": None}, {"seconds": "1"}, {"kind": "model"}]
+)
 def test_a_damaged_failure_is_refused(saved, change):
     content = json.loads((saved / "failed.json").read_text())
     (saved / "failed.json").write_text(json.dumps(content | change))

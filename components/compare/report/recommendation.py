@@ -69,8 +69,8 @@ def _answer(findings: Findings, decision: Decision, name: Namer) -> str:
     )
     if fastest is None:
         return (
-            f"{top}, but no regime, not even this one, was shown to be at most {margin:g} below every other one, so "
-            "these test images do not decide which is worth its cost."
+            f"{top}, but no {failures.compared(findings)}regime, not even this one, was shown to be at most "
+            f"{margin:g} below every other one, so these test images do not decide which is worth its cost."
         )
     if fastest == best:
         if best == recommendation.fastest(with_baseline(findings)):
