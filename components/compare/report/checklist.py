@@ -132,7 +132,7 @@ ITEMS = (
         "Missing data",
         "12",
         "11",
-        "“Quality of the files” (refused files, unknown patients); first screen, `failed` (failed trainings)",
+        "“Quality of the files” (refused files, unknown patients); first screen and `failed`, where a training failed",
     ),
     _item(
         "Definition and choice of the reference standard",

@@ -124,7 +124,7 @@ def test_limits_and_description_of_the_models_name_it(failed):
 
 def test_the_checklist_says_where_failures_are(failed):
     (row,) = (line for line in failed.report_html.split("<tr>") if "Missing data" in line)
-    assert "first screen, failed (failed trainings)" in row
+    assert "first screen and failed, where a training failed" in row
 
 
 def test_the_csv_file_has_a_row_for_what_was_evaluated_alone(failed):
