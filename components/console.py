@@ -25,6 +25,11 @@ def printable(text: object) -> str:
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))
 
 
+def one_line(text: str) -> str:
+    """Text of another program as one line: line breaks are spaces, control characters are escaped."""
+    return printable(" ".join(text.split()))
+
+
 def plain(text: str) -> str:
     """The text with bytes that are not UTF-8 as escape sequences."""
     return text.encode("utf-8", "backslashreplace").decode()

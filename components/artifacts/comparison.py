@@ -73,6 +73,20 @@ class ExternalResult(TypedDict):
     baseline: NotRequired[ExternalRegime]
 
 
+class FailedRegime(TypedDict):
+    """A regime whose training failed, so that it is not compared.
+
+    Attributes:
+        cause: one of `failed_training.CAUSES`.
+        reason: what happened, and what to do, as the training said it.
+        seconds: from the start of the training to its failure.
+    """
+
+    cause: str
+    reason: str
+    seconds: float
+
+
 class RunInfo(TypedDict):
     """The run that is compared.
 
@@ -122,6 +136,7 @@ class Findings(TypedDict):
         pareto: {cost: regimes that no other beats in both this cost and ROC AUC, cheapest first}.
         planning: what the test set can show, as it was known before training.
         clinical_use: at a given prevalence; missing without one.
+        failed: {regime: why it is not compared}; missing if no training failed.
     """
 
     run: RunInfo
@@ -139,6 +154,7 @@ class Findings(TypedDict):
     pareto: dict[str, list[str]]
     planning: Planning
     clinical_use: NotRequired[ClinicalUse]
+    failed: NotRequired[dict[str, FailedRegime]]
 
 
 class Decision(TypedDict):
@@ -189,10 +205,17 @@ class RegimeOfRun(TypedDict):
 
 
 class RunResult(TypedDict):
-    """A run in a comparison of two: its name, and the regimes that both runs have."""
+    """A run in a comparison of two.
+
+    Attributes:
+        name: of its folder.
+        regimes: that both runs have.
+        failed: {regime: why this run has no results of it}; missing if no training failed.
+    """
 
     name: str
     regimes: dict[str, RegimeOfRun]
+    failed: NotRequired[dict[str, FailedRegime]]
 
 
 class Setting(TypedDict):

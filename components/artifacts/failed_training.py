@@ -77,6 +77,7 @@ def load(folder: str | Path) -> FailedTraining | None:
         return None
     found = files.read_json(path, KIND)
     texts = (found.get("regime"), found.get("cause"), found.get("reason"))
-    if texts[0] not in REGIMES or texts[1] not in CAUSES or not isinstance(texts[2], str):
-        raise UserError(f"{path} is damaged (it names no regime, cause or reason); run train again")
+    whole = texts[0] in REGIMES and texts[1] in CAUSES and isinstance(texts[2], str)
+    if not whole or not isinstance(found.get("seconds"), int | float):
+        raise UserError(f"{path} is damaged (it names no regime, cause, reason or seconds); run train again")
     return cast(FailedTraining, found)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
-from components.artifacts import files
-from components.console import UserError
+from components.artifacts import failed_training, files
+from components.console import UserError, one_line
 
 KIND = "trained model"
 COLLECTION = "trained models"
@@ -181,8 +181,10 @@ def load_all(folder: str | Path) -> list[TrainedModel]:
         folder: the artifact, or the folder of a single model in it.
 
     Raises:
-        UserError: a file is missing or of another kind.
+        UserError: a file is missing or of another kind, or the training failed.
     """
+    if failure := failed_training.load(folder):
+        raise UserError(f"{folder} has no models, since the training failed: {one_line(failure['reason'])}")
     return [TrainedModel.load(own) for own in files.seed_folders(Path(folder), INDEX, COLLECTION, RECORD)]
 
 

@@ -18,8 +18,9 @@ from components.artifacts.evaluation import (
     calibrated,
     load_all,
 )
+from components.artifacts.failed_training import FailedTraining
 from components.artifacts.names import FLOOR, REGIMES
-from components.compare import subgroups
+from components.compare import failures, subgroups
 from components.console import UserError
 from components.thresholds import Rule
 
@@ -124,6 +125,7 @@ class Inputs:
         subgroups: {name: (N,) bool}, the images of each subgroup that this test set has.
         external: the external test set, if the models were scored on one.
         seen: bool (N,), whether the patient of an image also has images in training or validation.
+        failures: of the trainings that failed, whose regimes are not compared; in the order of `REGIMES`.
     """
 
     dataset: DatasetSummary
@@ -136,6 +138,7 @@ class Inputs:
     subgroups: dict[str, np.ndarray]
     external: ExternalImages | None
     seen: np.ndarray
+    failures: list[FailedTraining]
 
     @property
     def models(self) -> list[Model]:
@@ -158,17 +161,21 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
 
     Args:
         evaluations: evaluation folders of regimes and at most one of the baseline, in any order; a folder has all seeds
-            of a regime, or a single one.
+            of a regime, or a single one, or the failure of its training.
         dataset_summary: folder of the dataset summary.
 
     Raises:
-        UserError: there is nothing to compare, or the evaluations are not of the same test set.
+        UserError: there is nothing to compare, or the evaluations are not of the same test set, or a regime is both
+            evaluated and failed.
     """
     if not evaluations:
         raise UserError("there is no evaluation to compare: pass at least one evaluation folder")
     dataset = DatasetSummary.load(dataset_summary)
-    loaded = sorted((own for folder in evaluations for own in load_all(folder)), key=_order)
+    failed = failures.load(evaluations)
+    given = [Path(folder) for folder in evaluations if Path(folder) not in failed]
+    loaded = sorted((own for folder in given for own in load_all(folder)), key=_order)
     _check_unique(loaded)
+    failures.check(failed, loaded)
     tables = [_test_table(evaluation, dataset) for evaluation in loaded]
     on_validation = [_table(evaluation, "validation") for evaluation in loaded]
     external = _external(loaded)
@@ -188,7 +195,7 @@ def load(evaluations: Sequence[str | Path], dataset_summary: str | Path) -> Inpu
         )
     truth = (*_truth(tables[0]), *_truth(on_validation[0]))
     parts, seen = subgroups.subgroups(tables[0]), subgroups.seen(tables[0])
-    return Inputs(dataset, *truth, regimes, baseline, parts, external, seen)
+    return Inputs(dataset, *truth, regimes, baseline, parts, external, seen, list(failed.values()))
 
 
 def _external(evaluations: list[Evaluation]) -> ExternalImages | None:

@@ -18,6 +18,7 @@ from components.artifacts.names import FLOOR
 from components.artifacts.trained_model import Backbone
 from components.compare import clinical_use
 from components.compare.clinical_use import Population
+from components.compare.failures import described
 from components.compare.inputs import ExternalImages, Inputs
 from components.compare.regime_results import Prices, Regime, metrics_of
 from components.compare.scored_models import ensemble, scored, scored_without_points, validation_images
@@ -47,11 +48,9 @@ def build(
     models = [scored(model) for own in inputs.groups.values() for model in own]
     validation = validation_images(inputs)
     estimates = evidence.gather(inputs.labels, inputs.patients, models, inputs.subgroups, validation=validation)
-    described = {
-        name: Regime(inputs, own, estimates, rows[name]).result(prices or Prices())
-        for name, own in inputs.groups.items()
-    }
-    regimes = {name: described[name] for name in inputs.regimes}
+    prices = prices or Prices()
+    by_name = {name: Regime(inputs, own, estimates, rows[name]).result(prices) for name, own in inputs.groups.items()}
+    regimes = {name: by_name[name] for name in inputs.regimes}
     found: Findings = {
         "run": _run(inputs, run_id, run_started),
         "dataset": _dataset(inputs),
@@ -69,11 +68,13 @@ def build(
     if inputs.baseline:
         pairs = [(name, FLOOR) for name in inputs.regimes]
         against = comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS)
-        found["floor"] = found["baseline"] = {**described[FLOOR], "comparisons": against}
+        found["floor"] = found["baseline"] = {**by_name[FLOOR], "comparisons": against}
     if population:
         found["clinical_use"] = clinical_use.build(inputs, population, estimates, rows)
     if inputs.external:
         found["external"] = found["external_test"] = _external(inputs, inputs.external, rows)
+    if inputs.failures:
+        found["failed"] = described(inputs.failures)
     return found
 
 

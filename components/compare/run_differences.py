@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from components.artifacts.comparison import RegimeOfRun, RunsFindings
+from components.artifacts.comparison import RegimeOfRun, RunResult, RunsFindings
 from components.artifacts.differences import Difference
+from components.compare import failures
 from components.compare.inputs import Model
 from components.compare.regime_results import metrics_of
 from components.compare.runs import Run
@@ -29,10 +30,17 @@ def build(a: Run, b: Run, regimes: Sequence[str], paired: bool) -> RunsFindings:
     """
     regimes_of_runs, found = (_paired if paired else _unpaired)(a, b, regimes)
     return {
-        "runs": [{"name": run.name, "regimes": own} for run, own in zip((a, b), regimes_of_runs, strict=True)],
+        "runs": [_run(run, own) for run, own in zip((a, b), regimes_of_runs, strict=True)],
         "paired": paired,
         "comparisons": found,
     }
+
+
+def _run(run: Run, regimes: dict[str, RegimeOfRun]) -> RunResult:
+    found: RunResult = {"name": run.name, "regimes": regimes}
+    if run.inputs.failures:
+        found["failed"] = failures.described(run.inputs.failures)
+    return found
 
 
 def _paired(a: Run, b: Run, regimes: Sequence[str]) -> Described:

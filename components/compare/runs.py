@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from components.artifacts import failed_training
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.names import REGIMES
-from components.compare import inputs
+from components.compare import failures, inputs
 from components.compare.inputs import Inputs
 from components.console import UserError
 
@@ -31,17 +32,21 @@ def is_run(path: Path) -> bool:
 
 
 def load(path: Path) -> Run:
-    """Reads the evaluations of a run and the summary of its dataset.
+    """Reads the evaluations of a run, the trainings that failed, and the summary of its dataset.
 
     Args:
         path: the run's folder, which has `steps/`, or its `comparison/`.
 
     Raises:
-        UserError: the run's steps are not there, or are not whole.
+        UserError: the run's steps are not there, or are not whole, or all its trainings failed.
     """
     folder = path.resolve()
     folder = folder if (folder / "steps").is_dir() else folder.parent
     evaluations = sorted(file.parent for file in folder.glob("steps/**/evaluation.json"))
+    # Train writes the same file, in a folder with another name.
+    failed = sorted(file.parent for file in folder.glob(f"steps/**/evaluation/{failed_training.FILE}"))
+    if failed and not evaluations:
+        raise failures.none_left(failures.load(failed))
     if not evaluations:
         raise UserError(
             f"{path} has no evaluations in steps/, and a comparison of runs needs the predictions in them: "
@@ -53,7 +58,7 @@ def load(path: Path) -> Run:
     own = [summary.folder for summary in summaries if summary.info["fingerprint"] == fingerprint]
     if not own:
         raise UserError(f"{path} has no summary of the dataset of its evaluations: run it again")
-    return Run(folder.name, inputs.load(evaluations, own[0]))
+    return Run(folder.name, inputs.load([*evaluations, *failed], own[0]))
 
 
 def load_two(path_a: Path, path_b: Path) -> tuple[Run, Run]:
@@ -71,14 +76,16 @@ def load_two(path_a: Path, path_b: Path) -> tuple[Run, Run]:
 
 
 def shared_regimes(a: Run, b: Run) -> list[str]:
-    """The regimes that both runs have.
+    """The regimes that both runs have results of.
 
     Raises:
         UserError: there is none.
     """
     found = [name for name in REGIMES if name in a.inputs.regimes and name in b.inputs.regimes]
     if not found:
-        raise UserError(f"{a.name} and {b.name} have no regime in common: pass runs that share at least one")
+        failed = [f"{own['regime']} failed in {run.name}" for run in (a, b) for own in run.inputs.failures]
+        why = f" ({', '.join(failed)})" if failed else ""
+        raise UserError(f"{a.name} and {b.name} have no regime in common{why}: pass runs that share at least one")
     return found
 
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from components import console, options, process
+from components.evaluate.failures import passed_on
 from components.parameters import BaselineParameters, EvaluateParameters, described
 
 
@@ -39,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
             baseline = BaselineParameters(target_sensitivity=values["target_sensitivity"])
             evaluate_floor(dataset, output, baseline, external)
-        else:
+        elif not passed_on(model, output):
             from components.evaluate.evaluate import evaluate  # noqa: PLC0415 (nor for TensorFlow)
 
             evaluate(dataset, model, output, EvaluateParameters(**values), external)

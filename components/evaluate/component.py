@@ -25,14 +25,19 @@ def evaluate(
     Args:
         prepared_dataset: what preprocess made.
         model: what train made.
-        evaluation: for each seed predictions, threshold, metrics, curves, speed, robustness.
-        metrics: test metrics and costs, means over the seeds, for Kubeflow's table.
-        classification: confusion matrix and ROC curve on test, of the first seed, for Kubeflow's plots.
+        evaluation: for each seed predictions, threshold, metrics, curves, speed, robustness; or why training failed.
+        metrics: test metrics and costs, means over the seeds, for Kubeflow's table; or nothing.
+        classification: confusion matrix and ROC curve on test, of the first seed, for Kubeflow's plots; or nothing.
         parameters: each is an input of its own.
         external_dataset: prepared external test set, of other patients; all of its images are scored too.
     """
     from components.artifacts.names import CLASSES
     from components.console import plain_errors
+    from components.evaluate.failures import passed_on
+
+    with plain_errors():
+        if passed_on(model.path, evaluation.path):
+            return
     from components.evaluate import kubeflow
     from components.evaluate.evaluate import evaluate as run
 

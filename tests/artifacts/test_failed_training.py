@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from components.artifacts import failed_training, files
+from components.artifacts import failed_training, files, trained_model
 from components.artifacts.failed_training import OUT_OF_MEMORY
 from components.console import UserError
 
@@ -37,9 +37,16 @@ def test_a_failure_replaces_what_was_there(saved):
     assert [path.name for path in saved.iterdir()] == ["failed.json"]
 
 
-@pytest.mark.parametrize("change", [{"regime": "other"}, {"cause": "bad luck"}, {"reason": None}, {"kind": "model"}])
+@pytest.mark.parametrize(
+    "change", [{"regime": "other"}, {"cause": "bad luck"}, {"reason": None}, {"seconds": "1"}, {"kind": "model"}]
+)
 def test_a_damaged_failure_is_refused(saved, change):
     content = json.loads((saved / "failed.json").read_text())
     (saved / "failed.json").write_text(json.dumps(content | change))
     with pytest.raises(UserError):
         failed_training.load(saved)
+
+
+def test_the_models_of_a_failed_training_are_missing_for_its_reason(saved):
+    with pytest.raises(UserError, match=r"the training failed: it needs more memory"):
+        trained_model.load_all(saved)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.artifacts import dataset_summary, evaluation, files, prepared_dataset
+from components.artifacts import dataset_summary, evaluation, failed_training, files, prepared_dataset
 from components.artifacts.names import FLOOR, REGIMES
 from components.compare.stats import resampling
 
@@ -114,6 +114,13 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, explain
     }
     with files.new_folder(folder) as new:
         evaluation.save(new, table, results, make_explanations(index, seed) if explained else None)
+    return folder
+
+
+def write_failure(folder, regime, *, cause="out of memory", reason="use a smaller --batch-size", seconds=185.0):
+    """Saves a training that failed in the place of its evaluation."""
+    failure = failed_training.record(regime, cause, reason, files.now()) | {"seconds": seconds}
+    failed_training.save(folder, failure)
     return folder
 
 
@@ -225,8 +232,12 @@ def write(tmp_path):
     def evaluation_folder(regime, name=None, **settings):
         return write_evaluation(tmp_path / (name or f"{regime}-{settings.get('seed', 0)}"), regime, **settings)
 
+    def failure_folder(regime, name=None, **settings):
+        return write_failure(tmp_path / (name or f"{regime}-failed"), regime, **settings)
+
     return SimpleNamespace(
         evaluation=evaluation_folder,
+        failure=failure_folder,
         evaluations=lambda regimes=REGIMES, **settings: [evaluation_folder(regime, **settings) for regime in regimes],
         summary=lambda **settings: write_summary(tmp_path / "summary", **settings),
         index=make_index,
@@ -298,13 +309,16 @@ def in_use(tmp_path_factory):
 
 @pytest.fixture
 def make_run(write, tmp_path):
-    """Makes a run's folder, with evaluations in steps/."""
+    """Makes a run's folder, with evaluations and failed trainings in steps/."""
 
-    def made(name, regimes=("custom_cnn", "full_fine_tuning"), ingest=None, image_size=96, **settings):
+    def made(name, regimes=("custom_cnn", "full_fine_tuning"), ingest=None, image_size=96, failed=(), **settings):
         steps = tmp_path / name / "steps" / "pipeline-1"
         for regime in regimes:
             folder = write.evaluation(regime, f"{name}-{regime}", **settings)
             shutil.copytree(folder, steps / f"evaluate-{regime}" / "evaluation")
+        for regime in failed:  # train writes the failure, evaluate passes it on
+            for output in (f"train-{regime}/model", f"evaluate-{regime}/evaluation"):
+                write_failure(steps / output, regime, reason=f"<b>no</b> *weights* of {regime}\n")
         summary = write.summary()
         info = files.read_json(summary / "dataset.json", "prepared dataset")
         info |= {"image_size": image_size} | ({"ingest": ingest} if ingest else {})

@@ -128,7 +128,12 @@ ITEMS = (
         "docs/data.md",
         Blank(DATA, "how the source removed names and burnt-in text"),
     ),
-    _item("Missing data", "12", "11", "“Quality of the files” (refused files, unknown patients)"),
+    _item(
+        "Missing data",
+        "12",
+        "11",
+        "“Quality of the files” (refused files, unknown patients); first screen and `failed`, where a training failed",
+    ),
     _item(
         "Definition and choice of the reference standard",
         "14 15",

@@ -7,7 +7,7 @@ from components.artifacts.comparison import ComparisonRecord
 from components.artifacts.described_data import Flow
 from components.artifacts.names import REGIME_TITLES
 from components.compare.inputs import Inputs
-from components.compare.report import checklist, formats
+from components.compare.report import checklist, failures, formats
 from components.compare.report.notes import notes
 from components.compare.report.page import external_subject
 from components.compare.report.table import escaped, markdown, table
@@ -61,6 +61,7 @@ def _models(record: ComparisonRecord) -> list[str]:
         f"one frontal chest X-ray of {size} × {size} greyscale pixels, and use nothing but its pixels: {names}. "
         f"Backbone of the pre-trained ones: {escaped(backbone_title(record['backbone']))}.",
         escaped(record["recommendation"]["why"]),
+        *map(escaped, failures.warnings(record)),
     ]
 
 

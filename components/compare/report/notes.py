@@ -4,7 +4,7 @@ from components.artifacts.comparison import Findings
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.trained_model import best_epoch_is_last
 from components.compare.inputs import Inputs, Model
-from components.compare.report import seen_patients
+from components.compare.report import failures, seen_patients
 
 FEW_PATIENTS = 50
 """With fewer test patients in a class intervals are rough: the bootstrap then resamples only a handful of people."""
@@ -20,7 +20,8 @@ def notes(findings: Findings, inputs: Inputs) -> list[str]:
     found = (
         several_machines(inputs),
         _from_cache(findings),
-        _seeds(inputs),
+        _resumed(inputs),
+        _seeds(inputs, failures.compared(findings)),
         seen_patients.warning(findings),
         _few_patients(inputs),
         _unknown_patients(inputs),
@@ -57,12 +58,23 @@ def _from_cache(findings: Findings) -> str:
     return " ".join(sentences)
 
 
-def _seeds(inputs: Inputs) -> str:
+def _resumed(inputs: Inputs) -> str:
+    found = [model for model in inputs.models if model.record["training"].get("resumed")]
+    if not found:
+        return ""
+    return (
+        f"Interrupted and continued from a checkpoint: the training of {_named(found)}. On the CPU of one machine that "
+        "changes no result; the time is that of the parts, without what an interruption lost and with compilation "
+        "counted again."
+    )
+
+
+def _seeds(inputs: Inputs, compared: str) -> str:
     seeds = {regime: [model.seed for model in models] for regime, models in inputs.regimes.items()}
     if all(len(own) == 1 for own in seeds.values()):
         text = (
-            "Each regime was trained once: the intervals include the variation between patients, but not that between "
-            "trainings."
+            f"Each {compared}regime was trained once: the intervals include the variation between patients, but not "
+            "that between trainings."
         )
         return text if len(set(map(tuple, seeds.values()))) == 1 else f"{text} The seeds differ between regimes."
     once = ", ".join(REGIME_TITLES[regime] for regime, own in seeds.items() if len(own) == 1)

@@ -6,7 +6,7 @@ from components.artifacts.names import BASELINE, REGIME_TITLES
 from components.artifacts.regime_result import Metric, RegimeResult
 from components.compare import recommendation
 from components.compare.recommendation import Loss
-from components.compare.report import formats
+from components.compare.report import failures, formats
 from components.compare.report.titles import Namer, listed, namer
 
 NO_DIFFERENCE = "No difference shown"
@@ -57,16 +57,20 @@ def _answer(findings: Findings, decision: Decision, name: Namer) -> str:
     regimes, margin = findings["regimes"], decision["margin"]
     best, fastest = decision["best"], decision["fastest_within_margin"]
     if len(findings["noninferiority"]["candidates"]) == 1:
+        failed = failures.titles(findings)
+        why = f"{listed(failed)} failed" if failed else "Only one regime was trained"
         return (
-            f"Only one regime was trained, so there is nothing to compare: {name(best)} reached a ROC AUC of "
+            f"{why}, so there is nothing to compare: {name(best)} reached a ROC AUC of "
             f"{_auc(regimes[best])} in {_time(regimes[best])} of training."
         )
-    highest = f"had the highest ROC AUC{' of the regimes' if 'floor' in findings else ''}"
-    top = f"{name(best, True)} {highest}, {_auc(regimes[best])}, after {_time(regimes[best])} of training"
+    top = (
+        f"{_begun(findings, best, name)} {_highest(findings, opened=True)} {_auc(regimes[best])}, after "
+        f"{_time(regimes[best])} of training"
+    )
     if fastest is None:
         return (
-            f"{top}, but no regime, not even this one, was shown to be at most {margin:g} below every other one, so "
-            "these test images do not decide which is worth its cost."
+            f"{top}, but no {failures.compared(findings)}regime, not even this one, was shown to be at most "
+            f"{margin:g} below every other one, so these test images do not decide which is worth its cost."
         )
     if fastest == best:
         if best == recommendation.fastest(with_baseline(findings)):
@@ -77,10 +81,25 @@ def _answer(findings: Findings, decision: Decision, name: Namer) -> str:
     doubt = f" It was not shown to train faster than {listed(list(map(name, alike)))}." if alike else ""
     worth = "is enough" if fastest == BASELINE else "is worth its cost"
     return (
-        f"{name(fastest, True)} {worth}: ROC AUC {_value(found)} after {_time(found)} of training, shown to be at most "
-        f"{margin:g} below every other one. {name(best, True)} {highest}, {_value(regimes[best])}, after "
-        f"{_time(regimes[best])}.{doubt}"
+        f"{_begun(findings, fastest, name)} {worth}: ROC AUC {_value(found)} after {_time(found)} of training, shown "
+        f"to be at most {margin:g} below every other one. {name(best, True)} {_highest(findings)} "
+        f"{_value(regimes[best])}, after {_time(regimes[best])}.{doubt}"
     )
+
+
+def _begun(findings: Findings, regime: str, name: Namer) -> str:
+    """The beginning of the answer: a regime, or the baseline, and before it of which regimes this is the answer."""
+    opening = failures.opening(findings, regime)
+    return opening + name(regime, not opening.endswith(", "))
+
+
+def _highest(findings: Findings, opened: bool = False) -> str:
+    """The words between the best regime and its ROC AUC; `opened` if the sentence began with `failures.opening`."""
+    if "failed" not in findings:
+        return f"had the highest ROC AUC{' of the regimes' if 'floor' in findings else ''},"
+    if len(findings["regimes"]) == 1:
+        return "had a ROC AUC of"
+    return f"had the highest ROC AUC{'' if opened else ' of these regimes'},"
 
 
 def _power(findings: Findings, decision: Decision) -> list[str]:
@@ -100,7 +119,8 @@ def _power(findings: Findings, decision: Decision) -> list[str]:
     now = formats.count(findings["dataset"]["splits"]["test"]["patients"])
     return [
         f"Had a faster one been equally good, {now} test patients would have shown that against "
-        f"{namer(findings)(best)} with {chance} power, and against all others with less; {needed}."
+        f"{namer(findings)(best)} with {chance} power, and against all "
+        f"{failures.compared(findings)}others with less; {needed}."
     ]
 
 
@@ -188,8 +208,8 @@ def _baseline(findings: Findings, name: Namer) -> list[str]:
     baseline = f"the baseline, a logistic regression on thumbnails with {_auc(findings['floor'])}"
     others = recommendation.not_above_baseline(findings, findings["floor"])
     if not others:
-        every = "Every regime" if recommendation.several_seeds(findings) else "Every network"
-        return [f"{every} had a higher ROC AUC than {baseline}."]
+        every = "regime" if recommendation.several_seeds(findings) else "network"
+        return [f"Every {failures.compared(findings)}{every} had a higher ROC AUC than {baseline}."]
     return [f"Not shown to have a higher ROC AUC than {baseline}: {listed(list(map(name, others)))}."]
 
 
@@ -215,11 +235,11 @@ def picks(results: Results) -> list[tuple[str, str]]:
     if len(results["regimes"]) == 1:
         return []
     found = results["recommendation"]
-    name = namer(results)
+    name, left = namer(results), "these" if "failed" in results else ""
     rules = {
-        "Highest ROC AUC": found["best"],
-        f"Fastest within {found['margin']:g} of all others": found["fastest_within_margin"],
-        f"Smallest within {found['margin']:g} of all others": found["smallest_within_margin"],
+        f"Highest ROC AUC{f' of {left}' if left else ''}": found["best"],
+        f"Fastest within {found['margin']:g} of {left or 'all others'}": found["fastest_within_margin"],
+        f"Smallest within {found['margin']:g} of {left or 'all others'}": found["smallest_within_margin"],
     }
     return [(rule, name(regime, True) if regime else "none shown") for rule, regime in rules.items()]
 

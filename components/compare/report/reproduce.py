@@ -5,12 +5,15 @@ from typing import Any
 
 from components import options
 from components.artifacts.comparison import ComparisonRecord
+from components.artifacts.names import REGIMES
 from components.compare.inputs import Inputs
 from components.parameters import PIPELINE, STEPS, described
 
 
 def command(inputs: Inputs, results: ComparisonRecord) -> str:
-    """The command line of a local run with the same data, settings and seeds; empty where it is not known.
+    """The command line of a local run with the same data, settings, regimes and seeds; empty where it is not known.
+
+    Regimes that failed are among them.
 
     Every option is written out, so that a later version with other defaults does the same.
 
@@ -36,4 +39,5 @@ def command(inputs: Inputs, results: ComparisonRecord) -> str:
     words = ["python", "-m", "pipelines.local", *options.words(applicable)]
     if "external" in results:
         words += ["--external-test", "PATH"]
-    return shlex.join([*words, "--regimes", *results["regimes"]])
+    regimes = results["regimes"].keys() | results.get("failed", {}).keys()
+    return shlex.join([*words, "--regimes", *(name for name in REGIMES if name in regimes)])

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from components.artifacts.comparison import FIRST_METRICS, RunsRecord, RunsResults, Setting
 from components.artifacts.names import REGIME_TITLES
 from components.compare import recommendation
-from components.compare.report import formats
+from components.compare.report import failures, formats
 from components.compare.report.page import embedded, rendered
 from components.compare.report.plots.picture import Picture
 from components.compare.report.recommendation import verdict_text
@@ -148,6 +148,8 @@ def html(record: RunsRecord, picture: Picture) -> str:
         "runs.html.j2",
         found=record,
         sentences=sentences(record),
+        failures=failures.warnings_of_runs(record),
+        compared=failures.compared_of_runs(record),
         main=main_table(record),
         differences=differences_table(record),
         differing=table(["Setting", *names_of(record)], settings),
@@ -160,12 +162,13 @@ def markdown_summary(results: RunsResults) -> str:
     """The first screen of the report as Markdown."""
     first, second = map(escaped, names_of(results))
     answer, *further = map(escaped, sentences(results))
+    warnings = map(escaped, failures.warnings_of_runs(results))
     settings = [
         f"- {escaped(row['what'])}: {escaped(row['a'])} against {escaped(row['b'])}" for row in results["differing"]
     ]
     return "\n\n".join(
         [
-            *(f"# {first} against {second}", f"**{answer}**", *further, markdown(main_table(results))),
+            *(f"# {first} against {second}", f"**{answer}**", *further, *warnings, markdown(main_table(results))),
             *("\n".join(settings), "Not for clinical use.\n"),
         ]
     )
@@ -185,4 +188,5 @@ def plain_text_summary(results: RunsResults) -> str:
                     formats.probability(pair["p_value_holm"]),
                 ]
             )
-    return "\n".join([plain_text(table(headers, rows)), "", *sentences(results), ""])
+    warnings = failures.warnings_of_runs(results)
+    return "\n".join([plain_text(table(headers, rows)), "", *sentences(results), *warnings, ""])

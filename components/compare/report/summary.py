@@ -2,7 +2,7 @@
 
 from components.artifacts.comparison import Findings, Results
 from components.compare.inputs import Inputs
-from components.compare.report import clinical, recommendation
+from components.compare.report import clinical, failures, recommendation
 from components.compare.report.notes import notes
 from components.compare.report.page import external_subject, subject
 from components.compare.report.table import escaped, markdown
@@ -22,6 +22,7 @@ def markdown_summary(results: Results, inputs: Inputs) -> str:
             f"# {escaped(title)}",
             escaped(subject(results)),
             f"**{answer}**",
+            *map(escaped, failures.warnings(results)),
             *further,
             " · ".join(f"{rule}: **{regime}**" for rule, regime in recommendation.picks(results)),
             markdown(main_table(results)),

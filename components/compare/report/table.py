@@ -15,10 +15,17 @@ TERMINAL_COLUMNS = 120
 
 @dataclass(frozen=True)
 class Cell:
-    """The content of a cell: a value, and in brackets a detail, most often its 95% interval."""
+    """The content of a cell.
+
+    Attributes:
+        value: the content.
+        detail: in brackets, most often the 95% interval.
+        columns: how many columns the cell spans.
+    """
 
     value: str
     detail: str = ""
+    columns: int = 1
 
     def __str__(self) -> str:
         return f"{self.value} ({self.detail})" if self.detail else self.value
@@ -32,7 +39,7 @@ class Table:
 
     Attributes:
         headers: titles of the columns.
-        rows: one cell per column each.
+        rows: one cell per column each; after its first cell, a row may instead have a single one that spans the rest.
     """
 
     headers: list[str]
@@ -75,7 +82,8 @@ def markdown(content: Table) -> str:
     """The table as GitHub-flavoured Markdown; columns after the first are aligned to the right."""
     lines = ["| --- |" + " ---: |" * (len(content.headers) - 1)]
     for row in content.rows:
-        lines.append("| " + " | ".join(escaped(str(cell)) for cell in row) + " |")
+        texts = [text for cell in row for text in (escaped(str(cell)), *[""] * (cell.columns - 1))]
+        lines.append("| " + " | ".join(texts) + " |")
     return "\n".join(["| " + " | ".join(map(escaped, content.headers)) + " |", *lines])
 
 
@@ -101,9 +109,14 @@ def _with_details(row: Sequence[Cell]) -> list[list[str]]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Pads the columns to the same width: the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Pads the columns to the same width: the first to the left, the others to the right.
+
+    A row with fewer texts than the first one has a second text that spans the rest; no column gets wider by it.
+    """
+    whole = [row for row in rows if len(row) == len(rows[0])]
+    first, *widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    first = max(first, *(len(row[0]) for row in rows))
     return [
-        "  ".join([row[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(row[1:], widths[1:], strict=True))])
+        "  ".join([row[0].ljust(first), *(map(str.rjust, row[1:], widths) if len(row) == len(rows[0]) else row[1:])])
         for row in rows
     ]

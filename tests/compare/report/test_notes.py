@@ -40,6 +40,14 @@ def test_notes_name_a_training_that_diverged_and_the_remedy(write):
     assert ": Custom CNN (seed 0). Train with a lower learning rate" in note
 
 
+def test_notes_name_a_training_that_was_continued_from_a_checkpoint(write):
+    folders = [write.evaluation("custom_cnn", seed=2), write.evaluation("full_fine_tuning")]
+    given = inputs.load(folders, write.summary())
+    given.models[0].record["training"]["resumed"] = 1
+    (note,) = [note for note in notes(results.build(given, ""), given) if "continued from a checkpoint" in note]
+    assert "the training of Custom CNN (seed 2)." in note
+
+
 def test_notes_name_a_training_whose_best_epoch_is_the_last(write):
     folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", seed=3)]
     given = inputs.load(folders, write.summary())

@@ -83,3 +83,14 @@ def test_without_the_record_of_ingest_there_is_no_command(command):
 def test_seeds_that_the_local_runner_cannot_count_up_have_no_command(command):
     assert command(seeds=(1, 7)) == ""
     assert "--seed 7 --seeds 2" in command(seeds=(7, 8))
+
+
+def test_a_regime_that_failed_is_part_of_what_is_repeated(write):
+    summary = write.summary()
+    info = files.read_json(summary / "dataset.json", "prepared dataset")
+    files.write_json(summary / "dataset.json", info | ingested(source="directory", path="/x"))
+    folders = [write.evaluation("custom_cnn"), write.failure("transfer_learning"), write.evaluation("full_fine_tuning")]
+    given = inputs.load(folders, summary)
+    made_by = {"made_by": {"arguments": {}}}
+    command = reproduce.command(given, made_by | results.build(given, ""))
+    assert command.endswith("--regimes custom_cnn transfer_learning full_fine_tuning")

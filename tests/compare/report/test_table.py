@@ -74,3 +74,15 @@ def test_plain_text_may_be_as_wide_as_the_terminal():
     assert len(plain_text(exactly).splitlines()) == 4
     beyond = table(["A", "B"], [["A", Cell("1", "x" * (tables.TERMINAL_COLUMNS - 2))]])
     assert len(plain_text(beyond).splitlines()) == 3
+
+
+def test_a_cell_that_spans_columns_widens_none_of_them():
+    rows = [["A", "0.9", "1 s"], ["Longest", Cell("failed: a long reason", columns=2)]]
+    content = table(["Regime", "AUC", "Time"], rows)
+    assert plain_text(content).splitlines() == [
+        "Regime   AUC  Time",
+        "------------------------------",
+        "A        0.9   1 s",
+        "Longest  failed: a long reason",
+    ]
+    assert markdown(content).splitlines()[-1] == "| Longest | failed: a long reason |  |"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.artifacts import comparison
+from components.artifacts import comparison, failed_training
 from components.artifacts.files import header
 from components.artifacts.files import now as files_now
 from components.artifacts.names import REGIMES
@@ -96,6 +96,17 @@ def test_evaluate(steps):
     points = made["classification"].metadata["confidenceMetrics"]["list"]
     assert 2 <= len(points) <= 200
     assert {"annotationSpecs", "rows"} == made["classification"].metadata["confusionMatrix"]["struct"].keys()
+
+
+def test_evaluate_of_a_failed_training(steps, tmp_path):
+    failed_training.save(tmp_path / "model", failed_training.record("custom_cnn", "crash", "why", files_now()))
+    store, uri = steps.backend.store, "minio://mlpipeline/failed/model"
+    store.upload(tmp_path / "model", uri)
+    prepared = steps.of("preprocess")["prepared_dataset"]
+    made = steps.run("evaluate", prepared_dataset=prepared, model=store.record("model", uri, {}))
+    assert files(steps, made["evaluation"]) == ["failed.json"]
+    for name in ("metrics", "classification"):
+        assert made[name].metadata.keys() == {"display_name", "store_session_info"}
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from components.artifacts.comparison import Findings
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.regime_result import RegimeResult
 from components.compare.report import formats
+from components.compare.report.failures import compared
 from components.compare.report.plots import style
 from components.compare.report.plots.marks import interval, legend_above, regime_rows, sentence
 from components.compare.report.plots.picture import Drawing
@@ -53,7 +54,7 @@ def cost(findings: Findings) -> Drawing:
     ]
     return Drawing(
         figure,
-        "Cost of each regime",
+        f"Cost of each {compared(findings)}regime",
         "Time from building the model to restoring its best weights; memory is the peak of the training process, "
         "libraries included.",
         sentence(words),
@@ -83,7 +84,8 @@ def pareto(findings: Findings) -> Drawing | None:
     return Drawing(
         figure,
         "Quality against every cost",
-        "The dotted line is the Pareto front: it joins the regimes that no other beats in both quality and this cost. "
+        f"The dotted line is the Pareto front: it joins the {compared(findings)}regimes that no other beats in both "
+        "quality and this cost. "
         "Bars are 95% intervals; the order of regimes whose bars overlap is uncertain.",
         sentence(words),
     )

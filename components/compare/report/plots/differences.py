@@ -9,7 +9,7 @@ from components.artifacts.comparison import FIRST_METRICS, Findings, RunsFinding
 from components.artifacts.differences import Difference
 from components.artifacts.names import REGIME_TITLES
 from components.compare import recommendation
-from components.compare.report import formats
+from components.compare.report import failures, formats
 from components.compare.report.plots import style
 from components.compare.report.plots.marks import sentence
 from components.compare.report.plots.picture import Drawing
@@ -25,7 +25,7 @@ def differences(findings: Findings) -> Drawing | None:
     titles = [pair_title(pair["a"], pair["b"]) for pair in pairs["roc_auc"]]
     return Drawing(
         _forest(titles, pairs),
-        "Every two regimes on the same patients",
+        f"Every two {failures.compared(findings)}regimes on the same patients",
         "Right of the line the first of the two is higher, left of it the second. Bars are 95% intervals. A filled "
         "marker is a significant difference (before the correction for the number of pairs), a hollow one is not.",
         _in_words(titles, pairs["roc_auc"]),
@@ -39,7 +39,7 @@ def between_runs(findings: RunsFindings) -> Drawing:
     titles = [REGIME_TITLES[pair["a"]] for pair in pairs["roc_auc"]]
     return Drawing(
         _forest(titles, pairs),
-        "Each regime in both runs",
+        f"Each {failures.compared_of_runs(findings)}regime in both runs",
         f"Right of the line {first} is higher, left of it {second}. Bars are 95% intervals. A filled marker is a "
         "significant difference (before the correction for the number of regimes), a hollow one is not.",
         _in_words(titles, pairs["roc_auc"], (first, second)),

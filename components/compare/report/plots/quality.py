@@ -30,7 +30,7 @@ def quality_against_time(findings: Findings) -> Drawing:
     return Drawing(
         figure,
         "Quality against training time",
-        "Higher is better, further left is cheaper. Bars are 95% intervals of each regime by itself; whether two "
+        "Higher is better, further left is cheaper. Bars are 95% intervals of a regime by itself; whether two "
         "regimes differ is tested pair by pair, under “Evidence”.",
         in_words(findings, metrics, with_time=True),
     )

@@ -36,7 +36,7 @@ def learning_curves(findings: Findings, inputs: Inputs) -> Drawing:
     return Drawing(
         figure,
         "Learning curves",
-        "The marker is the epoch whose weights were kept; the grey area is the warm-up of the head. Each regime has "
+        "The marker is the epoch whose weights were kept; the grey area is the warm-up of the head. Each column has "
         "its own time scale. Where validation loss rises while training loss falls, the model overfits."
         + (" Thin lines are further seeds." if len(findings["run"]["seeds"]) > 1 else ""),
         sentence(words),

@@ -1,13 +1,15 @@
 """The main table, quality and cost of every regime: for the report, for a terminal, and as CSV."""
 
+from collections.abc import Callable
 from statistics import stdev
 
 import pandas as pd
 
 from components.artifacts.comparison import Findings, with_baseline
-from components.artifacts.names import REGIME_TITLES
+from components.artifacts.names import FLOOR, REGIME_TITLES, REGIMES
 from components.artifacts.regime_result import RegimeResult
 from components.compare.report import formats
+from components.compare.report.failures import outcome, warnings
 from components.compare.report.table import Cell, Row, Table, metric_cell, plain_text, table
 from components.compare.report.titles import MAIN_METRICS, METRIC_TITLES
 
@@ -24,7 +26,18 @@ def main_table(findings: Findings) -> Table:
         *("Training time", "Peak memory", *(["Peak GPU memory"] if with_gpu else [])),
         *("Parameters trained", "Model size", "Time per image"),
     ]
-    return table(headers, [_row(name, regime, with_gpu) for name, regime in with_baseline(findings).items()])
+    return table(headers, _with_failed(findings, lambda name, regime: _row(name, regime, with_gpu), len(headers)))
+
+
+def _with_failed(findings: Findings, row: Callable[[str, RegimeResult], Row], columns: int) -> list[Row]:
+    """A row for each regime, of those that failed with what happened, and last one for the baseline."""
+    known, failed = with_baseline(findings), findings.get("failed", {})
+    return [
+        row(name, known[name])
+        if name in known
+        else [REGIME_TITLES[name], Cell(outcome(failed[name]), columns=columns - 1)]
+        for name in sorted([*known, *failed], key=[*REGIMES, FLOOR].index)
+    ]
 
 
 def _row(name: str, regime: RegimeResult, with_gpu: bool) -> Row:
@@ -49,31 +62,35 @@ def _training_time(regime: RegimeResult) -> Cell:
 
 
 def terminal_table(findings: Findings) -> str:
-    """The main figures as plain text, with the 95% intervals of accuracy and ROC AUC where the width allows it."""
+    """The main figures as plain text, with the 95% intervals of accuracy and ROC AUC where the width allows it.
+
+    Below them stands why a regime failed.
+    """
     headers = [
         *("Regime", "Accuracy", "Precision", "Recall", "Specificity", "ROC AUC"),
         *("Train time", "Memory", "Trained"),
     ]
-    rows: list[Row] = []
-    for name, regime in with_baseline(findings).items():
-        cells = {metric: metric_cell(regime["metrics"][metric]) for metric in TERMINAL_METRICS}
-        rows.append(
-            [
-                REGIME_TITLES[name],
-                *(cell if metric in WITH_INTERVAL else cell.value for metric, cell in cells.items()),
-                formats.duration(regime["cost"]["train_seconds"]),
-                formats.megabytes(regime["cost"]["peak_memory_mb"]),
-                formats.short_count(regime["cost"]["trainable_parameters"]),
-            ]
-        )
+    rows = _with_failed(findings, _terminal_row, len(headers))
     note = "Below accuracy and ROC AUC: 95% intervals. Memory: peak of the process. Trained: parameters."
-    return plain_text(table(headers, rows), note)
+    return "\n\n".join([plain_text(table(headers, rows), note), *warnings(findings)])
+
+
+def _terminal_row(name: str, regime: RegimeResult) -> Row:
+    cells = {metric: metric_cell(regime["metrics"][metric]) for metric in TERMINAL_METRICS}
+    return [
+        REGIME_TITLES[name],
+        *(cell if metric in WITH_INTERVAL else cell.value for metric, cell in cells.items()),
+        formats.duration(regime["cost"]["train_seconds"]),
+        formats.megabytes(regime["cost"]["peak_memory_mb"]),
+        formats.short_count(regime["cost"]["trainable_parameters"]),
+    ]
 
 
 def results_frame(findings: Findings) -> pd.DataFrame:
     """The content of `results.csv`: one row per regime, with every metric and its interval, the threshold and the cost.
 
-    The baseline has the last row. Numbers have full precision, so this is not a `Table`, whose cells are texts.
+    The baseline has the last row. A regime that failed has none, so that no program that reads numbers from this file
+    meets a gap; `results.json` names it. Numbers have full precision, so this is not a `Table`, whose cells are texts.
     """
     rows = []
     for name, regime in with_baseline(findings).items():
