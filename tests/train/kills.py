@@ -20,6 +20,7 @@ import numpy as np
 from components.artifacts import trained_model
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
+from components.console import PREFIX
 
 HEADER = ("regime", "killed after", "it had printed", "the next process", "same predictions", "same history")
 
@@ -65,7 +66,7 @@ def killed(words: list[str], seconds: float, log: Path) -> bool:
 
 def last(log: str, but: str = "") -> str:
     """The last progress message of a log, shortened."""
-    lines = [line.partition("pneumonia-benchmark: ")[2] for line in log.splitlines() if "pneumonia-benchmark: " in line]
+    lines = [line.partition(PREFIX)[2] for line in log.splitlines() if PREFIX in line]
     found = [line for line in lines if not but or but in line]
     return found[-1].partition(": ")[2].partition(", loss")[0] if found else "nothing yet"
 
@@ -99,13 +100,16 @@ def rows(dataset: Path, regimes: list[str], count: int, options: list[str], seed
     chance = np.random.default_rng(seed)
     for regime in regimes:
         begun = time.monotonic()
-        subprocess.run(command(dataset, regime, folder / regime, options, None), capture_output=True, check=True)
+        words = command(dataset, regime, folder / regime, options, None)
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            first = next((time.monotonic() - begun for line in process.stdout if PREFIX in line), 0.0)
+            process.stdout.read()
         whole = time.monotonic() - begun
         expected = result(dataset, folder / regime)
         for number in range(count):
             own = folder / f"{regime}-{number}"
             own.mkdir()
-            yield row(dataset, regime, options, chance.uniform(0.25, 0.98) * whole, expected, own)
+            yield row(dataset, regime, options, chance.uniform(first, whole), expected, own)
 
 
 def main() -> None:
