@@ -12,6 +12,9 @@ KIND = "failed training"
 FILE = "failed.json"
 
 OUT_OF_MEMORY, STOPPED, CRASHED = "out of memory", "error", "crash"
+LONGEST = 1000
+"""Longest reason (characters); Kubeflow passes it in the metadata of the artifact, which have 128 KiB."""
+
 CAUSES = (OUT_OF_MEMORY, STOPPED, CRASHED)
 
 
@@ -49,7 +52,7 @@ def record(
         **files.header(KIND, started, arguments or {}),
         "regime": regime,
         "cause": cause,
-        "reason": reason,
+        "reason": reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 1]}…",
         "seconds": round(seconds, 1),
     }
 

@@ -50,3 +50,8 @@ def test_a_damaged_failure_is_refused(saved, change):
 def test_the_models_of_a_failed_training_are_missing_for_its_reason(saved):
     with pytest.raises(UserError, match=r"the training failed: it needs more memory"):
         trained_model.load_all(saved)
+
+
+def test_a_long_reason_is_cut_off():
+    failure = failed_training.record("custom_cnn", "error", "x" * 5000, files.now())
+    assert failure["reason"] == "x" * 999 + "…"
