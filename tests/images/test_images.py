@@ -178,3 +178,23 @@ def test_a_run_in_containers_predicts_what_a_run_in_processes_predicts(images, t
     for (runner, regime), table in predictions.items():
         if runner == "docker":
             pd.testing.assert_frame_equal(table, predictions["subprocess", regime])
+
+
+OUT_OF_MEMORY = """
+from components import machine
+from components.parameters import TrainParameters
+from components.train.supervision import train
+found = train("/out/prepared", "/tmp/model", "full_fine_tuning", TrainParameters(weights="none"))
+print(found["cause"], machine.killed_for_memory(), found["reason"], sep=" | ")
+"""
+
+
+def test_a_training_that_needs_more_memory_than_its_container_has_is_a_result_and_no_killed_container(images):
+    # Half of what TensorFlow alone needs, so that it does not depend on the data.
+    limit = ("--memory", "400m", "--memory-swap", "400m")
+    done = docker("run", "--rm", *limit, images[1], "python3", "-c", OUT_OF_MEMORY)
+    if "limit" in done.stderr:
+        pytest.skip(f"{DOCKER} cannot limit memory here: {done.stderr}")
+    cause, killed, reason = done.stdout.splitlines()[-1].split(" | ")
+    assert (cause, killed) == ("out of memory", "0")
+    assert "0.4 GB that its container may use" in reason
