@@ -64,8 +64,17 @@ def compared(dataset: Path, regime: str, options: Sequence[str], repetitions: in
         for kind, seconds in whole.items():
             with tempfile.TemporaryDirectory(prefix="checkpoints-") as folder:
                 output = Path(folder) / "model"
-                more = ["--checkpoints", Path(folder) / "checkpoints"] if kind == "with" else []
-                command = ["-m", "components.train", dataset, regime, "--output", output, *options, *more]
+                more: list[measure.Word] = ["--checkpoints", Path(folder) / "checkpoints"] if kind == "with" else []
+                command: list[measure.Word] = [
+                    "-m",
+                    "components.train",
+                    dataset,
+                    regime,
+                    "--output",
+                    output,
+                    *options,
+                    *more,
+                ]
                 seconds.append(measure.run(command).seconds)
                 records = [model.training for model in trained_model.load_all(output)]
             if kind == "with":

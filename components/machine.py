@@ -47,11 +47,12 @@ def memory_limit(cgroup: Path = CGROUP) -> int | None:
 
 
 def memory_used(cgroup: Path = CGROUP) -> int:
-    """Memory (bytes) that they use, without copies of files, which the kernel gives up first; 0 if it is unknown."""
+    """Memory (bytes) that they use, without what the kernel gives up first: copies of files, caches; 0 if unknown."""
     folder, prefix = (cgroup, "") if (cgroup / "memory.max").is_file() else (cgroup / "memory", "total_")
     used = _number(folder / "memory.current") or _number(folder / "memory.usage_in_bytes") or 0
     counts = _counts(folder / "memory.stat")
-    return max(0, used - sum(counts.get(f"{prefix}{state}_file", 0) for state in ("active", "inactive")))
+    spare = [counts.get(f"{prefix}{state}_file", 0) for state in ("active", "inactive")]
+    return max(0, used - sum(spare) - counts.get("slab_reclaimable", 0))
 
 
 def killed_for_memory(cgroup: Path = CGROUP) -> int:

@@ -8,7 +8,10 @@ import contextlib
 import ctypes
 import gc
 import logging
+import signal
 import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Numbers of glibc's mallopt(3)."""
@@ -39,6 +42,25 @@ def _silence_image_libraries() -> None:
     logger = logging.getLogger("pydicom")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
+
+
+@contextlib.contextmanager
+def handling(handler: Callable[[int, Any], Any] | int, *numbers: signal.Signals) -> Iterator[None]:
+    """Handles signals in the block; only the main thread can, and in others this does nothing.
+
+    Args:
+        handler: as of `signal.signal`.
+        numbers: the signals.
+    """
+    try:
+        before = {number: signal.signal(number, handler) for number in numbers}
+    except ValueError:  # not the main thread
+        before = {}
+    try:
+        yield
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
 
 
 def keep_freed_memory() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from components.artifacts import comparison
 from components.artifacts.names import REGIME_TITLES
-from components.console import UserError, say
+from components.console import UserError, one_line, say
 
 
 def check(folder: str | Path) -> None:
@@ -17,7 +17,7 @@ def check(folder: str | Path) -> None:
         UserError: a regime could not be trained, or the comparison is damaged.
     """
     record = comparison.load(folder)
-    failed = [f"{REGIME_TITLES[regime]}: {reason}" for regime, reason in comparison.failures(record).items()]
+    failed = [f"{REGIME_TITLES[regime]}: {one_line(reason)}" for regime, reason in comparison.failures(record).items()]
     if not failed:
         say("check", "all regimes were trained")
         return

@@ -5,8 +5,6 @@ that a damaged file is noticed; the training then starts anew. There is nothing 
 """
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -14,9 +12,8 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import keras
 import numpy as np
 
 from components.artifacts import files, trained_model
@@ -32,10 +29,24 @@ WITHIN_EPOCH = 60.0
 STORE_RATE = 300e6
 """Bytes per second at which features are assumed to be saved: those that are computed faster are not worth it."""
 
-WAIT = 180.0
-"""Seconds to wait for the lock. A file system of the network may free that of a lost machine only after minutes."""
-
 Say = Callable[[str], None]
+
+
+class UnusableError(Exception):
+    """The content of a checkpoint does not fit the training, although its file is whole."""
+
+
+@contextlib.contextmanager
+def used() -> Iterator[None]:
+    """Takes over what a checkpoint contains.
+
+    Raises:
+        UnusableError: it does not fit. What was taken over before may be inconsistent.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UnusableError(f"{type(error).__name__}: {error}") from error
 
 
 class Checkpoint:
@@ -89,32 +100,48 @@ class Checkpoint:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _write(self._folder / f"{name}.npz", content)
-        except OSError as error:
-            self._say(
-                f"the training goes on without checkpoints, since {self._folder} cannot be written to "
-                f"({error.strerror or error}): if it is interrupted, it goes back to the last one"
-            )
-            self._folder = None
+        except (OSError, MemoryError) as error:
+            self._give_up("written to", error)
         self._ended = time.monotonic()
         self._took = self._ended - begun
         self.seconds += self._took
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """Reads what `save` wrote; None if there is nothing, or if the file is damaged, which is said.
+        """Reads what `save` wrote; None if there is nothing, or if it cannot be used, which is said.
 
         Args:
             name: of the file, without its ending.
         """
-        path = self._folder / f"{name}.npz" if self._folder else None
-        if path is None or not path.is_file():
+        if self._folder is None:
             return None
+        path = self._folder / f"{name}.npz"
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
-            self._say(f"the checkpoint {path} is damaged ({printable(error)}), so what it contains is made anew")
+        except FileNotFoundError:
+            return None
+        except OSError as error:  # perhaps only for now, so that the file stays
+            self._give_up("read", error)
+        except Exception as error:  # whatever numpy, zipfile and json make of damaged content
+            self._tell(f"the checkpoint {path} is damaged ({printable(error)}), so what it contains is made anew")
             with contextlib.suppress(OSError):
                 path.unlink()
-            return None
+        return None
+
+    def _give_up(self, what: str, error: Exception) -> None:
+        self._tell(
+            f"the training goes on without checkpoints, since {self._folder} cannot be {what} ({reason(error)}): if it "
+            "is interrupted, it goes back to the last one"
+        )
+        self._folder = None
+
+    def _tell(self, message: str) -> None:
+        with contextlib.suppress(OSError):  # nobody reads the output any more
+            self._say(message)
+
+    def remove(self) -> None:
+        """Removes what `save` wrote."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def finish(self, model: Path, record: TrainingRecord) -> None:
         """Keeps a finished model in place of its checkpoint, until the other seeds are finished too.
@@ -129,31 +156,43 @@ class Checkpoint:
             with files.new_folder(self._finished(self._folder)) as new:
                 shutil.copytree(model, new, dirs_exist_ok=True)
                 files.write_json(new / trained_model.RECORD, record)
-        except OSError as error:
-            self._say(f"the model was not added to the checkpoints ({error.strerror or error})")
+        except (OSError, UserError) as error:
+            self._tell(f"the model was not added to the checkpoints ({reason(error)})")
             return
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.remove()
 
-    def finished(self, model: Path) -> TrainingRecord | None:
+    def finished(self, regime: str, seed: int, model: Path) -> TrainingRecord | None:
         """Takes the model that another process has finished; None if there is none.
 
         Args:
+            regime: of the model.
+            seed: of its training.
             model: new folder for it.
+
+        Raises:
+            OSError: it cannot be copied to `model`.
         """
-        if self._folder is None or not self._finished(self._folder).is_dir():
+        if self._folder is None:
             return None
+        folder = self._finished(self._folder)
         try:
-            kept = TrainedModel.load(self._finished(self._folder))
+            if not folder.is_dir():
+                return None
+            kept = TrainedModel.load(folder)
             with zipfile.ZipFile(kept.model_file) as archive:
                 if damaged := archive.testzip():
                     raise zipfile.BadZipFile(damaged)
-            shutil.copytree(kept.folder, model)
-        except (OSError, UserError, zipfile.BadZipFile) as error:
-            self._say(f"the finished model in the checkpoints is damaged ({printable(error)}), so it is trained again")
-            shutil.rmtree(self._finished(self._folder), ignore_errors=True)
-            shutil.rmtree(model, ignore_errors=True)
+            if (kept.training["regime"], kept.training["seed"]) != (regime, seed):
+                raise UserError("it is of another training")
+        except OSError as error:
+            self._give_up("read", error)
             return None
-        self._say("taken from the checkpoints of an interrupted process")
+        except Exception as error:
+            self._tell(f"the finished model in {folder} is damaged ({printable(error)}), so it is trained again")
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        shutil.copytree(folder, model)
+        self._tell("taken from the checkpoints of an interrupted process")
         return kept.training
 
     @staticmethod
@@ -161,94 +200,9 @@ class Checkpoint:
         return folder.with_name(f"{folder.name}-finished")
 
 
-@contextlib.contextmanager
-def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT) -> Iterator[Path | None]:
-    """The place of the checkpoints of one task, which is removed if the block ends without an error.
-
-    Args:
-        folder: of all checkpoints; "" for none.
-        key: of everything on which the results depend.
-        say: prints a message.
-        wait: seconds to wait for another process that uses the place.
-
-    Yields:
-        The place; None if there are no checkpoints, because none are wanted or another process is using the place.
-
-    Raises:
-        UserError: the folder cannot be written to.
-    """
-    if not folder:
-        yield None
-        return
-    place = Path(folder).absolute() / key
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock = (place / "lock").open("w", encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"the folder of checkpoints {folder} cannot be written to ({error.strerror}): change its owner or mode, or "
-            "choose another one"
-        ) from None
-    with lock:
-        if not _locked(lock, place, say, wait):
-            say(f"another process is using the checkpoints in {place}, so this one keeps none")
-            yield None
-            return
-        for partial in place.rglob(".*partial*"):  # of processes that were killed
-            shutil.rmtree(partial, ignore_errors=True) if partial.is_dir() else partial.unlink(missing_ok=True)
-        yield place
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _locked(lock: TextIO, place: Path, say: Say, wait: float) -> bool:
-    """Locks the file, which the system unlocks when the process ends, however it ends."""
-    end, said = time.monotonic() + wait, False
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                return False
-            if not said:
-                said = True
-                say(f"waiting up to {wait:.0f} s for another process that is using the checkpoints in {place}")
-            time.sleep(0.2)
-        except OSError:  # the file system has no locks
-            return True
-        else:
-            return True
-
-
-def key_of(regime: str, parts: Mapping[str, Any]) -> str:
-    """The name of the place of a task's checkpoints.
-
-    Args:
-        regime: readable part of the name.
-        parts: JSON values: everything besides the code on which the results depend.
-    """
-    text = json.dumps([regime, parts, _code(), files.versions()], sort_keys=True, default=str)
-    return f"{regime}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
-def _code() -> str:
-    """SHA-256 over the code that trains, the bundled weights included."""
-    package = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for pattern in ("*.py", "artifacts/*.py", "train/*.py", "train/*.npz"):
-        for path in sorted(package.glob(pattern)):
-            digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def values(variables: list[keras.Variable]) -> list[np.ndarray]:
-    """Copies of the values of variables."""
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-
-
-def assign(variables: list[keras.Variable], arrays: list[np.ndarray]) -> None:
-    """Sets variables to what `values` gave."""
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
+def reason(error: Exception) -> str:
+    """An error in words."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from components.train import device
 from components.train.batches import Batches
-from components.train.checkpoint import assign, values
 from components.train.optimizer import FlatAdamW
 from components.train.recipe import Recipe
 from components.train.validation import Scores, Validation, ValidationState
@@ -94,8 +93,8 @@ class Phase:
     def state(self) -> PhaseState:
         """Where the phase is."""
         return {
-            "variables": values(self._model.variables),
-            "optimizer": values(self._model.optimizer.variables),
+            "variables": _values(self._model.variables),
+            "optimizer": _values(self._model.optimizer.variables),
             "records": self._records,
             "losses": self._losses,
             "order": self._order,
@@ -105,8 +104,10 @@ class Phase:
 
     @state.setter
     def state(self, state: PhaseState) -> None:
-        assign(self._model.variables, state["variables"])
-        assign(self._model.optimizer.variables, state["optimizer"])
+        if len(state["losses"]) > len(self._batches) or len(state["records"]) > self._epochs:
+            raise ValueError("it is of a longer phase")
+        _assign(self._model.variables, state["variables"])
+        _assign(self._model.optimizer.variables, state["optimizer"])
         self._records, self._losses = state["records"], state["losses"]
         self._order = self._batches.random_state = state["order"]
         self._validation.state = state["validation"]
@@ -163,6 +164,17 @@ class Phase:
             logs = self._model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
             self._losses.append(float(logs["loss"]))
             pause(False)
+
+
+def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
+    """Copies of the values of variables."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _assign(variables: list[keras.Variable], arrays: list[np.ndarray]) -> None:
+    """Sets variables to what `_values` gave."""
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
 
 
 def _compile(model: keras.Model, steps: int, learning_rate: float, recipe: Recipe) -> None:

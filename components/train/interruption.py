@@ -5,6 +5,8 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from components import process
+
 TERMINATED = 128 + signal.SIGTERM
 """Exit code of a process that SIGTERM ended, as shells and Kubernetes report it."""
 
@@ -29,15 +31,8 @@ class Interruption:
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Handles SIGINT and SIGTERM in the block."""
-        try:
-            before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread
-            before = {}
-        try:
+        with process.handling(self._receive, signal.SIGINT, signal.SIGTERM):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:

@@ -10,11 +10,12 @@ from components import console, machine
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import DatasetId, Epoch
 from components.train import device
-from components.train.batches import Batches, Compute, Examples, StoredFeatures, as_views, computation
-from components.train.checkpoint import Checkpoint
+from components.train.batches import Batches, Compute, as_views, computation
+from components.train.checkpoint import Checkpoint, used
 from components.train.fitting import Losses, Phase, balanced_weights
 from components.train.interruption import Interruption
 from components.train.recipe import Recipe
+from components.train.stored_features import Examples, StoredFeatures
 from components.train.validation import Validation
 
 HEAD_WARM_UP, TRAINING = "head warm-up", "training"
@@ -93,7 +94,7 @@ class Session:
 
     def past(self, phase: str) -> bool:
         """Whether the checkpoint is of a later phase, so that this one need not be trained again."""
-        return self._saved is not None and self._saved["phase"] == TRAINING != phase
+        return self._saved is not None and self._saved.get("phase") == TRAINING != phase
 
     def store(self, name: str, model: keras.Model, augment: Sequence[Compute], inputs: Examples) -> Examples:
         """Stores a model's outputs for the inputs, and for further, augmented views of the training inputs.
@@ -106,8 +107,12 @@ class Session:
         """
         features = self._stored[name]
         if saved := self._checkpoint.load(name):
-            self._continue(saved)
-            return features.take(Examples(saved["train"], saved["validation"]), saved["shared_seconds"])
+            with used():
+                self._continue(saved)
+                count = inputs.train[0].shape[1], inputs.validation[0].shape[1]
+                return features.take(
+                    Examples(saved["train"], saved["validation"]), saved["shared_seconds"], model.outputs, count
+                )
         begun = time.perf_counter()
         examples = features.compute(computation(model), augment, inputs, model.outputs, anew=not self.loaded_weights)
         seconds = time.perf_counter() - begun
@@ -137,25 +142,24 @@ class Session:
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
         )
         training = Phase(model, batches, monitor, epochs, settings["learning_rate"], self.recipe)
-        if self._saved and self._saved["phase"] == phase:
-            training.state = self._saved["state"]
-            self._continue(self._saved)
-            self.history = self._saved["history"]
+        if self._saved and self._saved.get("phase") == phase:
+            with used():
+                training.state = self._saved["state"]
+                self._continue(self._saved)
+                self.history = self._saved["history"]
             self.say(f"{phase}: continues after {training.done}")
             self._saved = None
 
         def report(record: Losses) -> None:
             self.history.append({"phase": phase, "seconds": self.seconds(), **record})
-            self.say(
-                f"{phase}: epoch {record['epoch']}/{epochs}, loss {record['train_loss']:.3f}, "
-                f"validation loss {record['validation_loss']:.3f}, ROC AUC {record['validation_auc']:.4f}, "
-                f"{self.seconds():.0f} s"
-            )
 
         def pause(epoch_complete: bool) -> None:
+            # Saving comes first: when a pod is deleted, printing fails.
             if self._interruption.requested or self._checkpoint.due(epoch_complete):
                 self._save(STATE, {"phase": phase, "state": training.state, "history": self.history})
             self._interruption.check()
+            if epoch_complete:
+                self.say(f"{phase}: {_described(self.history[-1], epochs)}")
 
         with self._interruption.deferred():
             # Only the last phase counts, since it can recover from an earlier one.
@@ -178,6 +182,13 @@ class Session:
         self._spared, self._earlier_checkpoints = 0.0, saved["checkpoint_seconds"]
         self.resumed = max(self.resumed, saved["resumed"] + 1)
         self._earlier_peaks = saved["peak_memory_mb"], saved["peak_gpu_memory_mb"]
+
+
+def _described(entry: Epoch, epochs: int) -> str:
+    return (
+        f"epoch {entry['epoch']}/{epochs}, loss {entry['train_loss']:.3f}, validation loss "
+        f"{entry['validation_loss']:.3f}, ROC AUC {entry['validation_auc']:.4f}, {entry['seconds']:.0f} s"
+    )
 
 
 def speaker(regime: str, seed: int, named: bool) -> str:

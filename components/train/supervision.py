@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, cast
@@ -64,7 +63,7 @@ def train(
         SystemExit: after SIGTERM, which the training receives too, so that it can save a checkpoint.
         KeyboardInterrupt: after SIGINT, likewise.
     """
-    started, output = files.now(), Path(output)
+    started, output = files.now(), Path(output).resolve()
     job = {
         "dataset": str(dataset),
         "output": str(output),
@@ -78,7 +77,7 @@ def train(
     cause, reason = failed
     failure = failed_training.record(regime, cause, reason, started, {"regime": regime, **asdict(parameters)})
     failed_training.save(output, failure)
-    console.say(f"train {regime}", f"failed, {cause}: {reason}")
+    console.say(f"train {regime}", f"failed, {cause}: {console.one_line(reason)}")
     return failure
 
 
@@ -99,18 +98,20 @@ class _Training:
         """Trains to the end, whichever it is; gives cause and reason of a failure."""
         output = Path(self._job["output"])
         with tempfile.TemporaryDirectory(prefix="train-", ignore_cleanup_errors=True) as scratch:
-            process = self._process = self._start(scratch)
-            with self._passing_on_signals():
+            child = self._process = self._start(scratch)
+            with process.handling(self._pass_on, signal.SIGINT, signal.SIGTERM):
                 self._watch()
             # What a process leaves that was killed.
-            shutil.rmtree(output.with_name(f".{output.name}.partial-{process.pid}"), ignore_errors=True)
+            shutil.rmtree(output.with_name(f".{output.name}.partial-{child.pid}"), ignore_errors=True)
             told = Path(scratch) / "failure.json"
             failure = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else None
-        if self._requested == signal.SIGINT or process.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
+        if child.returncode == 0:
+            return None
+        if self._requested == signal.SIGINT or child.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
             raise KeyboardInterrupt
-        if self._requested or process.returncode in (-signal.SIGTERM, TERMINATED):
+        if self._requested or child.returncode in (-signal.SIGTERM, TERMINATED):
             raise SystemExit(TERMINATED)
-        return tuple(failure) if failure else self._died(process.returncode)
+        return tuple(failure) if failure else self._died(child.returncode)
 
     def _start(self, scratch: str) -> subprocess.Popen:
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -134,26 +135,12 @@ class _Training:
                 self._process.kill()
             time.sleep(min(max(room / FASTEST, LOOKS[0]), LOOKS[1]))
 
-    @contextlib.contextmanager
-    def _passing_on_signals(self) -> Iterator[None]:
-        def receive(number: int, _: object) -> None:
-            self._requested = number
-            self._process.send_signal(number)
+    def _pass_on(self, number: int, _: object) -> None:
+        self._requested = number
+        self._process.send_signal(number)
 
-        try:
-            before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _died(self, code: int) -> tuple[str, str] | None:
-        """Cause and reason for a process that could not tell them; None if it has succeeded."""
-        if code == 0:
-            return None
+    def _died(self, code: int) -> tuple[str, str]:
+        """Cause and reason for a process that could not tell them."""
         if self._too_large or machine.killed_for_memory() > self._killed:
             limit = machine.memory_limit()
             size = f"the {limit / 1e9:.1f} GB that its container may use" if limit else "there is"
@@ -176,6 +163,8 @@ def main() -> None:
         run(**job)
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None
+    except BrokenPipeError:  # nobody reads the output any more: on a cluster, the pod is about to be deleted
+        raise SystemExit(TERMINATED) from None
     except Exception as error:
         files.write_text(told, json.dumps(_explained(error)))
         raise SystemExit(2) from None
@@ -196,11 +185,11 @@ def _prepare(parent: int) -> None:
 
 def _explained(error: Exception) -> tuple[str, str]:
     """Cause and reason of an exception; prints its traceback unless the user can do something about it."""
+    if (message := console.explanation(error)) is not None:
+        return STOPPED, message
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if any(sign in text for sign in _MEMORY_ERRORS):
         return OUT_OF_MEMORY, f"the training needed more memory than there is ({text[:200]}): {_REMEDY}"
-    if (message := console.explanation(error)) is not None:
-        return STOPPED, message
     traceback.print_exception(error)
     return CRASHED, f"the training ended with an error of the program ({text[:300]}): the log has the details"
 

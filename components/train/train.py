@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -19,15 +20,21 @@ from components.artifacts.trained_model import Backbone as BackboneName
 from components.artifacts.trained_model import TrainingRecord
 from components.console import UserError
 from components.parameters import TrainParameters
-from components.train import backbones, checkpoint, device, folding, networks
+from components.train import backbones, checkpoint_folder, device, folding, networks
 from components.train.augmentation import RadiographAugmentation
-from components.train.batches import Examples, Store, StoredFeatures, computation
-from components.train.checkpoint import Checkpoint
+from components.train.batches import computation
+from components.train.checkpoint import Checkpoint, UnusableError
 from components.train.interruption import Interruption
 from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
 from components.train.session import HEAD_WARM_UP, TRAINING, Session, speaker
+from components.train.stored_features import Examples, Store, StoredFeatures
 from components.train.validation import Validation
+
+TRAINED_ON = ("train", "validation")
+
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_ENABLE_ONEDNN_OPTS")
+"""Environment variables that change how sums are rounded."""
 
 
 def train(
@@ -79,7 +86,7 @@ def train(
             )
         key = _key(regime, parameters, data, recipe) if checkpoints else ""
         with (
-            checkpoint.opened(checkpoints, key, partial(console.say, f"train {regime}")) as place,
+            checkpoint_folder.opened(checkpoints, key, partial(console.say, f"train {regime}")) as place,
             files.new_folder(output) as folder,
             Store() as store,
         ):
@@ -88,13 +95,14 @@ def train(
             def session(seed: int, kept: Checkpoint) -> Session:
                 return Session(data, regime, recipe, seed, stored, kept, interruption, parameters.seeds > 1)
 
-            trainings = _train_seeds(session, regime, parameters, folder, place)
+            trainings = _train_seeds(session, stored, regime, parameters, folder, place)
             trained_model.save_all(folder, trainings)
     return trainings
 
 
 def _train_seeds(
     session: Callable[[int, Checkpoint], Session],
+    stored: dict[str, StoredFeatures],
     regime: str,
     parameters: TrainParameters,
     folder: Path,
@@ -104,6 +112,7 @@ def _train_seeds(
 
     Args:
         session: makes the session of a seed with its checkpoint.
+        stored: features that the seeds share.
         regime: one of `names.REGIMES`.
         parameters: backbone, weights, recipe and seeds.
         folder: of the trained models.
@@ -114,11 +123,15 @@ def _train_seeds(
         say = partial(console.say, speaker(regime, own, parameters.seeds > 1))
         kept = Checkpoint(files.seed_folder(place, own) if place else None, say)
         model_folder = files.seed_folder(folder, own)
-        record = kept.finished(model_folder)
+        record = kept.finished(regime, own, model_folder)
         if record is None:
-            current = session(own, kept)
-            record = _train_seed(current, parameters, model_folder)
-            del current
+            try:
+                record = _train_seed(session(own, kept), parameters, model_folder)
+            except UnusableError as error:
+                say(f"the checkpoint does not fit this training ({error}), so it starts anew")
+                kept.remove()
+                stored.clear()
+                record = _train_seed(session(own, kept), parameters, model_folder)
             gc.collect()  # networks have reference cycles, and the next one needs their memory
             if own < parameters.seed + parameters.seeds - 1:
                 kept.finish(model_folder, record)
@@ -134,17 +147,19 @@ def _train_seeds(
 def _key(regime: str, parameters: TrainParameters, data: PreparedDataset, recipe: Recipe) -> str:
     """The name of the task's place among the checkpoints, which depends on all that its results depend on.
 
-    Not on the seeds, each of which has a folder of its own, and not on the model of the processor: on another one a
+    Not on the seeds, each of which has a folder of its own, and not on the model and number of processors: on others a
     training continues, but its result is not to the bit that of either.
     """
     weights = Path(parameters.weights)
-    return checkpoint.key_of(
+    return checkpoint_folder.key_of(
         regime,
         {
             "parameters": asdict(replace(parameters, seed=0, seeds=1)),
             "recipe": recipe.as_dict(),
             "weights": hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else "",
             "dataset": data.info["fingerprint"],
+            "labels": [hashlib.sha256(data.splits[name].index.to_csv().encode()).hexdigest() for name in TRAINED_ON],
+            "threads": {name: os.environ.get(name, "") for name in THREADS},
             "backend": keras.backend.backend(),
             "policy": keras.config.dtype_policy().name,
             "devices": device.gpu_name() or "CPU",

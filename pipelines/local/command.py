@@ -17,6 +17,7 @@ from components.process import prepare
 from images.build import images, reference
 from pipelines import runs
 from pipelines.local import containers, process, resume
+from pipelines.local.finished import RECORD
 from pipelines.local.output import OutputFilter
 from pipelines.local.process import Job
 from pipelines.settings import Settings
@@ -79,9 +80,10 @@ def run(job: Job, log: TextIO, verbose: bool) -> tuple[Path, str]:
     steps = _only_folder(folder / "steps")
     made = steps / "compare" / "comparison" if steps else folder
     complete = (made / "results.json").is_file()
+    checked = steps is not None and (steps / "check" / RECORD).is_file()
     problem = ""
-    # kfp's runner can report success although a step's process was killed, so the result decides.
-    if output.error or output.failed or not complete:
+    # kfp's runner can report success although a step's process was killed, and can be killed, so the results decide.
+    if output.error or output.failed or not (complete and checked):
         problem = output.error or f"a step failed: the reason is at the end of {runs.short(folder / 'run.log')}"
     if problem and not (complete and output.task == "check"):
         raise UserError(problem)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
-from components.process import prepare
+from components.process import handling, prepare
 from pipelines.local import containers
 from pipelines.local.finished import Steps
 from pipelines.settings import Settings
@@ -87,7 +87,7 @@ def started(job: Job, log: IO) -> Iterator[Iterator[str]]:
                 pickle.dump(job, pipe)
             yield (line.decode("utf-8", "backslashreplace") for line in stdout)
         finally:
-            with _ignoring_signals():
+            with handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
                 # Containers are not among the processes, and get no time.
                 _stop(process, 0.0 if job.in_containers else SECONDS_TO_CLEAN_UP)
                 stdout.close()
@@ -113,17 +113,6 @@ def _stop(process: subprocess.Popen, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def _ignoring_signals() -> Iterator[None]:
-    """Ignores Ctrl-C and requests to terminate."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
 def stoppable() -> Iterator[None]:
     """Makes SIGTERM, and SIGHUP from a closed terminal, the same as Ctrl-C."""
 
@@ -131,13 +120,8 @@ def stoppable() -> Iterator[None]:
         raise KeyboardInterrupt
 
     ends = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
-    for number in ends:
-        signal.signal(number, stop)
-    try:
+    with handling(stop, *ends):
         yield
-    finally:
-        for number in ends:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def main() -> None:

@@ -1,7 +1,5 @@
 """What a network is fed with."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -66,83 +64,6 @@ def test_every_epoch_draws_order_and_views_anew_and_the_seed_repeats_them():
     second = [inputs for inputs, _, _ in feed]
     assert not any(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert {int(value) % 100 for batch in first for value in batch[:, 0]} == {0, 1, 2}
-
-
-@pytest.fixture
-def linear():
-    """A model of two outputs, and examples of one input: 70 for training, 5 for validation."""
-    inputs = keras.Input((1,))
-    rows = np.arange(70, dtype=np.float32)[None, :, None]
-    return keras.Model(inputs, [inputs * 2, inputs + 1]), batches.Examples([rows], [rows[:, :5] + 100])
-
-
-def test_features_are_stored_view_by_view_for_every_example(linear):
-    model, examples = linear
-    with batches.Store() as store:
-        features = batches.StoredFeatures(store)
-        times_ten = [lambda batch: [batch[0] * 10]]
-        found = features.compute(batches.computation(model), times_ten, examples, model.outputs, anew=False)
-    twice, plus = found.train
-    rows = np.arange(70)
-    assert twice.shape == plus.shape == (2, 70, 1)
-    assert np.array_equal(twice[..., 0], [rows * 2, rows * 20])
-    assert np.array_equal(plus[..., 0], [rows + 1, rows * 10 + 1])
-    assert np.array_equal(found.validation[0][..., 0], [np.arange(100, 105) * 2])
-    assert features.spared_seconds == 0
-
-
-def test_a_further_view_starts_from_the_same_view_of_the_inputs(linear):
-    model, examples = linear
-    two = batches.Examples([np.concatenate([examples.train[0], examples.train[0] + 1000])], examples.validation)
-    with batches.Store() as store:
-        features = batches.StoredFeatures(store)
-        found = features.compute(batches.computation(model), [lambda batch: batch], two, model.outputs, anew=False)
-    assert np.array_equal(found.train[0][1, :, 0], (np.arange(70) + 1000) * 2)
-
-
-def test_what_no_seed_touches_is_computed_for_the_first_seed_alone(linear):
-    model, examples = linear
-    seen = []
-
-    def plain(batch):
-        seen.append(float(batch[0][0, 0]))
-        return batches.computation(model)(batch)
-
-    with batches.Store() as store:
-        features = batches.StoredFeatures(store)
-        for factor in (10, 20):
-            change = [lambda batch, factor=factor: [batch[0] * factor - 1]]
-            found = features.compute(plain, change, examples, model.outputs, anew=False)
-            assert np.array_equal(found.train[0][0, :, 0], np.arange(70) * 2)
-            assert np.array_equal(found.train[0][1, :, 0], (np.arange(70) * factor - 1) * 2)
-            assert np.array_equal(found.validation[0][..., 0], [np.arange(100, 105) * 2])
-    # Each view is two batches, the validation examples are one.
-    assert seen == [-1, 639, 0, 64, 100, -1, 1279]
-    assert features.spared_seconds > 0
-
-
-def test_under_other_weights_everything_is_computed_anew(linear):
-    model, examples = linear
-    with batches.Store() as store:
-        features = batches.StoredFeatures(store)
-        for factor in (1, 3):
-            found = features.compute(
-                lambda batch, factor=factor: [batch[0] * factor, batch[0]], [], examples, model.outputs, anew=True
-            )
-            assert np.array_equal(found.train[0][0, :, 0], np.arange(70) * factor)
-            assert np.array_equal(found.validation[0][0, :, 0], np.arange(100, 105) * factor)
-            assert features.spared_seconds == 0
-
-
-def test_large_features_go_to_disk_and_are_removed_with_the_store(monkeypatch):
-    monkeypatch.setattr(batches, "MEMORY_LIMIT", 100)
-    with batches.Store() as store:
-        small, large = store.array((5, 5)), store.array((10, 10))
-        assert not isinstance(small, np.memmap)
-        assert isinstance(large, np.memmap)
-        path = Path(large.filename)
-        assert path.is_file()
-    assert not path.exists()
 
 
 def test_augmentation_acts_in_training_mode_and_differently_every_time():

@@ -1,18 +1,14 @@
 """Checkpoints on disk: replaced as a whole, checked when they are read, and never the end of a training."""
 
 import errno
-import fcntl
-import threading
-import time
 import zipfile
 
 import numpy as np
 import pytest
 
 from components.artifacts import files, trained_model
-from components.console import UserError
 from components.train import checkpoint
-from components.train.checkpoint import Checkpoint, key_of, opened
+from components.train.checkpoint import Checkpoint
 
 CONTENT = {
     "weights": [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(3, np.int64)],
@@ -60,7 +56,7 @@ def test_without_a_folder_nothing_is_kept(said, tmp_path):
     assert nothing.load("state") is None
     assert not nothing.due(epoch_complete=True)
     assert not nothing.worth_storing(1, 1e9)
-    assert nothing.finished(tmp_path / "model") is None
+    assert nothing.finished("custom_cnn", 1, tmp_path / "model") is None
     assert not said
 
 
@@ -82,8 +78,11 @@ def flip(path):
         lambda path: path.write_bytes(b"no archive"),
         lambda path: np.savez(path.open("wb"), other=np.zeros(3)),
         lambda path: np.savez(path.open("wb"), json=np.array({"a": 1}, dtype=object)),
+        lambda path: np.savez(path.open("wb"), json=np.frombuffer(b"[1, 2]", np.uint8)),
+        lambda path: np.savez(path.open("wb"), json=np.frombuffer(b"[" * 10**5, np.uint8)),
+        lambda path: np.save(path.open("wb"), np.zeros(3)),
     ],
-    ids=["a bit", "cut off", "empty", "text", "other arrays", "an object that would be executed"],
+    ids=["a bit", "cut off", "empty", "text", "other arrays", "executable", "a list", "deeply nested", "one array"],
 )
 def test_a_damaged_checkpoint_is_said_and_removed(kept, said, tmp_path, damage):
     kept.save("state", CONTENT)
@@ -160,7 +159,7 @@ def test_a_finished_model_takes_the_place_of_its_checkpoint(kept, model, tmp_pat
     kept.save("state", CONTENT)
     kept.finish(folder, record)
     assert not (tmp_path / "seed-1").exists()
-    found = kept.finished(tmp_path / "taken")
+    found = kept.finished("custom_cnn", 1, tmp_path / "taken")
     assert found == record
     assert (tmp_path / "taken" / "model.keras").read_bytes() == (folder / "model.keras").read_bytes()
 
@@ -170,65 +169,53 @@ def test_a_damaged_finished_model_is_trained_again(kept, said, model, tmp_path, 
     kept.finish(*model)
     path = tmp_path / "seed-1-finished" / name
     path.write_bytes(path.read_bytes().replace(b"w" * 50, b"v" * 50)[: 400 if name == "training.json" else None][:-1])
-    assert kept.finished(tmp_path / "taken") is None
+    assert kept.finished("custom_cnn", 1, tmp_path / "taken") is None
     assert "trained again" in said[-1]
     assert not (tmp_path / "taken").exists()
     assert not (tmp_path / "seed-1-finished").exists()
 
 
-def test_the_place_is_removed_at_the_end_and_kept_after_an_error(tmp_path, said):
-    with pytest.raises(ZeroDivisionError), opened(tmp_path, "key", said.append) as place:
-        (place / "seed-1").mkdir()
-        raise ZeroDivisionError
-    assert (tmp_path / "key" / "seed-1").is_dir()
-    with opened(tmp_path, "key", said.append) as place:
-        assert (place / "seed-1").is_dir()
-    assert not list(tmp_path.iterdir())
+def test_what_cannot_be_read_for_now_stays(kept, said, tmp_path, monkeypatch):
+    kept.save("state", {"epoch": 1})
+
+    def fail(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_read", fail)
+        assert kept.load("state") is None
+    assert "Input/output error" in said[0]
+    kept.save("state", {"epoch": 0})
+    assert Checkpoint(tmp_path / "seed-1", said.append).load("state") == {"epoch": 1}, "nor is it replaced"
 
 
-def test_what_a_killed_process_left_half_written_is_removed(tmp_path, said):
-    (tmp_path / "key" / "seed-1").mkdir(parents=True)
-    (tmp_path / "key" / "seed-1" / ".state.npz.partial-123").write_text("half")
-    (tmp_path / "key" / ".seed-1-finished.partial-123").mkdir()
-    with opened(tmp_path, "key", said.append) as place:
-        assert sorted(path.name for path in place.rglob("*")) == ["lock", "seed-1"]
+def test_a_full_disk_of_the_output_costs_no_finished_model(kept, model, tmp_path, monkeypatch):
+    kept.finish(*model)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.shutil, "copytree", full_disk)
+        with pytest.raises(OSError, match="No space"):
+            kept.finished("custom_cnn", 1, tmp_path / "taken")
+    assert kept.finished("custom_cnn", 1, tmp_path / "taken") == model[1]
 
 
-def test_two_processes_never_use_the_same_checkpoints(tmp_path, said):
-    with opened(tmp_path, "key", said.append), opened(tmp_path, "key", said.append, wait=0) as second:
-        assert second is None
-    assert "another process" in said[-1]
-    with opened(tmp_path, "other", said.append), opened(tmp_path, "key", said.append, wait=0) as second:
-        assert second is not None
+@pytest.mark.parametrize(("regime", "seed"), [("full_fine_tuning", 1), ("custom_cnn", 2)])
+def test_a_finished_model_of_another_training_is_not_taken(kept, said, model, tmp_path, regime, seed):
+    kept.finish(*model)
+    assert kept.finished(regime, seed, tmp_path / "taken") is None
+    assert "trained again" in said[-1]
 
 
-def test_the_lock_of_a_process_that_ends_is_waited_for(tmp_path, said):
-    (tmp_path / "key").mkdir()
-    lock = (tmp_path / "key" / "lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    threading.Timer(0.5, lock.close).start()
-    begun = time.monotonic()
-    with opened(tmp_path, "key", said.append, wait=20) as place:
-        assert place is not None
-    assert 0.3 < time.monotonic() - begun < 10
-    assert "waiting" in said[0]
+def test_a_place_that_is_taken_costs_no_training(kept, said, model, tmp_path):
+    (tmp_path / "seed-1-finished").write_text("a file of someone else")
+    kept.finish(*model)
+    assert "not added" in said[0]
 
 
-def test_a_folder_that_cannot_be_written_to_is_an_error_before_anything_is_trained(tmp_path, said):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="checkpoints"), opened(tmp_path / "file", "key", said.append):
-        pass
+def test_nobody_who_listens_is_no_reason_to_stop(tmp_path, monkeypatch):
+    def broken_pipe(_):
+        raise BrokenPipeError
 
-
-def test_without_a_folder_there_is_no_place(said):
-    with opened("", "key", said.append) as place:
-        assert place is None
-
-
-def test_the_key_depends_on_the_regime_the_parts_and_the_code(monkeypatch):
-    keys = [key_of("custom_cnn", {"epochs": 3}), key_of("custom_cnn", {"epochs": 4}), key_of("other", {"epochs": 3})]
-    monkeypatch.setattr(checkpoint, "_code", lambda: "changed")
-    keys.append(key_of("custom_cnn", {"epochs": 3}))
-    assert len(set(keys)) == 4
-    monkeypatch.undo()
-    assert key_of("custom_cnn", {"epochs": 3}) == keys[0]
+    kept = Checkpoint(tmp_path / "seed-1", broken_pipe)
+    monkeypatch.setattr(checkpoint.os, "fsync", full_disk)
+    kept.save("state", CONTENT)
+    assert not kept.due(epoch_complete=True)

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from components import console
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import best_epoch_is_last, load_all
@@ -18,11 +21,11 @@ from components.parameters import TrainParameters
 from components.train import backbones, checkpoint, device, folding, networks, session
 from components.train import train as train_module
 from components.train.__main__ import main
-from components.train.batches import StoredFeatures
 from components.train.checkpoint import Checkpoint
 from components.train.fitting import Phase
 from components.train.interruption import Interruption
 from components.train.recipe import Recipe
+from components.train.stored_features import StoredFeatures
 from tests.train.conftest import small_backbone, write_prepared
 
 COST = {
@@ -372,6 +375,75 @@ def test_a_seed_that_is_finished_is_taken_and_the_next_one_goes_on(prepared, tmp
         assert found["history"][-1]["validation_loss"] == alone["history"][-1]["validation_loss"]
         own, expected = (scores(path, prepared)[0] for path in (folder / f"seed-{seed}", tmp_path / f"alone-{seed}"))
         assert own.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(("pauses", "where"), [(3, "epoch 0 and 4 steps"), (STEPS, "epoch 1")])
+def test_sigterm_saves_at_the_next_pause_although_nobody_reads_the_output(
+    prepared, tmp_path, monkeypatch, capsys, pauses, where
+):
+    """A cluster that deletes a pod sends SIGTERM to all of its processes, and what reads the output ends at once."""
+    left, say = iter(range(pauses)), console.say
+
+    def broken_pipe(*_):
+        raise BrokenPipeError
+
+    class Terminated(Phase):
+        def run(self, report, pause):
+            def pause_after_signal(complete):
+                if next(left, None) is None:
+                    monkeypatch.setattr(console, "say", broken_pipe)
+                    os.kill(os.getpid(), signal.SIGTERM)
+                pause(complete)
+
+            return super().run(report, pause_after_signal)
+
+    arguments = (prepared, tmp_path / "model", "custom_cnn", TrainParameters(seeds=1, **SETTINGS), tmp_path / "saved")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "due", lambda *_, **__: False)
+        patch.setattr(session, "Phase", Terminated)
+        with pytest.raises(SystemExit) as ended:
+            train_module.train(*arguments)
+    assert ended.value.code == 143
+    assert not (tmp_path / "model").exists()
+    monkeypatch.setattr(console, "say", say)
+    train_module.train(*arguments)
+    assert f"continues after {where}" in capsys.readouterr().out
+    (record,) = (model.training for model in load_all(tmp_path / "model"))
+    expected = train_one(prepared, tmp_path / "whole", "custom_cnn", **SETTINGS)
+    losses = [[entry["train_loss"] for entry in one["history"]] for one in (record, expected)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: state.update(phase="other"),
+        lambda state: state.pop("state"),
+        lambda state: state["state"]["variables"].pop(),
+        lambda state: state["state"]["variables"].__setitem__(0, np.zeros(3, np.float32)),
+        lambda state: state["state"].update(losses=[0.1] * 1000),
+        lambda state: state["state"]["order"].update(bit_generator="MT19937"),
+    ],
+    ids=["phase", "no state", "fewer variables", "another shape", "too many steps", "another generator"],
+)
+def test_a_whole_checkpoint_of_something_else_starts_the_training_anew(
+    prepared, tmp_path, interrupted, monkeypatch, damage
+):
+    load = checkpoint.Checkpoint.load
+
+    def damaged(self, name):
+        found = load(self, name)
+        if name == "state" and found:
+            damage(found)
+        return found
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "load", damaged)
+    folder = interrupted("custom_cnn", 3, seeds=1, **SETTINGS)
+    train_one(prepared, tmp_path / "whole", "custom_cnn", **SETTINGS)
+    assert scores(folder, prepared)[0].tobytes() == scores(tmp_path / "whole", prepared)[0].tobytes()
+    assert load_all(folder)[0].training.get("resumed", 0) == 0
 
 
 @pytest.mark.slow

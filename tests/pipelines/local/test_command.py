@@ -147,6 +147,8 @@ def write_comparison(folder, **more):
     made.mkdir(parents=True)
     comparison.save(made, files.header(comparison.KIND, files.now(), {}) | {"regimes": {"custom_cnn": {}}} | more)
     (made / "table.txt").write_text(f"the table {len(more)}")
+    if not more:
+        files.write_json(made.parents[1] / "check" / "finished.json", {})
     return made
 
 
@@ -181,6 +183,14 @@ def test_where_another_step_fails_an_older_comparison_of_the_task_is_no_result(t
         command.run(Job(tmp_path, {}, Settings()), log, verbose=False)
     assert made.is_dir()
     assert not (tmp_path / "comparison").exists()
+
+
+@pytest.mark.parametrize("lines", [[], [executing("compare")]])
+def test_a_run_that_ended_before_check_has_not_succeeded(tmp_path, monkeypatch, lines):
+    prints(monkeypatch, *lines)
+    write_comparison(tmp_path, **FAILED)
+    with resume.locked(tmp_path) as log, pytest.raises(UserError, match="a step failed"):
+        command.run(Job(tmp_path, {}, Settings()), log, verbose=False)
 
 
 @pytest.mark.parametrize("kept", [True, False])

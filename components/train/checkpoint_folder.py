@@ -1,0 +1,112 @@
+"""The folder in which the trainings of one task keep checkpoints: its name, and that nobody else uses it."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from components.artifacts import files
+from components.console import UserError
+from components.train.checkpoint import Say, reason
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+WAIT = 180.0
+"""Seconds to wait for the lock. A file system of the network may free that of a lost machine only after minutes."""
+
+_OF_THE_STORE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT)
+"""Errors of a full or lost store; others are mistakes."""
+
+
+@contextlib.contextmanager
+def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT) -> Iterator[Path | None]:
+    """The place of the checkpoints of one task, which is removed if the block ends without an error.
+
+    Args:
+        folder: of all checkpoints; "" for none.
+        key: of everything on which the results depend.
+        say: prints a message.
+        wait: seconds to wait for another process that uses the place.
+
+    Yields:
+        The place; None if there are no checkpoints, because none are wanted or another process is using the place.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    if not folder:
+        yield None
+        return
+    place = Path(folder).absolute() / key
+    try:
+        lock = _locked(place, say, wait)
+    except OSError as error:
+        if error.errno not in _OF_THE_STORE:
+            raise UserError(
+                f"the folder of checkpoints {folder} cannot be written to ({reason(error)}): change its owner or mode, "
+                "or choose another one"
+            ) from None
+        say(f"the training keeps no checkpoints, since {folder} cannot be written to ({reason(error)})")
+        yield None
+        return
+    if lock is None:
+        say(f"another process is using the checkpoints in {place}, so this one keeps none")
+        yield None
+        return
+    with lock:
+        for partial in place.rglob(".*partial*"):  # of processes that were killed
+            shutil.rmtree(partial, ignore_errors=True) if partial.is_dir() else partial.unlink(missing_ok=True)
+        yield place
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _locked(place: Path, say: Say, wait: float) -> TextIO | None:
+    """Locks the place; the system unlocks it when the process ends, however it ends. None if that is impossible."""
+    end, said = time.monotonic() + wait, False
+    while True:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = (place / "lock").open("w", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        except OSError:  # the file system has no locks
+            return lock
+        else:
+            if os.fstat(lock.fileno()).st_nlink:
+                return lock
+            lock.close()  # its owner has removed it with the place
+            continue
+        if time.monotonic() >= end:
+            return None
+        if not said:
+            said = True
+            say(f"waiting up to {wait:.0f} s for another process that is using the checkpoints in {place}")
+        time.sleep(0.2)
+
+
+def key_of(regime: str, parts: Mapping[str, Any]) -> str:
+    """The name of the place of a task's checkpoints.
+
+    Args:
+        regime: readable part of the name.
+        parts: JSON values: everything besides the code on which the results depend.
+    """
+    text = json.dumps([regime, parts, _code(), files.versions()], sort_keys=True, default=str)
+    return f"{regime}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _code() -> str:
+    """SHA-256 over the code that trains, the bundled weights included."""
+    digest = hashlib.sha256()
+    for pattern in ("*.py", "artifacts/*.py", "train/*.py", "train/*.npz"):
+        for path in sorted(PACKAGE.glob(pattern)):
+            digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
