@@ -17,8 +17,11 @@ _STEP = f"import os; os.environ['_KFP_RUNTIME'] = 'true'; import kfp.dsl.executo
 TASKS = {
     "pipelines.local": f"{_PREPARED}import pipelines.local, kfp.local, pipelines.benchmark as b; b.build(b.Settings())",
     **{name: f"{_STEP}components.{name}.{name}" for name in ("ingest", "preprocess", "train", "evaluate", "compare")},
+    "train": f"{_STEP}components.train.supervision, subprocess, sys; subprocess.run([sys.executable, '-c', "
+    f"{_PREPARED + 'import components.train.train'!r}], check=True)",
 }
-"""Python code by name of the task that brings a new process to the point where its work begins."""
+"""Python code by name of the task that brings a new process to the point where its work begins; train's work is that of
+another process."""
 
 _LEAVE = "; import os; os._exit(0)"
 """Ends a process at once, without Python's cleanup."""

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import measure, startup
 
-WITHOUT_KERAS = ("pipelines.local", "ingest", "preprocess", "compare")
+WITHOUT_KERAS = ("pipelines.local", "ingest", "preprocess", "train", "compare")
 
 
 @pytest.mark.slow
