@@ -11,7 +11,7 @@ WITHOUT_KERAS = ("pipelines.local", "ingest", "preprocess", "train", "compare")
 @pytest.mark.parametrize("task", WITHOUT_KERAS)
 def test_tasks_that_touch_no_model_import_no_keras(task):
     code = "; import sys; print(sorted({'keras', 'tensorflow', 'sklearn'} & set(sys.modules)))"
-    assert measure.run(["-c", startup.TASKS[task] + code]).output == "[]"
+    assert measure.run(["-c", startup.TASKS[task] + code]).output.splitlines()[-1] == "[]"  # TensorFlow's own before it
 
 
 @pytest.mark.slow
