@@ -226,6 +226,12 @@ def few_replicates():
 
 
 @pytest.fixture
+def no_plots(monkeypatch):
+    """Reports without plots, which take most of the time of a comparison."""
+    monkeypatch.setattr("components.compare.report.plots.draw", lambda *_: {})
+
+
+@pytest.fixture
 def write(tmp_path):
     """Writers of evaluations and of a summary into this test's folder."""
 

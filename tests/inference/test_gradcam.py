@@ -68,7 +68,7 @@ def by_gradients(network, images):
     ],
 )
 def test_maps_are_those_of_gradients(regime):
-    network, images = built(regime), pictures(5)
+    network, images = built(regime), pictures(2)
     heat = gradcam.take_apart(network.classifier()).heat(images)
     expected = by_gradients(network, images)
     assert heat.shape == expected.shape

@@ -337,7 +337,7 @@ STEPS = 96 // 16
 @pytest.mark.parametrize(
     ("regime", "pauses"),
     [
-        ("custom_cnn", 3),  # in the first epoch
+        pytest.param("custom_cnn", 3, marks=pytest.mark.slow),  # in the first epoch
         pytest.param("transfer_learning", STEPS + 1, marks=pytest.mark.slow),  # after it
         pytest.param("partial_fine_tuning", 2 * (STEPS + 1) + 2, marks=pytest.mark.slow),  # in the warm-up of the head
         pytest.param("partial_fine_tuning", 6 * (STEPS + 1), marks=pytest.mark.slow),

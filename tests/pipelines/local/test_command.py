@@ -90,7 +90,7 @@ def test_the_examples_in_the_help_are_valid_commands(capsys):
     ("classes", "count", "message"),
     [
         (("NORMAL",), 6, "contains no images of the class PNEUMONIA"),
-        ((), 0, "contains no images in NORMAL and PNEUMONIA"),
+        pytest.param((), 0, "contains no images in NORMAL and PNEUMONIA", marks=pytest.mark.slow),
     ],
 )
 def test_a_mistake_that_a_step_finds_is_one_sentence_and_leaves_no_result(tmp_path, classes, count, message):
@@ -279,6 +279,7 @@ def test_an_output_that_is_no_folder_is_named(tmp_path, capsys):
     assert "choose another --output" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_leaves_no_result(tmp_path):
     disk = tmp_path / "small"
     disk.mkdir()
