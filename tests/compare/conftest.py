@@ -1,5 +1,6 @@
 """Evaluations as the evaluate step writes them, out of random numbers: no image, no model."""
 
+import functools
 import shutil
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -219,8 +220,12 @@ def write_summary(
 
 @pytest.fixture(scope="session", autouse=True)
 def few_replicates():
-    """A tenth of the bootstrap's replicates: these tests are about what is made of them, those in stats about them."""
+    """A tenth of the bootstrap's replicates: these tests are about what is made of them, those in stats about them.
+
+    The versions of packages, which are part of every evaluation and comparison, are looked up once.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "versions", functools.cache(files.versions))
         patch.setattr(resampling, "REPLICATES", 200)
         yield
 
