@@ -86,11 +86,12 @@ def test_the_examples_in_the_help_are_valid_commands(capsys):
         command._parser().parse_args(shlex.split(example))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "count", "message"),
     [
         (("NORMAL",), 6, "contains no images of the class PNEUMONIA"),
-        pytest.param((), 0, "contains no images in NORMAL and PNEUMONIA", marks=pytest.mark.slow),
+        ((), 0, "contains no images in NORMAL and PNEUMONIA"),
     ],
 )
 def test_a_mistake_that_a_step_finds_is_one_sentence_and_leaves_no_result(tmp_path, classes, count, message):
