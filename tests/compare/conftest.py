@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import matplotlib
+import matplotlib.figure
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -228,6 +229,13 @@ def few_replicates():
         patch.setattr(files, "versions", functools.cache(files.versions))
         patch.setattr(resampling, "REPLICATES", 200)
         yield
+
+
+def blank_pictures(patch):
+    """Plots are made with their texts, but not drawn: the files are blank."""
+    patch.setattr(
+        matplotlib.figure.Figure, "savefig", lambda _, file, **__: matplotlib.image.imsave(file, np.zeros((1, 1)))
+    )
 
 
 @pytest.fixture
