@@ -1,10 +1,12 @@
 """Evaluations as the evaluate step writes them, out of random numbers: no image, no model."""
 
+import functools
 import shutil
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import matplotlib
+import matplotlib.figure
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -219,10 +221,27 @@ def write_summary(
 
 @pytest.fixture(scope="session", autouse=True)
 def few_replicates():
-    """A tenth of the bootstrap's replicates: these tests are about what is made of them, those in stats about them."""
+    """A tenth of the bootstrap's replicates: these tests are about what is made of them, those in stats about them.
+
+    The versions of packages, which are part of every evaluation and comparison, are looked up once.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "versions", functools.cache(files.versions))
         patch.setattr(resampling, "REPLICATES", 200)
         yield
+
+
+def blank_pictures(patch):
+    """Plots are made with their texts, but not drawn: the files are blank."""
+    patch.setattr(
+        matplotlib.figure.Figure, "savefig", lambda _, file, **__: matplotlib.image.imsave(file, np.zeros((1, 1)))
+    )
+
+
+@pytest.fixture
+def no_plots(monkeypatch):
+    """Reports without plots, which take most of the time of a comparison."""
+    monkeypatch.setattr("components.compare.report.plots.draw", lambda *_: {})
 
 
 @pytest.fixture

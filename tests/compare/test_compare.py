@@ -6,6 +6,7 @@ import pytest
 
 from components.compare import inputs, results
 from components.compare.compare import compare
+from components.compare.report import plots
 from components.compare.report.notes import notes
 from components.compare.stats import resampling
 from components.console import UserError
@@ -46,6 +47,9 @@ def test_a_prevalence_or_harm_ratio_that_makes_no_sense_is_refused(write, tmp_pa
 
 def test_at_a_prevalence_the_comparison_has_the_section_in_every_file(write, tmp_path, monkeypatch):
     monkeypatch.setattr(resampling, "REPLICATES", 50)
+    own = {name: plots.FROM_FINDINGS[name] for name in ("decision_curves", "risks")}
+    monkeypatch.setattr(plots, "FROM_FINDINGS", own)
+    monkeypatch.setattr(plots, "FROM_INPUTS", {})
     out = tmp_path / "out"
     found = compare(write.evaluations(["custom_cnn"]), write.summary(), out, prevalence=0.1, harm_ratio=4.0)
     assert (found["clinical_use"]["prevalence"], found["clinical_use"]["harm_ratio"]) == (0.1, 4.0)
@@ -57,9 +61,9 @@ def test_at_a_prevalence_the_comparison_has_the_section_in_every_file(write, tmp
     assert (out / "risks.png").exists()
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_a_prevalence_needs_no_harm_ratio(write, tmp_path, monkeypatch):
     monkeypatch.setattr(resampling, "REPLICATES", 50)
-    monkeypatch.setattr("components.compare.report.plots.draw", lambda *_: {})
     found = compare(write.evaluations(["custom_cnn"]), write.summary(), tmp_path / "out", prevalence=0.3)
     assert (found["clinical_use"]["prevalence"], found["clinical_use"]["harm_ratio"]) == (0.3, None)
 
@@ -70,6 +74,7 @@ def test_kubeflow_gets_the_report_and_the_summary_as_single_files(compared):
     assert {path.name for path in compared.html.parent.iterdir()} == {"report-copy.html", "summary-copy.md"}
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_what_came_from_a_cache_is_reported_unless_the_start_is_unknown(write, tmp_path):
     evaluations = write.evaluations(["custom_cnn", "full_fine_tuning"])
     training = evaluations[1] / "evaluation.json"

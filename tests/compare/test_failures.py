@@ -74,6 +74,7 @@ def test_two_failures_of_one_regime_are_an_error(write):
         inputs.load([*folders, write.evaluation("full_fine_tuning")], write.summary())
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_the_command_line_prints_why_a_regime_is_missing(write, tmp_path, capsys):
     folders = [write.evaluation("custom_cnn"), write.failure("full_fine_tuning", reason="no weights file x")]
     main([*map(str, folders), "--dataset", str(write.summary()), "--output", str(tmp_path / "out")])

@@ -10,11 +10,26 @@ import pytest
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import BASELINE
 from components.console import UserError
+from components.evaluate import baseline as module
 from components.evaluate.__main__ import main
 from components.evaluate.baseline import SIDE, evaluate_floor, thumbnails
 from components.parameters import BaselineParameters
 from tests.evaluate.test_evaluate import only
 from tests.train.conftest import write_prepared
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _equal_images_are_fitted_once():
+    """Fitting takes most of an evaluation of these few images."""
+    fit, fitted = module._fit, {}
+
+    def fit_once(train):
+        key = np.asarray(train.images).tobytes(), np.asarray(train.labels).tobytes()
+        return fitted[key] if key in fitted else fitted.setdefault(key, fit(train))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_fit", fit_once)
+        yield
 
 
 @pytest.fixture(scope="module")

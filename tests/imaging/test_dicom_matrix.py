@@ -1,11 +1,11 @@
-import itertools
-
 import pytest
 
 from .dicom_matrix import SYNTAXES, kinds, largest_error
 
-STEP = 23
-"""The quick tests try every 23rd combination; the number shares no divisor with those of the single properties."""
+STEP = 37
+"""The quick tests try every 37th combination; the number shares no divisor with those of the single properties."""
+FEW, SMALL_STEP = 100, 5
+"""The same for syntaxes that allow fewer combinations."""
 
 
 def worst(chosen) -> float:
@@ -14,7 +14,8 @@ def worst(chosen) -> float:
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_sample_of_all_declarations_comes_out_as_numpy_computes_it(syntax):
-    assert worst(itertools.islice((kind for kind in kinds() if kind.syntax == syntax), 0, None, STEP)) < 0.501
+    allowed = [kind for kind in kinds() if kind.syntax == syntax]
+    assert worst(allowed[:: STEP if len(allowed) > FEW else SMALL_STEP]) < 0.501
 
 
 @pytest.mark.slow

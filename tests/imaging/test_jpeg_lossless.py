@@ -36,9 +36,16 @@ TABLES = (
 """Lengths of the Huffman codes, for differences of 0 to 16 bits."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _decoders():
-    """Each test starts its own process, and leaves none."""
+    """The tests that only decode share a process; none is left."""
+    yield
+    decoder.close()
+
+
+@pytest.fixture
+def own_process():
+    """The test starts its own process, and leaves none."""
     decoder.close()
     yield
     decoder.close()
@@ -256,7 +263,7 @@ def test_damaged_images_are_read_or_refused_with_a_reason_and_never_crash(frame)
 
 
 @pytest.fixture
-def stand_in(monkeypatch, tmp_path):
+def stand_in(monkeypatch, tmp_path, own_process):  # noqa: ARG001 (the process is the stand-in)
     """Has images decoded by Python code in a process like the real one."""
 
     def replace(code: str) -> None:
@@ -317,6 +324,7 @@ def test_a_decoder_that_hangs_without_computing_is_ended(file, stand_in, monkeyp
     assert not decoder._idle
 
 
+@pytest.mark.usefixtures("own_process")
 def test_a_decoder_that_ends_while_it_is_sent_a_large_image_costs_that_image(monkeypatch):
     monkeypatch.setattr(decoder, "COMMAND", [sys.executable, "-c", "pass"])
     with pytest.raises(UnusableError, match="its decoder ended with code 0"):
@@ -337,6 +345,7 @@ def test_what_a_decoder_prints_is_no_answer(file, stand_in):
     assert outcome(file) == "the image shows nothing: all of it has one grey value"
 
 
+@pytest.mark.usefixtures("own_process")
 def test_one_process_decodes_image_after_image():
     jpeg_lossless.decode(LOSSLESS)
     (process,) = decoder._idle
@@ -345,6 +354,7 @@ def test_one_process_decodes_image_after_image():
         assert decoder._idle == [process]
 
 
+@pytest.mark.usefixtures("own_process")
 def test_a_process_that_ended_while_it_waited_is_replaced():
     jpeg_lossless.decode(LOSSLESS)
     (process,) = decoder._idle
@@ -353,6 +363,7 @@ def test_a_process_that_ended_while_it_waited_is_replaced():
     assert (jpeg_lossless.decode(LOSSLESS) == RAMP).all()
 
 
+@pytest.mark.usefixtures("own_process")
 def test_threads_decode_at_once_each_with_its_own_process():
     together = threading.Barrier(4)
 

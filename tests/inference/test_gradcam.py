@@ -11,7 +11,7 @@ from components.parameters import EvaluateParameters
 from components.train import backbones, folding, networks
 from components.train.recipe import Recipe
 from tests.evaluate.test_evaluate import only, write_model
-from tests.train.conftest import write_prepared
+from tests.train.conftest import small_backbone, write_prepared
 
 RECIPE = Recipe(epochs=1, batch_size=8, learning_rate=1e-3, patience=0)
 SIZE = 64
@@ -21,18 +21,19 @@ def pictures(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE), np.uint8)
 
 
-def built(regime):
+def built(regime, build=backbones.build_backbone):
     """A network of a regime with a head that is not zero, and its classifier."""
     keras.utils.set_random_seed(3)
     if regime == "custom_cnn":
         network = networks.custom_cnn(SIZE, RECIPE)
     else:
-        base = backbones.build_backbone("MobileNetV2", "none", SIZE)
+        base = build("MobileNetV2", "none", SIZE)
         folding.calibrate(base.model, networks.backbone_front(base)(pictures(8)[..., None].astype(np.float32)))
         network = networks.on_backbone(base, networks.trainable_layers(base, regime, 10), RECIPE)
         random = np.random.default_rng(1)
-        network.network.get_layer(networks.FEATURE_SCALE).set_weights(random.uniform(0.5, 2, (2, 1280)))
-        network.network.get_layer(networks.HEAD).set_weights([random.normal(size=(1280, 1)), np.ones(1)])
+        features = base.model.output.shape[-1]
+        network.network.get_layer(networks.FEATURE_SCALE).set_weights(random.uniform(0.5, 2, (2, features)))
+        network.network.get_layer(networks.HEAD).set_weights([random.normal(size=(features, 1)), np.ones(1)])
     return network
 
 
@@ -59,16 +60,18 @@ def by_gradients(network, images):
 
 
 @pytest.mark.parametrize(
-    "regime",
+    ("regime", "build"),
     [
-        "custom_cnn",
-        "transfer_learning",
-        pytest.param("partial_fine_tuning", marks=pytest.mark.slow),
-        pytest.param("full_fine_tuning", marks=pytest.mark.slow),
+        ("custom_cnn", None),
+        ("transfer_learning", small_backbone),
+        *(
+            pytest.param(regime, backbones.build_backbone, marks=pytest.mark.slow)
+            for regime in ("transfer_learning", "partial_fine_tuning", "full_fine_tuning")
+        ),
     ],
 )
-def test_maps_are_those_of_gradients(regime):
-    network, images = built(regime), pictures(5)
+def test_maps_are_those_of_gradients(regime, build):
+    network, images = built(regime, build), pictures(2)
     heat = gradcam.take_apart(network.classifier()).heat(images)
     expected = by_gradients(network, images)
     assert heat.shape == expected.shape

@@ -1,6 +1,7 @@
 """Google Cloud Storage and S3 by their own protocols, against an emulator and a server on this machine."""
 
 import contextlib
+import functools
 import gzip
 import logging
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 from gcp_storage_emulator.server import create_server
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
@@ -99,6 +101,15 @@ class S3Server:
 
     def close(self):
         self._server.shutdown()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _descriptions_are_read_once():
+    """For each client botocore reads its descriptions of S3 anew, which takes longer than most of these tests."""
+    load = functools.cache(functools.partial(JSONFileLoader._load_file, JSONFileLoader()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "_load_file", lambda _, path, open_: load(path, open_))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -426,6 +437,7 @@ def test_google_names_the_missing_credentials_and_is_not_asked_again(tmp_path, s
 
 def test_google_is_asked_again_after_an_error_that_passes(tmp_path, server, monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     faults = [503, 500]
 
     def answer(request):

@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import pytest
+from kagglehub import clients
 from kagglesdk import kaggle_env
 
 from components.console import UserError
@@ -22,6 +23,8 @@ SERVICE = "/v1/datasets.DatasetApiService"
 def api(server, monkeypatch, tmp_path, write_kaggle):
     """A server with a dataset; `api.denied` is the status it answers with instead."""
     monkeypatch.setattr(retries, "ATTEMPTS", 3)
+    # kagglehub names who calls it; below pytest and beside TensorFlow, looking for that takes most of a test.
+    monkeypatch.setattr(clients, "get_user_agent", lambda: "kagglehub")
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.url)
     write_kaggle(tmp_path / "chest_xray", train=1, val=1, test=1)
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:

@@ -61,7 +61,7 @@ def thumbnail(image: Image.Image, size: int = 24) -> Image.Image:
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> Dataset:
     folder = tmp_path_factory.mktemp("radiographs")
-    write_radiographs(folder, images=500, size=96, seed=3)
+    write_radiographs(folder, images=500, size=96, seed=3, processes=1)
     return Dataset(folder)
 
 

@@ -55,7 +55,7 @@ class Said:
     err: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
     main(["--output", str(folder)])

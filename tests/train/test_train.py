@@ -1,5 +1,6 @@
 """Training really trains, says what it did, and repeats itself to the bit."""
 
+import functools
 import itertools
 import json
 import os
@@ -64,21 +65,35 @@ def small(monkeypatch):
     monkeypatch.setattr(backbones, "build_backbone", small_backbone)
 
 
-@pytest.fixture(scope="module", params=REGIMES)
-def trained(request, prepared, tmp_path_factory):
-    """A training of each regime on a small backbone: folder, training record, and peak learning rate of each phase."""
-    folder, peaks = tmp_path_factory.mktemp("trained") / "model", []
+SETTINGS = {"trainable_layers": 3, "batch_size": 16, "epochs": 2, "learning_rate": 0.01, "patience": 0}
+STEPS = 96 // 16
 
-    class Spy(Phase):
-        def __init__(self, model, batches, validation, epochs, learning_rate, recipe):
-            peaks.append(learning_rate)
-            super().__init__(model, batches, validation, epochs, learning_rate, recipe)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbones, "build_backbone", small_backbone)
-        patch.setattr(session, "Phase", Spy)
-        settings = {"trainable_layers": 3, "batch_size": 8, "epochs": 2, "learning_rate": 0.01, "patience": 0}
-        return folder, train_one(prepared, folder, request.param, **settings), peaks
+@pytest.fixture(scope="module")
+def train_whole(prepared, tmp_path_factory):
+    """Trains a regime once, on a small backbone: folder, training record, and peak learning rate of each phase."""
+
+    @functools.cache
+    def train(regime):
+        folder, peaks = tmp_path_factory.mktemp("trained") / "model", []
+
+        class Spy(Phase):
+            def __init__(self, model, batches, validation, epochs, learning_rate, recipe):
+                peaks.append(learning_rate)
+                super().__init__(model, batches, validation, epochs, learning_rate, recipe)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(backbones, "build_backbone", small_backbone)
+            patch.setattr(session, "Phase", Spy)
+            return folder, train_one(prepared, folder, regime, **SETTINGS), peaks
+
+    return train
+
+
+@pytest.fixture(params=REGIMES)
+def trained(request, train_whole):
+    """A training of each regime."""
+    return train_whole(request.param)
 
 
 def test_each_phase_of_each_regime_has_its_peak_learning_rate_and_its_number_of_epochs(trained):
@@ -332,15 +347,11 @@ def interrupted(prepared, tmp_path, monkeypatch):
     return train
 
 
-SETTINGS = {"trainable_layers": 3, "batch_size": 16, "epochs": 2, "learning_rate": 0.01, "patience": 0}
-STEPS = 96 // 16
-
-
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("regime", "pauses"),
     [
-        ("custom_cnn", 3),  # in the first epoch
+        pytest.param("custom_cnn", 3, marks=pytest.mark.slow),  # in the first epoch
         pytest.param("transfer_learning", STEPS + 1, marks=pytest.mark.slow),  # after it
         pytest.param("partial_fine_tuning", 2 * (STEPS + 1) + 2, marks=pytest.mark.slow),  # in the warm-up of the head
         pytest.param("partial_fine_tuning", 6 * (STEPS + 1), marks=pytest.mark.slow),
@@ -348,12 +359,12 @@ STEPS = 96 // 16
         ("full_fine_tuning", 6 * (STEPS + 1) + 4),
     ],
 )
-def test_a_training_that_was_killed_ends_with_the_same_predictions(prepared, tmp_path, interrupted, regime, pauses):
+def test_a_training_that_was_killed_ends_with_the_same_predictions(prepared, train_whole, interrupted, regime, pauses):
     folder = interrupted(regime, pauses, seeds=1, **SETTINGS)
-    expected = train_one(prepared, tmp_path / "whole", regime, **SETTINGS)
+    whole, expected, _ = train_whole(regime)
     (found,) = (model.training for model in load_all(folder))
     assert found["resumed"] == 1
-    assert scores(folder, prepared)[0].tobytes() == scores(tmp_path / "whole", prepared)[0].tobytes()
+    assert scores(folder, prepared)[0].tobytes() == scores(whole, prepared)[0].tobytes()
     without_times = [[entry | {"seconds": 0} for entry in record["history"]] for record in (found, expected)]
     assert without_times[0] == without_times[1]
     assert found["best_epoch"] == expected["best_epoch"]

@@ -12,7 +12,7 @@ from components.compare.compare import compare
 from components.compare.recommendation import decide
 from components.compare.report import failures
 from components.compare.report.recommendation import picks, sentences
-from tests.compare.conftest import HOSTILE, render, write_evaluation, write_failure, write_summary
+from tests.compare.conftest import HOSTILE, blank_pictures, render, write_evaluation, write_failure, write_summary
 from tests.compare.findings import make_findings
 from tests.compare.report.test_page import Tags, text_of
 
@@ -39,7 +39,9 @@ def failed(tmp_path_factory):
         write_evaluation(base / FLOOR, FLOOR),
     ]
     out = base / "out"
-    compare(folders, write_summary(base / "summary"), out, "run")
+    with pytest.MonkeyPatch.context() as patch:
+        blank_pictures(patch)
+        compare(folders, write_summary(base / "summary"), out, "run")
     texts = {path.name: path.read_text(encoding="utf-8") for path in out.iterdir() if path.suffix != ".png"}
     return SimpleNamespace(**{name.replace(".", "_"): text for name, text in texts.items()}, folder=out)
 

@@ -86,6 +86,7 @@ def test_the_examples_in_the_help_are_valid_commands(capsys):
         command._parser().parse_args(shlex.split(example))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "count", "message"),
     [
@@ -289,6 +290,7 @@ def test_an_output_that_is_no_folder_is_named(tmp_path, capsys):
     assert "choose another --output" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_leaves_no_result(tmp_path):
     disk = tmp_path / "small"
     disk.mkdir()

@@ -157,6 +157,10 @@ def test_a_step_that_failed_says_how_to_go_on_and_finished_steps_are_taken(tmp_p
     (folder,) = output.iterdir()
     assert done.stderr.splitlines()[-1].startswith("continue with: python -m pipelines.local --resume ")
     assert "checkpoint" not in done.stderr
+    assert "only 1 patients of the class NORMAL are left to make a test split from" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (output / "latest").exists()
+    assert not [*output.rglob("prepared_dataset"), *output.rglob("comparison")]
     assert [path.parent.name for path in folder.rglob("finished.json")] == ["ingest"]
     again = run("--resume", folder)
     assert again.returncode == 2
@@ -165,6 +169,12 @@ def test_a_step_that_failed_says_how_to_go_on_and_finished_steps_are_taken(tmp_p
     assert json.loads((folder / "run.json").read_text())["resumed"][0]["taken"] == ["Ingest"]
     assert "finished with status" in (folder / "run.log").read_text()
 
+
+@pytest.mark.slow
+def test_a_step_is_made_again_if_its_images_have_changed(tmp_path):
+    images = write_images(tmp_path / "images", count=1)
+    run("--source", "directory", "--path", images, "--weights", "none", "--output", tmp_path / "runs")
+    (folder,) = (tmp_path / "runs").iterdir()
     shutil.copy(images / "NORMAL" / "0.png", images / "NORMAL" / "1.png")
     assert "Ingest: made again, since what it works on has changed" in run("--resume", folder).stdout
 
