@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -128,12 +127,14 @@ class _Training:
         """Waits for the end of the process, and kills it before the kernel kills this one too."""
         limit = machine.memory_limit()
         most = limit - max(RESERVE, RESERVE_SHARE * limit) if limit else None
-        while self._process.poll() is None:
+        while True:
             room = most - machine.memory_used() if most else float("inf")
             if room < 0:
                 self._too_large = True
                 self._process.kill()
-            time.sleep(min(max(room / FASTEST, LOOKS[0]), LOOKS[1]))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(min(max(room / FASTEST, LOOKS[0]), LOOKS[1]))
+                return
 
     def _pass_on(self, number: int, _: object) -> None:
         self._requested = number
