@@ -103,3 +103,23 @@ def test_what_needs_a_failed_task_is_not_run(open_folder, tmp_path):
     assert {name for name, task in tasks.items() if task.state == FAILED} == {"preprocess"}
     assert len([task for task in tasks.values() if task.state == OMITTED]) == 11
     assert "pneumonia-benchmark: error: " in tasks["preprocess"].log
+
+
+def test_regimes_that_cannot_be_trained_cost_the_others_nothing_and_the_run_fails_after_the_report(
+    open_folder, tmp_path
+):
+    path = compile_all(Settings(gpus=0), tmp_path / "yaml")[0]
+    backend = Backend(open_folder / "one-regime")
+    missing = {"weights": "/nowhere/weights.h5", "seeds": 1, "cpu_hour_price": 0.0}
+    tasks = backend.run(path, SMALL | missing)
+    ended = {name: task.state for name, task in tasks.items() if task.state != SUCCEEDED}
+    assert ended == {"check": FAILED}
+    assert "3 of 4 regimes could not be trained" in tasks["check"].log
+    made = tasks["compare"].outputs
+    backend.store.download(made["comparison"].uri, tmp_path / "comparison")
+    results = json.loads((tmp_path / "comparison" / "results.json").read_text())
+    assert list(results["regimes"]) == ["custom_cnn"]
+    assert list(results["failed"]) == list(REGIMES[1:])
+    assert all("/nowhere/weights.h5" in failure["reason"] for failure in results["failed"].values())
+    backend.store.download(made["report"].uri, tmp_path / "report.html")
+    assert "/nowhere/weights.h5" in (tmp_path / "report.html").read_text()
