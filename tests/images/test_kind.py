@@ -158,6 +158,17 @@ def test_a_good_run_ends_with_success_after_the_report_is_fetched(kind, tmp_path
     assert f"--store http://127.0.0.1:{port + 1} " in steps[-1]
 
 
+def test_a_failed_run_keeps_its_exit_code_and_says_where_its_report_is(kind, tmp_path):
+    program, python = tmp_path / "bin" / "kubectl", tmp_path / "bin" / "python"
+    program.write_text("#!/bin/bash" + SERVICES.replace("PYTHON", sys.executable))
+    python.write_text('#!/bin/bash\n[[ "$*" == *pipelines.submit* ]] && exit 1\n[[ "$*" != *fetch_report* ]]\n')
+    python.chmod(0o755)
+    kind("up")
+    status, output, _ = kind("run", PYTHON=str(python), PORT=str(free_ports()))
+    assert status == 1
+    assert "if its task Compare has succeeded, the report is there" in output
+
+
 def test_a_service_that_is_not_there_is_an_error_that_names_it(kind, tmp_path):
     (tmp_path / "bin" / "kubectl").write_text("#!/bin/bash\nexit 1")
     (tmp_path / "state").write_text("pneumonia-benchmark\n")
