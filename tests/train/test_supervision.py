@@ -66,6 +66,7 @@ def test_a_training_that_succeeds_gives_its_records(prepared, tmp_path, capfd):
     assert failed_training.load(tmp_path / "model") is None
 
 
+@pytest.mark.slow
 def test_missing_weights_are_the_reason_that_the_training_gives(prepared, tmp_path, capfd):
     parameters = TrainParameters(**SMALL, weights=str(tmp_path / "none.h5"))
     found = supervision.train(prepared, tmp_path / "model", "transfer_learning", parameters)

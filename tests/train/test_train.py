@@ -388,7 +388,9 @@ def test_a_seed_that_is_finished_is_taken_and_the_next_one_goes_on(prepared, tmp
         assert own.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize(("pauses", "where"), [(3, "epoch 0 and 4 steps"), (STEPS, "epoch 1")])
+@pytest.mark.parametrize(
+    ("pauses", "where"), [(3, "epoch 0 and 4 steps"), pytest.param(STEPS, "epoch 1", marks=pytest.mark.slow)]
+)
 def test_sigterm_saves_at_the_next_pause_although_nobody_reads_the_output(
     prepared, tmp_path, monkeypatch, capsys, pauses, where
 ):
