@@ -17,8 +17,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 WEIGHTS = PROJECT / "images" / "weights"
 _COMMON = (
     *(f"components/{name}.py" for name in ("__init__", "console", "images", "machine", "options", "parameters")),
-    *(f"components/{name}.py" for name in ("planning", "process", "roc_auc", "source_checks", "step", "thresholds")),
-    "components/artifacts",
+    *(f"components/{name}.py" for name in ("planning", "process", "retries", "roc_auc", "source_checks", "step")),
+    "components/thresholds.py",
+    *("components/artifacts", "components/object_stores"),
 )
 """Files and packages of the project that both images have."""
 

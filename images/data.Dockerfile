@@ -21,9 +21,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     MPLCONFIGDIR=/tmp/matplotlib
 WORKDIR /app
 COPY components/__init__.py components/console.py components/images.py components/machine.py components/options.py \
-    components/parameters.py components/planning.py components/process.py components/roc_auc.py \
+    components/parameters.py components/planning.py components/process.py components/retries.py components/roc_auc.py \
     components/source_checks.py components/step.py components/thresholds.py components/
 COPY components/artifacts components/artifacts
+COPY components/object_stores components/object_stores
 COPY components/imaging components/imaging
 COPY components/ingest components/ingest
 COPY components/preprocess components/preprocess

@@ -28,9 +28,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     TF_CPP_MIN_LOG_LEVEL=2
 WORKDIR /app
 COPY components/__init__.py components/console.py components/images.py components/machine.py components/options.py \
-    components/parameters.py components/planning.py components/process.py components/roc_auc.py \
+    components/parameters.py components/planning.py components/process.py components/retries.py components/roc_auc.py \
     components/source_checks.py components/step.py components/thresholds.py components/
 COPY components/artifacts components/artifacts
+COPY components/object_stores components/object_stores
 COPY components/inference components/inference
 COPY components/train components/train
 COPY components/evaluate components/evaluate

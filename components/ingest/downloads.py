@@ -18,12 +18,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 import requests
 import urllib3
 
-from components import console
+from components import console, retries
 from components.artifacts import files
 from components.console import UserError
-from components.ingest import retries
 from components.ingest.archives import MAX_BYTES, room_for
 from components.ingest.cache import cache_folder, only_one
+from components.retries import TRANSIENT
 from components.source_checks import check_url, shown_url
 
 TIMEOUTS = (15, 60)
@@ -31,8 +31,6 @@ TIMEOUTS = (15, 60)
 REDIRECTS = 10
 _CHUNK = 1024**2
 _PROGRESS = 1024**2  # bytes received after which the count of failed attempts restarts
-TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-"""HTTP status codes after which another attempt may succeed."""
 
 
 def download(

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from components.ingest import downloads, retries
+from components import retries
+from components.ingest import downloads
 from tests.imaging.dicom_files import make_dicom
 
 from .file_server import FileServer

@@ -1,146 +1,61 @@
 """Google Cloud Storage and S3 by their own protocols, against an emulator and a server on this machine."""
 
-import contextlib
-import functools
 import gzip
-import logging
-import socket
 import tarfile
-import threading
 import time
 import zipfile
 from pathlib import Path
 
 import boto3
 import pytest
-from botocore.loaders import JSONFileLoader
-from gcp_storage_emulator.server import create_server
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import RefreshError
 from google.cloud import storage
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 from components.console import UserError
 from components.ingest.ingest import ingest
-from components.ingest.sources import buckets, gcs, open_source, s3
+from components.ingest.sources import buckets, open_source
 from components.ingest.sources.buckets import Object, _places
+from components.object_stores import gcs, s3
 from components.parameters import IngestParameters, PreprocessParameters
 from components.preprocess.preprocess import preprocess
+from tests.object_stores import servers
 
 from .file_server import send
 
 ENOUGH = {"train": 8, "val": 1, "test": 2}
 
 
-class GcsServer:
-    """The emulator of Google Cloud Storage."""
-
-    scheme = "gs"
-
-    def __init__(self):
-        logging.getLogger("gcp_storage_emulator").setLevel(logging.ERROR)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._server = create_server("127.0.0.1", port, in_memory=True)
-        self._server.start()
-        self.url = f"http://127.0.0.1:{port}"
-
-    def use(self, monkeypatch):
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", self.url)
-
-    def put(self, bucket, objects):
-        client = storage.Client.create_anonymous_client()
-        client.project = "test"
-        with contextlib.suppress(Exception):
-            client.create_bucket(bucket)
-        for name, content in objects.items():
-            client.bucket(bucket).blob(name).upload_from_string(content)
-
-    def close(self):
-        self._server.stop()
-
-
-class S3Server:
-    """moto's server, which speaks S3 over HTTP; it notes what is asked and can be told to fail."""
-
-    scheme = "s3"
-
-    def __init__(self):
-        self.asked, self.faults = [], []
-        self._app = DomainDispatcherApplication(create_backend_app)
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def _answer(self, environ, start_response):
-        self.asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_RANGE")))
-        fault = next((fault for fault in self.faults if fault[0] in environ["PATH_INFO"]), None)
-        if fault and environ["REQUEST_METHOD"] == "GET":
-            self.faults.remove(fault)
-            start_response(fault[1], [("Content-Length", "0")])
-            return [b""]
-        return self._app(environ, start_response)
-
-    def use(self, monkeypatch):
-        for name, value in {"ENDPOINT_URL": self.url, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
-            monkeypatch.setenv(f"AWS_{name}", value)
-        self.asked.clear()
-        self.faults.clear()
-
-    def put(self, bucket, objects):
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket=bucket)
-        for name, content in objects.items():
-            client.put_object(Bucket=bucket, Key=name, Body=content)
-
-    def close(self):
-        self._server.shutdown()
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _descriptions_are_read_once():
-    """For each client botocore reads its descriptions of S3 anew, which takes longer than most of these tests."""
-    load = functools.cache(functools.partial(JSONFileLoader._load_file, JSONFileLoader()))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "_load_file", lambda _, path, open_: load(path, open_))
+        servers.read_descriptions_once(patch)
         yield
 
 
 @pytest.fixture(scope="session")
 def gcs_server():
-    server = GcsServer()
-    yield server
-    server.close()
+    with servers.running("gs") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def s3_server():
-    server = S3Server()
-    yield server
-    server.close()
+    with servers.running("s3") as server:
+        yield server
 
 
 @pytest.fixture(params=["gcs_server", "s3_server"])
 def store(request, monkeypatch, tmp_path):
-    """One of the two servers, with a bucket's name that no other test uses."""
-    server = request.getfixturevalue(request.param)
-    server.use(monkeypatch)
-    server.bucket = f"bucket-{abs(hash(str(tmp_path))) % 10**12}"
-    server.place = f"{server.scheme}://{server.bucket}"
-    return server
+    return servers.used(request.getfixturevalue(request.param), monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def s3_store(s3_server, monkeypatch, tmp_path):
-    s3_server.use(monkeypatch)
-    s3_server.bucket = f"bucket-{abs(hash(str(tmp_path))) % 10**12}"
-    return s3_server
+    return servers.used(s3_server, monkeypatch, tmp_path)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -350,7 +265,7 @@ def test_readers_of_s3_pay_where_they_say_so(tmp_path, s3_store, monkeypatch):
     s3_store.put(s3_store.bucket, {"a/x": b"1"})
     monkeypatch.setenv("PNEUMONIA_BENCHMARK_REQUESTER_PAYS", "1")
     sent = []
-    monkeypatch.setattr(s3, "open_bucket", lambda name, real=s3.open_bucket: noted(real(name), sent))
+    monkeypatch.setattr(s3, "open_bucket", lambda *given, real=s3.open_bucket: noted(real(*given), sent))
     assert fetched(f"s3://{s3_store.bucket}/a", tmp_path / "1") == {"x": b"1"}
     assert sent
     assert all(request.headers["x-amz-request-payer"] == b"requester" for request in sent)
@@ -461,7 +376,7 @@ def test_a_key_file_of_google_that_does_not_work_is_named(tmp_path, monkeypatch,
 
 def test_google_names_the_role_that_an_account_lacks():
     client = storage.Client(project="p", credentials=AnonymousCredentials())
-    bucket = gcs.Gcs("bucket", client, anonymous=False)
+    bucket = gcs.Gcs("bucket", client, "Storage Object Viewer", anonymous=False)
     client.list_blobs = lambda *_, **__: (_ for _ in ()).throw(exceptions.Forbidden("no"))
     with pytest.raises(
         UserError, match=r"gs://bucket refuses access to this Google account .it answers 403.*Storage Object Viewer"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from components import retries
 from components.console import UserError
-from components.ingest import downloads, retries
+from components.ingest import downloads
 from components.ingest.downloads import download
 
 from .file_server import send

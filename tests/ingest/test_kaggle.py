@@ -8,8 +8,8 @@ import pytest
 from kagglehub import clients
 from kagglesdk import kaggle_env
 
+from components import retries
 from components.console import UserError
-from components.ingest import retries
 from components.ingest.ingest import ingest
 from components.ingest.sources import open_source
 from components.parameters import IngestParameters

@@ -1,63 +1,34 @@
 """Object stores: all objects below a prefix, or a single archive.
 
-`gcs.py` and `s3.py` implement listing and reading for Google Cloud Storage and S3. Objects are cached by bucket, name
-and version, so that an interrupted run resumes, a changed object is downloaded again, and concurrent runs are safe. The
+`components.object_stores` lists and reads them in Google Cloud Storage and S3. Objects are cached by bucket, name and
+version, so that an interrupted run resumes, a changed object is downloaded again, and concurrent runs are safe. The
 folder of the run contains links to the cache.
 """
 
 import errno
 import gzip
 import hashlib
-import importlib
 import itertools
 import secrets
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from components import console
 from components.console import UserError
 from components.ingest.archives import MAX_BYTES, MAX_FILES, room_for
 from components.ingest.cache import cache_folder, only_one
 from components.ingest.paths import UnsafeNameError, printable, safe_path
-from components.ingest.retries import TransientError, persist
 from components.ingest.sources.directory import opened
+from components.object_stores.store import Object, Store, open_bucket
+from components.retries import TransientError, persist
 from components.source_checks import check_bucket
 
-THREADS = 16
-PAYS_VARIABLE = "PNEUMONIA_BENCHMARK_REQUESTER_PAYS"
-"""Environment variable for requester-pays buckets: the Google project to be billed; for S3 any value."""
 PART = 16 * 1024**2
 """Bytes of an archive per request; an interrupted download resumes after the last part."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".npz")
-_STORES = {"gs": "components.ingest.sources.gcs", "s3": "components.ingest.sources.s3"}
-
-
-@dataclass(frozen=True)
-class Object:
-    """One object of a bucket; `version` changes with its content."""
-
-    name: str
-    size: int
-    version: str
-
-
-class Store(Protocol):
-    """One bucket of an object store. All methods raise `UserError` if the store refuses or cannot be reached."""
-
-    def find(self, name: str) -> Object | None:
-        """The object of exactly that name."""
-
-    def below(self, prefix: str) -> Iterable[Object]:
-        """The objects whose names begin with the prefix."""
-
-    def read(self, item: Object, start: int, end: int) -> bytes:
-        """The bytes from `start` (inclusive) to `end` (exclusive) of that version of the object."""
-
-    def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
-        """Writes objects to files, several at a time; calls `on_saved` with each complete file."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +61,12 @@ class Bucket:
     def fetch(self, workspace: Path) -> Path:
         """Downloads the objects, and unpacks them if they are an archive."""
         # Downloaded objects are cached, so that each attempt resumes where the last one stopped.
-        found, is_archive = persist(lambda: self._load(workspace))
+        found, is_archive = persist(lambda: self._load(workspace), partial(console.say, "ingest"))
         return opened(found, workspace, self.description()) if is_archive else found
 
     def _load(self, workspace: Path) -> tuple[Path, bool]:
         """Returns the archive in the cache and True, or a folder with links into the cache and False."""
-        store = importlib.import_module(_STORES[self.scheme]).open_bucket(self.bucket)
+        store = open_bucket(self.scheme, self.bucket)
         url = self.description()
         cache = cache_folder(workspace) / "objects"
         if self.prefix.lower().endswith(ARCHIVES) and (archive := store.find(self.prefix)):

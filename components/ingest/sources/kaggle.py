@@ -4,6 +4,7 @@ kagglehub would also unpack it, with `zipfile.extractall`, which is safe from pa
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -11,8 +12,8 @@ import requests
 from components import console
 from components.console import UserError
 from components.ingest import downloads
-from components.ingest.retries import TransientError, persist
 from components.ingest.sources.directory import opened
+from components.retries import TransientError, persist
 from components.source_checks import check_kaggle
 
 _CREDENTIALS = (
@@ -47,7 +48,7 @@ class Kaggle:
 
     def fetch(self, workspace: Path) -> Path:
         """Downloads and unpacks the dataset."""
-        version, url = persist(self._locate)
+        version, url = persist(self._locate, partial(console.say, "ingest"))
         name = f"kaggle.com/datasets/{self.owner}/{self.dataset}/versions/{version}"
         console.say("ingest", f"Kaggle has {self.owner}/{self.dataset} in version {version}")
         # Kaggle signs URLs anew each time, so the cache uses the name of the dataset.

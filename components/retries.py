@@ -1,13 +1,12 @@
 """Retries after temporary errors of networks and servers.
 
-Ingest needs its own retries, since Kubeflow Pipelines 2.17 and later do not retry a step that ends with an error.
+The steps need their own retries, since Kubeflow Pipelines 2.17 and later do not retry a step that ends with an error.
 """
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from components import console
 from components.console import UserError
 
 ATTEMPTS = 9
@@ -16,6 +15,8 @@ FIRST_WAIT = 1.0
 """Seconds before the second attempt; the wait doubles each time."""
 LONGEST_WAIT = 60.0
 """Seconds."""
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+"""HTTP status codes after which another attempt may succeed."""
 
 T = TypeVar("T")
 
@@ -29,20 +30,23 @@ def wait(failures: int, asked: float = 0.0) -> float:
     return min(LONGEST_WAIT, max(asked, FIRST_WAIT * 2 ** (failures - 1)))
 
 
-def persist(attempt: Callable[[], T]) -> T:
+def persist(attempt: Callable[[], T], say: Callable[[str], None], attempts: int | None = None) -> T:
     """Calls `attempt` until it does not fail with a `TransientError`, and returns its result.
 
     Args:
         attempt: resumes where the last call stopped, or starts again.
+        say: prints a message.
+        attempts: how many; None for `ATTEMPTS`.
 
     Raises:
-        TransientError: the error of the last of `ATTEMPTS` attempts.
+        TransientError: the error of the last attempt.
     """
-    for failures in range(1, ATTEMPTS):
+    attempts = attempts or ATTEMPTS
+    for failures in range(1, attempts):
         try:
             return attempt()
         except TransientError as error:
             seconds = wait(failures)
-            console.say("ingest", f"{error}; attempt {failures + 1} of {ATTEMPTS} in {seconds:.0f} s")
+            say(f"{error}; attempt {failures + 1} of {attempts} in {seconds:.0f} s")
             time.sleep(seconds)
     return attempt()

@@ -15,20 +15,20 @@ import requests
 from google.api_core import exceptions
 from google.cloud import storage
 from google.cloud.storage import transfer_manager
+from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from components.console import UserError
-from components.ingest.downloads import TRANSIENT
-from components.ingest.paths import printable
-from components.ingest.retries import TransientError
-from components.ingest.sources.buckets import PAYS_VARIABLE, THREADS, Object
+from components.console import UserError, one_line
+from components.object_stores.store import PAYS_VARIABLE, THREADS, ChangedError, Object
+from components.retries import TRANSIENT, TransientError
 
 _BATCH = 20 * THREADS
-_RETRY = DEFAULT_RETRY.with_timeout(15)  # `buckets` retries for longer, with a message
+_RETRY = DEFAULT_RETRY.with_timeout(15)  # callers retry for longer, with a message
 
 
-def open_bucket(name: str) -> "Gcs":
+def open_bucket(name: str, writing: bool) -> "Gcs":
     """Opens a bucket by its name; sends no request yet."""
+    role = "Storage Object User" if writing else "Storage Object Viewer"
     try:
         emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
         credentials = None if emulated else google.auth.default()[0]
@@ -37,15 +37,15 @@ def open_bucket(name: str) -> "Gcs":
             raise UserError(f"the key in GOOGLE_APPLICATION_CREDENTIALS does not work ({error}): check it") from None
         credentials = None
     if credentials is None:
-        return Gcs(name, storage.Client.create_anonymous_client(), anonymous=True)
-    return Gcs(name, storage.Client(project=None, credentials=credentials), anonymous=False)
+        return Gcs(name, storage.Client.create_anonymous_client(), role, anonymous=True)
+    return Gcs(name, storage.Client(project=None, credentials=credentials), role, anonymous=False)
 
 
 class Gcs:
-    """One bucket; see `buckets.Store`."""
+    """One bucket; see `store.Store`."""
 
-    def __init__(self, name: str, client: storage.Client, anonymous: bool):
-        self._name, self._client, self._anonymous = name, client, anonymous
+    def __init__(self, name: str, client: storage.Client, role: str, anonymous: bool):
+        self._name, self._client, self._role, self._anonymous = name, client, role, anonymous
         self._bucket = client.bucket(name, user_project=os.environ.get(PAYS_VARIABLE) or None)
 
     def find(self, name: str) -> Object | None:
@@ -84,12 +84,31 @@ class Gcs:
                         raise result
                 on_saved(path)
 
+    def put(self, name: str, content: bytes, version: str | None) -> str:
+        """Writes an object if its generation has not changed; None if there must be none yet."""
+        blob = self._bucket.blob(name)
+        with self._plain_errors():
+            blob.upload_from_string(content, if_generation_match=int(version or 0), retry=_RETRY)
+        return str(blob.generation)
+
+    def upload(self, path: Path, name: str) -> None:
+        """Writes a file to an object, with its checksum."""
+        with self._plain_errors():
+            self._bucket.blob(name).upload_from_filename(str(path), retry=_RETRY)
+
+    def delete(self, name: str) -> None:
+        """Deletes an object, if it exists."""
+        with self._plain_errors(), contextlib.suppress(exceptions.NotFound):
+            self._bucket.blob(name).delete(retry=_RETRY)
+
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
         """Turns errors of the library into a `UserError` that names the remedy."""
         bucket = f"gs://{self._name}"
         try:
             yield
+        except google.auth.exceptions.TransportError as error:
+            raise TransientError(f"the Google credentials cannot be renewed ({error}): check the network") from None
         except (exceptions.Unauthorized, exceptions.Forbidden, google.auth.exceptions.GoogleAuthError) as error:
             if self._anonymous:  # a 401 then appears as credentials that cannot be refreshed
                 raise UserError(
@@ -100,8 +119,10 @@ class Gcs:
                 raise UserError(f"the Google credentials do not work ({error}): log in again, check the key") from None
             raise UserError(
                 f"{bucket} refuses access to this Google account (it answers {int(error.code)}): "
-                "give it the role Storage Object Viewer on the bucket"
+                f"give it the role {self._role} on the bucket"
             ) from None
+        except exceptions.PreconditionFailed:
+            raise ChangedError(f"an object of {bucket} has changed: run again") from None
         except exceptions.NotFound:
             raise UserError(f"{bucket} or an object in it does not exist (it answers 404): check the name") from None
         except exceptions.BadRequest as error:
@@ -109,8 +130,8 @@ class Gcs:
                 raise UserError(
                     f"{bucket} is a requester-pays bucket: set {PAYS_VARIABLE} to the Google project to be billed"
                 ) from None
-            raise UserError(f"{bucket} refuses this ({printable(error.message)}): check the name") from None
-        except (exceptions.GoogleAPIError, requests.RequestException) as error:
+            raise UserError(f"{bucket} refuses this ({one_line(error.message)[:200]}): check the name") from None
+        except (exceptions.GoogleAPIError, requests.RequestException, DataCorruption) as error:
             stays = isinstance(error, exceptions.ClientError) and error.code not in TRANSIENT
             raise (UserError if stays else TransientError)(
                 f"{bucket} does not answer ({type(error).__name__}): check the network, run again"

@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.exceptions import Boto3Error, S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from components.console import UserError
-from components.ingest.downloads import TRANSIENT
-from components.ingest.retries import TransientError
-from components.ingest.sources.buckets import PAYS_VARIABLE, THREADS, Object
+from components.object_stores.store import PAYS_VARIABLE, THREADS, ChangedError, Object, UnsupportedError
+from components.retries import TRANSIENT, TransientError
 
 _ONE_THREAD = TransferConfig(use_threads=False)
 
 
-def open_bucket(name: str) -> "S3":
+def open_bucket(name: str, writing: bool) -> "S3":
     """Opens a bucket by its name; sends no request yet."""
     session = boto3.Session()
     try:
@@ -34,7 +34,7 @@ def open_bucket(name: str) -> "S3":
         config = Config(
             signature_version=UNSIGNED if anonymous else None,
             s3={"addressing_style": "path" if elsewhere else "auto"},  # few stores support a host name per bucket
-            retries={"mode": "standard", "total_max_attempts": 3},  # `buckets` retries for longer
+            retries={"mode": "standard", "total_max_attempts": 3},  # callers retry for longer
             max_pool_connections=THREADS,
             connect_timeout=15,
             response_checksum_validation="when_supported",
@@ -42,14 +42,14 @@ def open_bucket(name: str) -> "S3":
         client = session.client("s3", region_name=session.region_name or "us-east-1", config=config)
     except (BotoCoreError, ValueError) as error:
         raise UserError(f"the settings for S3 do not work ({error}): check the AWS_ variables") from None
-    return S3(name, client, anonymous)
+    return S3(name, client, "read, list, write and delete in" if writing else "read and list", anonymous)
 
 
 class S3:
-    """One bucket; see `buckets.Store`."""
+    """One bucket; see `store.Store`."""
 
-    def __init__(self, name: str, client: Any, anonymous: bool):
-        self._name, self._client, self._anonymous = name, client, anonymous
+    def __init__(self, name: str, client: Any, rights: str, anonymous: bool):
+        self._name, self._client, self._rights, self._anonymous = name, client, rights, anonymous
         self._pays = {"RequestPayer": "requester"} if os.environ.get(PAYS_VARIABLE) else {}
 
     def find(self, name: str) -> Object | None:
@@ -94,6 +94,32 @@ class S3:
         with self._plain_errors():
             self._client.download_file(self._name, item.name, str(path), ExtraArgs=self._pays, Config=_ONE_THREAD)
 
+    def put(self, name: str, content: bytes, version: str | None) -> str:
+        """Writes an object if its ETag has not changed; None if there must be none yet."""
+        condition = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
+        with self._plain_errors():
+            try:
+                found = self._client.put_object(Bucket=self._name, Key=name, Body=content, **condition, **self._pays)
+            except ClientError as error:
+                # 409: somebody else is writing it. 404 without a bucket has the code NoSuchBucket.
+                if _status(error) in (409, 412) or (version and _code(error) == "NoSuchKey"):
+                    raise ChangedError(f"an object of s3://{self._name} has changed: run again") from None
+                raise
+        return str(found["ETag"])
+
+    def upload(self, path: Path, name: str) -> None:
+        """Writes a file to an object; a large one in several parts at a time."""
+        with self._plain_errors():
+            try:
+                self._client.upload_file(str(path), self._name, name, ExtraArgs=self._pays)
+            except S3UploadFailedError as error:  # it hides what the store has answered
+                raise error.__context__ or error from None
+
+    def delete(self, name: str) -> None:
+        """Deletes an object, if it exists."""
+        with self._plain_errors():
+            self._client.delete_object(Bucket=self._name, Key=name, **self._pays)
+
     @contextlib.contextmanager
     def _plain_errors(self) -> Iterator[None]:
         """Turns errors of the library into a `UserError` that names the remedy."""
@@ -102,7 +128,7 @@ class S3:
             yield
         except ClientError as error:
             status = _status(error)
-            code = error.response.get("Error", {}).get("Code", "")
+            code = _code(error)
             if code == "InvalidObjectState":
                 raise UserError(
                     f"an object of {bucket} is archived (Glacier), so it cannot be read: restore it, or copy it to "
@@ -112,7 +138,7 @@ class S3:
                 remedy = (
                     "there are no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     if self._anonymous
-                    else "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they may read and list the bucket, "
+                    else "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they may {self._rights} the bucket, "
                     f"and set {PAYS_VARIABLE}=1 if requesters pay"
                 )
                 said = f"{status}: {code}" if code and not code.isdecimal() else f"{status}"
@@ -121,14 +147,20 @@ class S3:
                 raise UserError(
                     f"{bucket} or an object in it does not exist (it answers 404): check the name, and AWS_ENDPOINT_URL"
                 ) from None
+            if status == 501:
+                raise UnsupportedError(f"{bucket} answers 501: the store does not know this request") from None
             if status == 412:
-                raise UserError(f"an object of {bucket} changed during its download: run again") from None
+                raise ChangedError(f"an object of {bucket} changed during its download: run again") from None
             kind = TransientError if status in TRANSIENT else UserError
             raise kind(f"{bucket} answers {status}: run again later") from None
-        except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
+        except (BotoCoreError, Boto3Error) as error:
             raise TransientError(
                 f"{bucket} does not answer ({error}): check AWS_ENDPOINT_URL and the network, run again"
             ) from None
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _status(error: ClientError) -> int:
