@@ -7,11 +7,13 @@ import contextlib
 import errno
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PREFIX = "pneumonia-benchmark: "
 
+Say = Callable[[str], None]
+"""Prints a progress message, as `say` does for a step."""
 
 _SURROGATES = frozenset(map(chr, range(0xDC80, 0xDD00)))
 

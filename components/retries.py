@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from components.console import UserError
+from components.console import Say, UserError
 
 ATTEMPTS = 9
 """Number of attempts without progress before the step fails; they take about three minutes."""
@@ -30,7 +30,7 @@ def wait(failures: int, asked: float = 0.0) -> float:
     return min(LONGEST_WAIT, max(asked, FIRST_WAIT * 2 ** (failures - 1)))
 
 
-def persist(attempt: Callable[[], T], say: Callable[[str], None], attempts: int | None = None) -> T:
+def persist(attempt: Callable[[], T], say: Say, attempts: int | None = None) -> T:
     """Calls `attempt` until it does not fail with a `TransientError`, and returns its result.
 
     Args:

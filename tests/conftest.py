@@ -1,4 +1,4 @@
-"""Small chest X-ray folders for the tests of ingest and preprocess."""
+"""Small chest X-ray folders for the tests of ingest and preprocess, and object stores."""
 
 import gc
 import zlib
@@ -54,3 +54,34 @@ def write_kaggle():
         return names
 
     return write
+
+
+def _server(scheme: str):
+    from tests.object_stores import servers  # noqa: PLC0415 (takes a second, which other tests need not wait for)
+
+    with servers.running(scheme) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_server():
+    """The emulator of Google Cloud Storage."""
+    yield from _server("gs")
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A server that speaks S3."""
+    yield from _server("s3")
+
+
+@pytest.fixture(params=["gcs_server", "s3_server"])
+def store(request, monkeypatch, tmp_path):
+    """One of the two servers, which the environment names, with a bucket's name that no other test uses."""
+    return request.getfixturevalue(request.param).used(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def s3_store(s3_server, monkeypatch, tmp_path):
+    """The server that speaks S3, likewise."""
+    return s3_server.used(monkeypatch, tmp_path)

@@ -44,6 +44,8 @@ def open_bucket(name: str, writing: bool) -> "Gcs":
 class Gcs:
     """One bucket; see `store.Store`."""
 
+    keeps_conditions = True
+
     def __init__(self, name: str, client: storage.Client, role: str, anonymous: bool):
         self._name, self._client, self._role, self._anonymous = name, client, role, anonymous
         self._bucket = client.bucket(name, user_project=os.environ.get(PAYS_VARIABLE) or None)

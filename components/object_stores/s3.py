@@ -48,6 +48,9 @@ def open_bucket(name: str, writing: bool) -> "S3":
 class S3:
     """One bucket; see `store.Store`."""
 
+    keeps_conditions = False
+    """AWS has conditions on writing since 2024; older versions of other stores ignore them, or answer 501."""
+
     def __init__(self, name: str, client: Any, rights: str, anonymous: bool):
         self._name, self._client, self._rights, self._anonymous = name, client, rights, anonymous
         self._pays = {"RequestPayer": "requester"} if os.environ.get(PAYS_VARIABLE) else {}

@@ -40,7 +40,12 @@ class Store(Protocol):
 
     All methods raise `UserError` if the store refuses, and `retries.TransientError` if it cannot be reached or is busy.
     The store replaces an object as a whole: nobody sees half of one.
+
+    Attributes:
+        keeps_conditions: whether it is certain that the condition of `put` is kept to.
     """
+
+    keeps_conditions: bool
 
     def find(self, name: str) -> Object | None:
         """The object of exactly that name."""

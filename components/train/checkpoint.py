@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import numpy as np
 
 from components.artifacts import files, trained_model
 from components.artifacts.trained_model import TrainedModel, TrainingRecord
-from components.console import UserError, printable
+from components.console import Say, UserError, printable
+from components.train.mirror import RATE, Mirror
 
 SHARE = 0.02
 """Largest share of the training time that saving may take; after a slow one, the next ones are left out."""
@@ -28,8 +29,6 @@ WITHIN_EPOCH = 60.0
 
 STORE_RATE = 300e6
 """Bytes per second at which features are assumed to be saved: those that are computed faster are not worth it."""
-
-Say = Callable[[str], None]
 
 
 class UnusableError(Exception):
@@ -57,15 +56,25 @@ class Checkpoint:
     Args:
         folder: of this training; None keeps nothing.
         say: prints a message.
+        mirror: the object store of which `folder` is a part; None for a folder that stays.
 
     Attributes:
         seconds: time that saving has taken so far in this process.
     """
 
-    def __init__(self, folder: Path | None, say: Say):
-        self._folder, self._say = folder, say
+    def __init__(self, folder: Path | None, say: Say, mirror: Mirror | None = None):
+        self._own, self._say, self._mirror = folder, say, mirror
         self._ended, self._took = time.monotonic(), 0.0
         self.seconds = 0.0
+
+    @property
+    def _folder(self) -> Path | None:
+        """Where to save; None for no longer."""
+        return None if self._mirror and self._mirror.lost else self._own
+
+    def _push(self) -> None:
+        if self._mirror:
+            self._mirror.push()
 
     def due(self, epoch_complete: bool) -> bool:
         """Whether to save now.
@@ -85,7 +94,8 @@ class Checkpoint:
             size: in bytes.
             seconds: how long it took to compute them.
         """
-        return self._folder is not None and size <= SHARE * seconds * STORE_RATE
+        rate = RATE if self._mirror else STORE_RATE
+        return self._folder is not None and size <= SHARE * seconds * rate
 
     def save(self, name: str, content: Mapping[str, Any]) -> None:
         """Replaces one file.
@@ -102,6 +112,8 @@ class Checkpoint:
             _write(self._folder / f"{name}.npz", content)
         except (OSError, MemoryError) as error:
             self._give_up("written to", error)
+        else:
+            self._push()
         self._ended = time.monotonic()
         self._took = self._ended - begun
         self.seconds += self._took
@@ -129,10 +141,10 @@ class Checkpoint:
 
     def _give_up(self, what: str, error: Exception) -> None:
         self._tell(
-            f"the training goes on without checkpoints, since {self._folder} cannot be {what} ({reason(error)}): if it "
+            f"the training goes on without checkpoints, since {self._own} cannot be {what} ({reason(error)}): if it "
             "is interrupted, it goes back to the last one"
         )
-        self._folder = None
+        self._own = None
 
     def _tell(self, message: str) -> None:
         with contextlib.suppress(OSError):  # nobody reads the output any more
@@ -142,6 +154,7 @@ class Checkpoint:
         """Removes what `save` wrote."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._push()
 
     def finish(self, model: Path, record: TrainingRecord) -> None:
         """Keeps a finished model in place of its checkpoint, until the other seeds are finished too.

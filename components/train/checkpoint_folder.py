@@ -1,4 +1,7 @@
-"""The folder in which the trainings of one task keep checkpoints: its name, and that nobody else uses it."""
+"""The place in which the trainings of one task keep checkpoints: its name, and that nobody else uses it.
+
+It is a folder, or a part of an object store, of which a temporary folder is then the copy on this machine.
+"""
 
 import contextlib
 import errno
@@ -7,14 +10,21 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from components.artifacts import files
-from components.console import UserError
-from components.train.checkpoint import Say, reason
+from components.console import Say, UserError
+from components.object_stores.store import open_bucket
+from components.retries import TransientError
+from components.source_checks import check_bucket
+from components.train.checkpoint import Checkpoint, reason
+from components.train.lease import Lease
+from components.train.mirror import LOCK, Mirror
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -25,25 +35,88 @@ _OF_THE_STORE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOT
 """Errors of a full or lost store; others are mistakes."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the trainings of one task keep checkpoints.
+
+    Attributes:
+        folder: on this machine; None if there are no checkpoints, because none are wanted, or another process is using
+            the place, or the store is away.
+        mirror: the object store; None where `folder` itself stays.
+    """
+
+    folder: Path | None = None
+    mirror: Mirror | None = None
+
+    def checkpoint(self, seed: int, say: Say) -> Checkpoint:
+        """The checkpoint of one training.
+
+        Args:
+            seed: of the training.
+            say: prints a message.
+        """
+        return Checkpoint(files.seed_folder(self.folder, seed) if self.folder else None, say, self.mirror)
+
+
 @contextlib.contextmanager
-def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT) -> Iterator[Path | None]:
+def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT) -> Iterator[Place]:
     """The place of the checkpoints of one task, which is removed if the block ends without an error.
 
     Args:
-        folder: of all checkpoints; "" for none.
+        folder: of all checkpoints, or a URL of an object store (`gs://bucket/prefix`, `s3://bucket/prefix`); "" for
+            none.
         key: of everything on which the results depend.
         say: prints a message.
         wait: seconds to wait for another process that uses the place.
 
-    Yields:
-        The place; None if there are no checkpoints, because none are wanted or another process is using the place.
-
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the folder cannot be written to, or the store refuses.
     """
     if not folder:
-        yield None
-        return
+        yield Place()
+    elif "://" in str(folder):
+        with _opened_in_store(str(folder), key, say, wait) as place:
+            yield place
+    else:
+        with _opened_in_folder(folder, key, say, wait) as place:
+            yield place
+
+
+@contextlib.contextmanager
+def _opened_in_store(url: str, key: str, say: Say, wait: float) -> Iterator[Place]:
+    scheme, bucket, prefix = check_bucket(url).groups()
+    place = f"{prefix.rstrip('/')}/{key}/" if (prefix or "").strip("/") else f"{key}/"
+    shown = f"{scheme}://{bucket}/{place}"
+    store = open_bucket(scheme, bucket, writing=True)
+    lease = Lease(store, place + LOCK)
+    with tempfile.TemporaryDirectory(prefix="checkpoints-", ignore_cleanup_errors=True) as copy:
+        mirror = Mirror(store, place, Path(copy), lease, say, shown)
+        try:
+            if _filled(mirror, lease, shown, say, wait):
+                yield Place(Path(copy), mirror)
+                mirror.clear()
+            else:
+                lease.release()
+                yield Place()
+        finally:
+            lease.release()
+
+
+def _filled(mirror: Mirror, lease: Lease, shown: str, say: Say, wait: float) -> bool:
+    """Takes the place in the store and downloads what is there; if that is impossible for now, says so."""
+    try:
+        if lease.acquire(say, wait):
+            mirror.download()
+            return True
+    except (TransientError, OSError) as error:
+        say(f"the training keeps no checkpoints in {shown}: {reason(error)}")
+    else:
+        say(f"another process is using the checkpoints in {shown}, so this one keeps none")
+    return False
+
+
+@contextlib.contextmanager
+def _opened_in_folder(folder: str | Path, key: str, say: Say, wait: float) -> Iterator[Place]:
     place = Path(folder).absolute() / key
     try:
         lock = _locked(place, say, wait)
@@ -54,16 +127,16 @@ def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT) -> Iterat
                 "or choose another one"
             ) from None
         say(f"the training keeps no checkpoints, since {folder} cannot be written to ({reason(error)})")
-        yield None
+        yield Place()
         return
     if lock is None:
         say(f"another process is using the checkpoints in {place}, so this one keeps none")
-        yield None
+        yield Place()
         return
     with lock:
         for partial in place.rglob(".*partial*"):  # of processes that were killed
             shutil.rmtree(partial, ignore_errors=True) if partial.is_dir() else partial.unlink(missing_ok=True)
-        yield place
+        yield Place(place)
         shutil.rmtree(place, ignore_errors=True)
 
 

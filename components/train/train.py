@@ -24,6 +24,7 @@ from components.train import backbones, checkpoint_folder, device, folding, netw
 from components.train.augmentation import RadiographAugmentation
 from components.train.batches import computation
 from components.train.checkpoint import Checkpoint, UnusableError
+from components.train.checkpoint_folder import Place
 from components.train.interruption import Interruption
 from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
@@ -51,7 +52,7 @@ def train(
     time of every seed, so that it is comparable with the time of a single seed; only the first seed also includes the
     start-up of TensorFlow. The peak memory is that of all seeds together.
 
-    With a folder of checkpoints, a training that was interrupted, in whatever way, continues with the same result, bit
+    With a place for checkpoints, a training that was interrupted, in whatever way, continues with the same result, bit
     for bit on a CPU. SIGTERM and SIGINT save a checkpoint after the step in progress.
 
     Args:
@@ -59,7 +60,8 @@ def train(
         output: the folder of the trained models, made anew.
         regime: one of `names.REGIMES`.
         parameters: backbone, weights, recipe and seeds.
-        checkpoints: folder of checkpoints, also of other trainings; "" for none.
+        checkpoints: folder of checkpoints, also of other trainings, or a URL as for `checkpoint_folder.opened`; "" for
+            none.
 
     Returns:
         The content of `training.json` for each seed.
@@ -106,7 +108,7 @@ def _train_seeds(
     regime: str,
     parameters: TrainParameters,
     folder: Path,
-    place: Path | None,
+    place: Place,
 ) -> list[TrainingRecord]:
     """Trains with every seed, or takes what an interrupted process has finished.
 
@@ -116,12 +118,12 @@ def _train_seeds(
         regime: one of `names.REGIMES`.
         parameters: backbone, weights, recipe and seeds.
         folder: of the trained models.
-        place: of the checkpoints; None for none.
+        place: of the checkpoints.
     """
     trainings = []
     for own in range(parameters.seed, parameters.seed + parameters.seeds):
         say = partial(console.say, speaker(regime, own, parameters.seeds > 1))
-        kept = Checkpoint(files.seed_folder(place, own) if place else None, say)
+        kept = place.checkpoint(own, say)
         model_folder = files.seed_folder(folder, own)
         record = kept.finished(regime, own, model_folder)
         if record is None:

@@ -22,40 +22,10 @@ from components.ingest.sources.buckets import Object, _places
 from components.object_stores import gcs, s3
 from components.parameters import IngestParameters, PreprocessParameters
 from components.preprocess.preprocess import preprocess
-from tests.object_stores import servers
 
 from .file_server import send
 
 ENOUGH = {"train": 8, "val": 1, "test": 2}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _descriptions_are_read_once():
-    with pytest.MonkeyPatch.context() as patch:
-        servers.read_descriptions_once(patch)
-        yield
-
-
-@pytest.fixture(scope="session")
-def gcs_server():
-    with servers.running("gs") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def s3_server():
-    with servers.running("s3") as server:
-        yield server
-
-
-@pytest.fixture(params=["gcs_server", "s3_server"])
-def store(request, monkeypatch, tmp_path):
-    return servers.used(request.getfixturevalue(request.param), monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def s3_store(s3_server, monkeypatch, tmp_path):
-    return servers.used(s3_server, monkeypatch, tmp_path)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -18,30 +18,36 @@ from werkzeug.serving import make_server
 
 VARIABLES = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"),
-    *("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"),
+    *("STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS", "PNEUMONIA_BENCHMARK_REQUESTER_PAYS"),
 )
 
 
-def without_credentials(monkeypatch):
-    """No credentials and servers but the test's own."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("NO_GCE_CHECK", "true")
+class _Server:
+    """What both servers have.
+
+    Attributes:
+        fail: a function of "write" or "delete" and the name of an object; it gives a status to answer instead, or None.
+    """
+
+    def used(self, monkeypatch, tmp_path):
+        """Names this server, and no other one, in the environment; its bucket has a name that no other test uses."""
+        for name in VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("NO_GCE_CHECK", "true")
+        self.asked.clear()
+        self.fail = lambda *_: None
+        self.bucket = f"bucket-{abs(hash(str(tmp_path))) % 10**12}"
+        self.place = f"{self.scheme}://{self.bucket}"
+        self._use(monkeypatch)
+        return self
 
 
-def read_descriptions_once(monkeypatch):
-    """For each client botocore reads its descriptions of S3 anew, which takes longer than most of the tests."""
-    load = functools.cache(functools.partial(JSONFileLoader._load_file, JSONFileLoader()))
-    monkeypatch.setattr(JSONFileLoader, "_load_file", lambda _, path, open_: load(path, open_))
-
-
-class GcsServer:
+class GcsServer(_Server):
     """The emulator of Google Cloud Storage, with the preconditions of the real one.
 
     Attributes:
         asked: every request to write or delete an object, as (what, name of the object).
-        fail: a function of these two that gives a status to answer instead, or None.
     """
 
     scheme = "gs"
@@ -80,10 +86,8 @@ class GcsServer:
             response.json({"error": {"code": int(status), "message": "conditionNotMet"}})
             return None
 
-    def use(self, monkeypatch):
+    def _use(self, monkeypatch):
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", self.url)
-        self.asked.clear()
-        self.fail = lambda *_: None
 
     def put(self, bucket, content):
         client = storage.Client.create_anonymous_client()
@@ -102,13 +106,12 @@ class GcsServer:
         self._patch.undo()
 
 
-class S3Server:
+class S3Server(_Server):
     """moto's server, which speaks S3 over HTTP.
 
     Attributes:
         asked: every request as (method, path, range).
         faults: (part of a path, status) for coming requests to read, one each.
-        fail: a function of "write" or "delete" and the name of the object that gives a status to answer, or None.
         conditions: whether it knows conditional writes; otherwise it ignores the condition, as older stores do.
     """
 
@@ -116,6 +119,10 @@ class S3Server:
 
     def __init__(self):
         self.asked, self.faults, self.fail, self.conditions = [], [], lambda *_: None, True
+        self._patch = pytest.MonkeyPatch()
+        # For each client botocore reads its descriptions of S3 anew, which takes longer than most of the tests.
+        load = functools.cache(functools.partial(JSONFileLoader._load_file, JSONFileLoader()))
+        self._patch.setattr(JSONFileLoader, "_load_file", lambda _, path, open_: load(path, open_))
         self._app = DomainDispatcherApplication(create_backend_app)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._lock = threading.Lock()
@@ -141,12 +148,11 @@ class S3Server:
         with self._lock:  # a condition and what depends on it belong together
             return list(self._app(environ, start_response))
 
-    def use(self, monkeypatch):
+    def _use(self, monkeypatch):
         for name, value in {"ENDPOINT_URL": self.url, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
             monkeypatch.setenv(f"AWS_{name}", value)
-        self.asked.clear()
         self.faults.clear()
-        self.fail, self.conditions = lambda *_: None, True
+        self.conditions = True
 
     def put(self, bucket, content):
         client = boto3.client("s3", region_name="us-east-1")
@@ -161,6 +167,7 @@ class S3Server:
 
     def close(self):
         self._server.shutdown()
+        self._patch.undo()
 
 
 SERVERS = {"gs": GcsServer, "s3": S3Server}
@@ -174,11 +181,3 @@ def running(scheme):
         yield server
     finally:
         server.close()
-
-
-def used(server, monkeypatch, tmp_path):
-    """The server as the store that the environment names, with a bucket's name that no other test uses."""
-    server.use(monkeypatch)
-    server.bucket = f"bucket-{abs(hash(str(tmp_path))) % 10**12}"
-    server.place = f"{server.scheme}://{server.bucket}"
-    return server

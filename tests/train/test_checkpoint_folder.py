@@ -20,11 +20,11 @@ def said():
 
 def test_the_place_is_removed_at_the_end_and_kept_after_an_error(tmp_path, said):
     with pytest.raises(ZeroDivisionError), opened(tmp_path, "key", said.append) as place:
-        (place / "seed-1").mkdir()
+        (place.folder / "seed-1").mkdir()
         raise ZeroDivisionError
     assert (tmp_path / "key" / "seed-1").is_dir()
     with opened(tmp_path, "key", said.append) as place:
-        assert (place / "seed-1").is_dir()
+        assert (place.folder / "seed-1").is_dir()
     assert not list(tmp_path.iterdir())
 
 
@@ -33,15 +33,15 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path, said):
     (tmp_path / "key" / "seed-1" / ".state.npz.partial-123").write_text("half")
     (tmp_path / "key" / ".seed-1-finished.partial-123").mkdir()
     with opened(tmp_path, "key", said.append) as place:
-        assert sorted(path.name for path in place.rglob("*")) == ["lock", "seed-1"]
+        assert sorted(path.name for path in place.folder.rglob("*")) == ["lock", "seed-1"]
 
 
 def test_two_processes_never_use_the_same_checkpoints(tmp_path, said):
     with opened(tmp_path, "key", said.append), opened(tmp_path, "key", said.append, wait=0) as second:
-        assert second is None
+        assert second.folder is None
     assert "another process" in said[-1]
     with opened(tmp_path, "other", said.append), opened(tmp_path, "key", said.append, wait=0) as second:
-        assert second is not None
+        assert second.folder is not None
 
 
 def test_the_lock_of_a_process_that_ends_is_waited_for(tmp_path, said):
@@ -51,7 +51,7 @@ def test_the_lock_of_a_process_that_ends_is_waited_for(tmp_path, said):
     threading.Timer(0.5, lock.close).start()
     begun = time.monotonic()
     with opened(tmp_path, "key", said.append, wait=20) as place:
-        assert place is not None
+        assert place.folder is not None
     assert 0.3 < time.monotonic() - begun < 10
     assert "waiting" in said[0]
 
@@ -64,7 +64,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_before_anything_is_train
 
 def test_without_a_folder_there_is_no_place(said):
     with opened("", "key", said.append) as place:
-        assert place is None
+        assert place.folder is None
 
 
 def test_the_key_depends_on_the_regime_the_parts_and_the_code(monkeypatch):
@@ -97,7 +97,7 @@ def test_on_a_full_or_lost_store_the_training_has_no_checkpoints(tmp_path, said,
 
     monkeypatch.setattr(checkpoint_folder.Path, "mkdir", fail)
     with opened(tmp_path, "key", said.append) as place:
-        assert place is None
+        assert place.folder is None
     assert "no store" in said[0]
 
 
@@ -106,7 +106,7 @@ def test_who_waits_for_a_place_that_is_removed_gets_a_new_one_alone(tmp_path):
 
     def use():
         with opened(tmp_path, "key", lambda _: None, wait=20) as place:
-            assert place is not None
+            assert place.folder is not None
             inside.append(place)
             most.append(len(inside))
             time.sleep(0.1)

@@ -1,0 +1,114 @@
+"""Writing to Google Cloud Storage and S3 by their own protocols; tests/ingest/test_buckets.py has reading."""
+
+import subprocess
+import sys
+
+import pytest
+from google.api_core import exceptions
+from google.auth.exceptions import TransportError
+
+from components.console import UserError
+from components.object_stores.store import ChangedError, UnsupportedError, open_bucket
+from components.retries import TransientError
+
+
+@pytest.fixture
+def bucket(store):
+    store.put(store.bucket, {})
+    return open_bucket(store.scheme, store.bucket, writing=True)
+
+
+def content(bucket, name):
+    found = bucket.find(name)
+    return found and bucket.read(found, 0, found.size)
+
+
+def test_an_object_is_created_once(bucket):
+    bucket.put("a", b"1", None)
+    with pytest.raises(ChangedError):
+        bucket.put("a", b"2", None)
+    assert content(bucket, "a") == b"1"
+
+
+def test_an_object_is_replaced_only_in_the_version_that_was_seen(bucket):
+    first = bucket.put("a", b"1", None)
+    second = bucket.put("a", b"2", first)
+    assert bucket.find("a").version == second != first
+    with pytest.raises(ChangedError):
+        bucket.put("a", b"3", first)
+    bucket.delete("a")
+    with pytest.raises(ChangedError):
+        bucket.put("a", b"3", second)
+    assert bucket.find("a") is None
+
+
+@pytest.mark.parametrize("size", [0, 1000, 20_000_000], ids=["empty", "small", "in parts"])
+def test_a_file_replaces_an_object(bucket, tmp_path, size):
+    bucket.put("a/b", b"old", None)
+    body = bytes(range(250)) * (size // 250)
+    (tmp_path / "file").write_bytes(body)
+    bucket.upload(tmp_path / "file", "a/b")
+    assert bucket.find("a/b").size == size
+    bucket.save([(bucket.find("a/b"), tmp_path / "back")], lambda _: None)
+    assert (tmp_path / "back").read_bytes() == body
+
+
+def test_an_object_that_is_not_there_is_deleted_without_an_error(bucket):
+    bucket.put("a", b"1", None)
+    bucket.delete("a")
+    bucket.delete("a")
+    assert list(bucket.below("")) == []
+
+
+@pytest.mark.parametrize("write", [lambda to, _: to.put("a", b"1", None), lambda to, file: to.upload(file, "a")])
+def test_a_refusal_is_told_from_a_failure_that_may_pass(bucket, store, tmp_path, monkeypatch, write):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    (tmp_path / "file").write_bytes(b"1")
+    store.fail = lambda *_: 403
+    with pytest.raises(UserError, match="refuses access|is not public") as raised:
+        write(bucket, tmp_path / "file")
+    assert not isinstance(raised.value, TransientError)
+    if store.scheme == "s3":
+        assert "write and delete in the bucket" in str(raised.value)
+
+
+def test_a_busy_store_may_be_asked_again(s3_store, tmp_path, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    s3_store.put(s3_store.bucket, {})
+    s3_store.fail = lambda *_: 503
+    (tmp_path / "file").write_bytes(b"1")
+    bucket = open_bucket("s3", s3_store.bucket, writing=True)
+    for write in (lambda: bucket.put("a", b"1", None), lambda: bucket.upload(tmp_path / "file", "a")):
+        with pytest.raises(TransientError, match="answers 503"):
+            write()
+
+
+def test_a_bucket_that_is_not_there_is_no_changed_object(store):
+    bucket = open_bucket(store.scheme, "not-there-at-all", writing=True)
+    with pytest.raises(UserError, match="404") as raised:
+        bucket.put("a", b"1", None)
+    assert not isinstance(raised.value, ChangedError)
+
+
+def test_a_store_without_conditions_is_told_from_others(s3_store):
+    s3_store.put(s3_store.bucket, {})
+    s3_store.fail = lambda *_: 501
+    with pytest.raises(UnsupportedError):
+        open_bucket("s3", s3_store.bucket, writing=True).put("a", b"1", None)
+
+
+def test_google_names_the_role_for_writing(monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    bucket = open_bucket("gs", "bucket", writing=True)
+    bucket._anonymous = False
+    bucket._client.list_blobs = lambda *_, **__: (_ for _ in ()).throw(exceptions.Forbidden("no"))
+    with pytest.raises(UserError, match="Storage Object User on the bucket"):
+        list(bucket.below(""))
+    bucket._client.list_blobs = lambda *_, **__: (_ for _ in ()).throw(TransportError("no route"))
+    with pytest.raises(TransientError, match="cannot be renewed .no route.: check the network"):
+        list(bucket.below(""))
+
+
+def test_the_libraries_are_imported_only_when_a_bucket_is_opened():
+    code = "import sys, components.object_stores.store; print({'boto3', 'google.cloud.storage'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
