@@ -141,7 +141,7 @@ class S3:
                 remedy = (
                     "there are no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     if self._anonymous
-                    else "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they may {self._rights} the bucket, "
+                    else f"check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they may {self._rights} the bucket, "
                     f"and set {PAYS_VARIABLE}=1 if requesters pay"
                 )
                 said = f"{status}: {code}" if code and not code.isdecimal() else f"{status}"

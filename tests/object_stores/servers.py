@@ -71,7 +71,7 @@ class GcsServer(_Server):
     def _conditional(self, handler, request, response, storage, **more):
         """https://cloud.google.com/storage/docs/request-preconditions: 0 means that there must be no such object."""
         bucket, name = request.params["bucket_name"], request.params.get("object_id")
-        name = name or request.query.get("name", [None])[0] or request.data["meta"]["name"]
+        name = name or request.query.get("name", [None])[0] or request.data.get("meta", request.data)["name"]
         what = "delete" if handler is objects.delete else "write"
         with self._lock:
             self.asked.append((what, name))

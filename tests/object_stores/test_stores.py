@@ -65,7 +65,7 @@ def test_a_refusal_is_told_from_a_failure_that_may_pass(bucket, store, tmp_path,
     monkeypatch.setattr("time.sleep", lambda _: None)
     (tmp_path / "file").write_bytes(b"1")
     store.fail = lambda *_: 403
-    with pytest.raises(UserError, match="refuses access|is not public") as raised:
+    with pytest.raises(UserError, match=r"refuses access|is not public") as raised:
         write(bucket, tmp_path / "file")
     assert not isinstance(raised.value, TransientError)
     if store.scheme == "s3":
@@ -105,7 +105,7 @@ def test_google_names_the_role_for_writing(monkeypatch):
     with pytest.raises(UserError, match="Storage Object User on the bucket"):
         list(bucket.below(""))
     bucket._client.list_blobs = lambda *_, **__: (_ for _ in ()).throw(TransportError("no route"))
-    with pytest.raises(TransientError, match="cannot be renewed .no route.: check the network"):
+    with pytest.raises(TransientError, match=r"cannot be renewed .no route.: check the network"):
         list(bucket.below(""))
 
 
