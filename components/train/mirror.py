@@ -4,6 +4,7 @@ The store replaces each object as a whole, and every checkpoint is one object. N
 `NAMES` are downloaded. Content is checked when it is read, like that of a file.
 """
 
+import contextlib
 import errno
 import itertools
 import os
@@ -110,7 +111,7 @@ class Mirror:
             self._failing = False
         except TransientError as error:
             if not self._failing:
-                self._say(f"this checkpoint was not uploaded, but the next one may be ({error})")
+                self._tell(f"this checkpoint was not uploaded, but the next one may be ({error})")
             self._failing = True
         except UserError as error:
             self._give_up(str(error))
@@ -130,7 +131,7 @@ class Mirror:
 
     def _give_up(self, why: str) -> None:
         self.lost = True
-        self._say(f"the training goes on without further checkpoints in {self._shown}: {why}")
+        self._tell(f"the training goes on without further checkpoints in {self._shown}: {why}")
 
     def clear(self) -> None:
         """Deletes all objects but the lease."""
@@ -143,7 +144,11 @@ class Mirror:
                 if item.name != self._prefix + LOCK:
                     self._store.delete(item.name)
         except UserError as error:
-            self._say(f"the checkpoints in {self._shown} are no longer needed, but cannot be deleted ({error})")
+            self._tell(f"the checkpoints in {self._shown} are no longer needed, but cannot be deleted ({error})")
+
+    def _tell(self, message: str) -> None:
+        with contextlib.suppress(OSError):  # nobody reads the output any more
+            self._say(message)
 
 
 def _stamp(path: Path) -> _Stamp:
