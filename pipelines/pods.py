@@ -1,6 +1,7 @@
 """Applies the settings of a step to its task: image, resources, nodes, security, volumes, secrets, retries."""
 
 import math
+import re
 from collections.abc import Mapping
 
 from kfp import dsl, kubernetes
@@ -9,6 +10,9 @@ from pipelines.settings import Pod, Settings
 
 BACKOFF = 30
 """Seconds before the first further attempt; each later pause is twice as long."""
+
+_OF_SOURCES = re.compile(r"KAGGLE_\w+|PNEUMONIA_BENCHMARK_(?!REQUESTER_PAYS)\w+")
+"""Environment variables that only ingest needs: nobody else gets, for example, the key for names of patients."""
 
 TRAIN_STEPS = ("train", "evaluate")
 """The steps that run in the train image; the others run in the data image."""
@@ -47,6 +51,8 @@ def configure_task(task: dsl.PipelineTask, step: str, settings: Settings) -> Non
         _volumes(task, settings.volumes)
     if step == "ingest":
         _credentials(task, settings)
+    if step == "train" and settings.checkpoints_in_store:
+        _credentials(task, settings, _OF_SOURCES)
 
 
 def processors(quantity: str) -> float:
@@ -96,10 +102,16 @@ def _volumes(task: dsl.PipelineTask, volumes: Mapping[str, str]) -> None:
         kubernetes.mount_pvc(task, claim, path)
 
 
-def _credentials(task: dsl.PipelineTask, settings: Settings) -> None:
+def _credentials(task: dsl.PipelineTask, settings: Settings, but: re.Pattern[str] | None = None) -> None:
+    """Gives a task the secrets and variables, but those whose names `but` matches."""
+
+    def wanted(variable: str) -> bool:
+        return not (but and but.fullmatch(variable))
+
     for variable, (secret, key) in settings.secrets.items():
-        kubernetes.use_secret_as_env(task, secret, {key: variable})
+        if wanted(variable):
+            kubernetes.use_secret_as_env(task, secret, {key: variable})
     for secret, path in settings.secret_files.items():
         kubernetes.use_secret_as_volume(task, secret, path)
-    for name, value in settings.variables.items():
+    for name, value in filter(lambda item: wanted(item[0]), settings.variables.items()):
         task.set_env_variable(name, value)

@@ -81,16 +81,17 @@ class Settings:
         pull_policy: one of `PULL_POLICIES`.
         pull_secrets: names of Kubernetes secrets with credentials for the registry.
         volumes: {volume claim: path}, mounted in ingest and train.
-        secrets: {environment variable: (secret, key)} of ingest.
-        secret_files: {secret: path}, secrets that are mounted in ingest as folders of files.
-        variables: {name: value}, further environment variables of ingest.
+        secrets: {environment variable: (secret, key)} of ingest; of train too if its checkpoints are in an object
+            store, likewise the next two.
+        secret_files: {secret: path}, secrets that are mounted as folders of files.
+        variables: {name: value}, further environment variables.
         cache_ingest: whether Kubeflow may take ingest's result from an earlier run with the same parameters.
         cache_training: likewise for train.
         run_id: name of the run in the report; None for Kubeflow's.
         run_started: when a run on this machine was continued (ISO 8601), so that the report can say which times were
             measured before; "" if it was not.
         external_test: folder of an external test set; "" for none.
-        checkpoints: folder where an interrupted training continues; "" for none.
+        checkpoints: folder, or URL of an object store, where an interrupted training continues; "" for none.
         checkpoint_claim: volume claim that is mounted there in train; "" for none.
     """
 
@@ -116,3 +117,8 @@ class Settings:
     external_test: str = ""
     checkpoints: str = ""
     checkpoint_claim: str = ""
+
+    @property
+    def checkpoints_in_store(self) -> bool:
+        """Whether checkpoints are in an object store, which needs credentials, and not in a folder."""
+        return "://" in self.checkpoints

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from components.console import UserError
+from components.source_checks import BUCKET_URL
 from images import build
 from pipelines.settings import (
     CPU,
@@ -76,10 +77,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     data = _Group(parser, "data, credentials, security")
     data.many("--volume", "volume claims with data or weights, for ingest and train", "CLAIM=PATH")
     data.one("--checkpoint-claim", "volume claim for checkpoints: a training whose pod was deleted continues", "CLAIM")
+    data.one("--checkpoints", "gs://bucket/prefix or s3://bucket/prefix, in place of a volume claim", "URL")
     data.one("--external-test", "folder of an external test set, on a volume", "PATH")
-    data.many("--secret", "environment variables of ingest, from secrets", "VARIABLE=SECRET/KEY")
-    data.many("--secret-file", "secrets as folders of files, for ingest", "SECRET=PATH")
-    data.many("--env", "environment variables of ingest; nothing secret, since they are in the YAML", "VARIABLE=VALUE")
+    data.many(
+        "--secret",
+        "environment variables of ingest (of train too with --checkpoints) from secrets",
+        "VARIABLE=SECRET/KEY",
+    )
+    data.many("--secret-file", "secrets as folders of files, likewise", "SECRET=PATH")
+    data.many("--env", "environment variables, likewise; nothing secret, since they are in the YAML", "VARIABLE=VALUE")
     data.one("--user", "user of the containers; default: the images' own, 65532", "UID")
     cache = _Group(parser, "cache")
     cache.flag("--cache-ingest", "reuse an earlier ingest and preprocess; for sources whose content never changes")
@@ -130,7 +136,8 @@ def _read(options: "_Options") -> Settings:
     )
     volumes = options.pairs("volume", _NAME, _FOLDER, "CLAIM=/PATH")
     claim = options.one("checkpoint_claim", "", _NAME, "the name of a volume claim")
-    _check_mounts(volumes, claim)
+    store = options.one("checkpoints", "", BUCKET_URL.pattern, "gs://bucket/prefix or s3://bucket/prefix")
+    _check_places(volumes, claim, store)
     user = options.one("user", "", r"[1-9]\d*", "the number of a user, above 0 since root is not allowed")
     return Settings(
         data_image=data_image,
@@ -155,13 +162,15 @@ def _read(options: "_Options") -> Settings:
         cache_ingest=options.flag("cache_ingest"),
         cache_training=options.flag("cache_training"),
         external_test=options.one("external_test", "", r"/\S*", "a folder's path, from / on"),
-        checkpoints=CHECKPOINTS if claim else "",
+        checkpoints=CHECKPOINTS if claim else store,
         checkpoint_claim=claim,
     )
 
 
-def _check_mounts(volumes: Mapping[str, str], claim: str) -> None:
-    """A pod cannot be created with two volumes of one name, or two at one path."""
+def _check_places(volumes: Mapping[str, str], claim: str, store: str) -> None:
+    """Checkpoints have one place. A pod cannot be created with two volumes of one name, or two at one path."""
+    if claim and store:
+        raise UserError("--checkpoint-claim and --checkpoints are two places for the same: give one of them")
     if claim and claim in volumes:
         raise UserError(f"--checkpoint-claim {claim} is also a --volume: give a claim of its own")
     if claim and CHECKPOINTS in (path.rstrip("/") for path in volumes.values()):

@@ -57,6 +57,8 @@ def test_trainings_keep_no_checkpoints_unless_told_where(pipeline, tmp_path):
     assert given(pipeline) == {""}
     main(["--checkpoint-claim", "kept", "--output", str(tmp_path)])
     assert given(read(tmp_path / "pneumonia_benchmark.yaml")) == {"/checkpoints"}
+    main(["--checkpoints", "gs://bucket/kept", "--output", str(tmp_path)])
+    assert given(read(tmp_path / "pneumonia_benchmark.yaml")) == {"gs://bucket/kept"}
 
 
 def test_a_second_data_set_reaches_every_evaluation_and_no_training(tmp_path):

@@ -1,5 +1,7 @@
 """Each task has the image, resources, nodes, security, volumes, secrets and retries of its settings."""
 
+import pytest
+
 from compile import main
 from pipelines.settings import STEPS
 from tests.pipelines.compiled import executor_of, executors, of_step, read
@@ -129,6 +131,33 @@ def test_ingest_alone_sees_secrets_and_variables(tmp_path):
         if name != "ingest":
             assert not {"secretAsEnv", "secretAsVolume"} & set(pod)
             assert "A_B" not in str(container)
+
+
+@pytest.mark.parametrize(
+    ("words", "seeing"),
+    [
+        (["--checkpoints", "s3://bucket/kept"], {"ingest", "train", "train-2", "train-3", "train-4"}),
+        (["--checkpoint-claim", "kept"], {"ingest"}),
+    ],
+)
+def test_trainings_see_secrets_only_if_their_checkpoints_are_in_an_object_store(tmp_path, words, seeing):
+    words = [*words, "--secret", "AWS_SECRET_ACCESS_KEY=s3/key", "--secret-file", "gcp=/secrets/gcp"]
+    of = executors(tmp_path, *words, "--env", "AWS_ENDPOINT_URL=http://store:9000")
+    for what in ("secretAsEnv", "secretAsVolume"):
+        assert {name for name, (_, pod) in of.items() if what in pod} == seeing
+    assert {name for name, (container, _) in of.items() if "http://store:9000" in str(container)} == seeing
+
+
+def test_trainings_never_see_what_only_sources_need(tmp_path):
+    secrets = ["KAGGLE_KEY=kaggle/key", "PNEUMONIA_BENCHMARK_PATIENT_KEY=names/key", "AWS_SECRET_ACCESS_KEY=s3/key"]
+    variables = ["PNEUMONIA_BENCHMARK_REQUESTER_PAYS=1", "PNEUMONIA_BENCHMARK_ALLOW_HTTP=1"]
+    words = ["--checkpoints", "s3://bucket", "--secret", *secrets, "--env", *variables]
+    container, pod = executors(tmp_path, *words)["train"]
+    assert [given["keyToEnv"][0]["envVar"] for given in pod["secretAsEnv"]] == ["AWS_SECRET_ACCESS_KEY"]
+    assert {given["name"] for given in container["env"]} == {
+        "TF_NUM_INTRAOP_THREADS",
+        "PNEUMONIA_BENCHMARK_REQUESTER_PAYS",
+    }
 
 
 def test_ingest_and_train_see_volumes(tmp_path):

@@ -130,6 +130,9 @@ def test_a_value_without_a_step_holds_for_all_and_a_later_one_for_its_step():
         ["--shm", "big"],
         ["--checkpoint-claim", "Claim"],
         ["--checkpoint-claim", "claim=/checkpoints"],
+        ["--checkpoints", "/checkpoints"],
+        ["--checkpoints", "https://bucket/x"],
+        ["--checkpoints", "gs://"],
     ],
 )
 def test_a_value_that_is_not_understood_is_named_with_what_would_be(words):
@@ -141,7 +144,10 @@ def test_a_value_that_is_not_understood_is_named_with_what_would_be(words):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("gpu: 1", "has no option 'gpu': use accelerator, cache_ingest, cache_training, checkpoint_claim, cpu,"),
+        (
+            "gpu: 1",
+            "has no option 'gpu': use accelerator, cache_ingest, cache_training, checkpoint_claim, checkpoints,",
+        ),
         ("settings: other.yaml", "has no option 'settings'"),
         ("- gpus", "is not a mapping of options: write lines such as 'gpus: 1'"),
         ("gpus: [", "is not valid YAML"),
@@ -179,6 +185,19 @@ def test_a_claim_for_checkpoints_is_given_by_option_or_file(file):
     for found in (settings("--checkpoint-claim", "kept"), settings("--settings", file("checkpoint_claim: kept"))):
         assert (found.checkpoint_claim, found.checkpoints) == ("kept", "/checkpoints")
     assert (settings().checkpoint_claim, settings().checkpoints) == ("", "")
+
+
+@pytest.mark.parametrize("url", ["gs://bucket", "s3://my.bucket/some/where"])
+def test_an_object_store_for_checkpoints_is_given_by_option_or_file(file, url):
+    for found in (settings("--checkpoints", url), settings("--settings", file(f"checkpoints: {url}"))):
+        assert (found.checkpoint_claim, found.checkpoints, found.checkpoints_in_store) == ("", url, True)
+    assert not settings().checkpoints_in_store
+    assert not settings("--checkpoint-claim", "kept").checkpoints_in_store
+
+
+def test_checkpoints_have_one_place():
+    with pytest.raises(UserError, match="--checkpoint-claim and --checkpoints are two places for the same: give one"):
+        settings("--checkpoint-claim", "kept", "--checkpoints", "gs://bucket/x")
 
 
 @pytest.mark.parametrize(
