@@ -37,6 +37,8 @@ def open_bucket(name: str, writing: bool) -> "S3":
             retries={"mode": "standard", "total_max_attempts": 3},  # callers retry for longer
             max_pool_connections=THREADS,
             connect_timeout=15,
+            # Older stores keep the checksum that boto3 would add to the content as a part of it.
+            request_checksum_calculation="when_required",
             response_checksum_validation="when_supported",
         )
         client = session.client("s3", region_name=session.region_name or "us-east-1", config=config)

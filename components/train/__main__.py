@@ -22,8 +22,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--checkpoints",
         default="",
-        metavar="DIR",
-        help="folder of checkpoints: a training that was interrupted continues there; default: none",
+        metavar="PLACE",
+        help="folder of checkpoints, or gs://bucket/prefix or s3://bucket/prefix: a training that was interrupted "
+        "continues there; default: none",
     )
     options.add_options(parser, described(TrainParameters).items())
     values = vars(parser.parse_args(words))

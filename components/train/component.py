@@ -22,7 +22,7 @@ def train(
         model: the trained model of each seed and the record of its training; if it failed, why.
         regime: "custom_cnn", "transfer_learning", "partial_fine_tuning" or "full_fine_tuning".
         parameters: each is an input of its own.
-        checkpoints: folder where an interrupted training continues; empty for none.
+        checkpoints: folder, or URL of an object store, where an interrupted training continues; empty for none.
     """
     from components.artifacts.metadata import storable
     from components.console import plain_errors

@@ -28,6 +28,9 @@ EXPIRES = 90.0
 POLL = 2.0
 """Seconds between two looks at the lease of another process."""
 
+LONGEST_RENEWAL = 5.0
+"""Seconds to wait at the end for a renewal that is on its way."""
+
 ATTEMPTS = 6
 """How often a store is asked that is busy or cannot be reached; that takes half a minute besides the store's own."""
 
@@ -119,7 +122,8 @@ class Lease:
 
     def _renew(self) -> None:
         with self._lock:
-            self.lost = self.lost or not self._write(self._version)
+            if not self._ended.is_set():
+                self.lost = self.lost or not self._write(self._version)
 
     def held(self) -> bool:
         """Whether the lease is still this process's; asks the store if the last renewal is no longer recent.
@@ -137,10 +141,15 @@ class Lease:
     def release(self) -> None:
         """Ends the lease, so that another process has it at once; where the store is away, it expires."""
         ended_before = self._ended.is_set()
-        self._ended.set()  # a renewal that is on its way finds no object, so it need not be waited for
-        if not (ended_before or self._void or self.lost) and self._is_recent():
-            with contextlib.suppress(UserError):
-                self._store.delete(self._name)
+        self._ended.set()
+        if ended_before or self._void or self.lost or not self._is_recent():
+            return
+        # A renewal that is on its way would write the object again, since some stores do not mind that there is none.
+        waited = self._lock.acquire(timeout=LONGEST_RENEWAL)
+        with contextlib.suppress(UserError):
+            self._store.delete(self._name)
+        if waited:
+            self._lock.release()
 
     def _content(self) -> bytes:
         return self._owner + b" %d" % next(self._beats)

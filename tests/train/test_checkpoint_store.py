@@ -210,6 +210,26 @@ def test_a_renewal_whose_answer_was_lost_loses_no_lease(kept, said):
         assert "seed-1/state.npz" in names(kept)
 
 
+def test_a_renewal_that_is_on_its_way_at_the_end_leaves_no_lease(kept, said):
+    """Some stores write an object although there is none whose version could match."""
+    with opened(url(kept), "key", said.append) as place:
+        own = place.mirror._lease
+        put, begun = own._store.put, threading.Event()
+
+        def slow(name, content, version):
+            begun.set()
+            time.sleep(0.5)
+            found = own._store.find(name)
+            return put(name, content, found.version if found else None)
+
+        own._store.put = slow
+        renewal = threading.Thread(target=own._renew)
+        renewal.start()
+        begun.wait()
+    renewal.join()
+    assert names(kept) == set()
+
+
 @pytest.mark.parametrize("status", [None, 501])
 def test_a_store_without_conditions_has_checkpoints_without_a_lease(s3_store, said, status):
     """None ignores the condition, as older stores do."""
