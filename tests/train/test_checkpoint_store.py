@@ -216,7 +216,7 @@ def test_a_renewal_that_is_on_its_way_at_the_end_leaves_no_lease(kept, said):
         own = place.mirror._lease
         put, begun = own._store.put, threading.Event()
 
-        def slow(name, content, version):
+        def slow(name, content, _):
             begun.set()
             time.sleep(0.5)
             found = own._store.find(name)
