@@ -1,7 +1,7 @@
 """Google Cloud Storage, with google-cloud-storage; `STORAGE_EMULATOR_HOST` is honoured by the library itself.
 
 Credentials are what `google.auth.default()` finds: workload identity, a key file in `GOOGLE_APPLICATION_CREDENTIALS`,
-or those of gcloud. Without any, the bucket is read anonymously.
+or those of gcloud. Without any, the bucket is used anonymously.
 """
 
 import contextlib

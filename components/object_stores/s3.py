@@ -1,7 +1,7 @@
 """S3, MinIO, SeaweedFS and other stores that speak S3, with boto3.
 
 Endpoint and credentials are what boto3 finds: `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID` and
-`AWS_SECRET_ACCESS_KEY`, a profile, or the role of the pod. Without credentials, the bucket is read anonymously.
+`AWS_SECRET_ACCESS_KEY`, a profile, or the role of the pod. Without credentials, the bucket is used anonymously.
 """
 
 import contextlib

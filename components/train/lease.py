@@ -104,7 +104,8 @@ class Lease:
     def _works(self) -> bool:
         """Whether the store keeps to conditions on writing; if it does not, a lease means nothing."""
         before = self._version
-        return self._write(before) and self._refused(before) and self._refused(None)
+        self.lost = not self._write(before)  # then somebody else has it
+        return self.lost or (self._refused(before) and self._refused(None))
 
     def _refused(self, version: str | None) -> bool:
         """Whether the store refuses to write what is no longer in that version."""

@@ -10,7 +10,8 @@ from components.artifacts.names import SOURCES
 from components.console import UserError
 from components.ingest import synthetic
 from components.ingest.ingest import ingest
-from components.ingest.sources import buckets, directory, open_source, pneumoniamnist, simulated
+from components.ingest.sources import directory, open_source, pneumoniamnist, simulated
+from components.object_stores import store as object_stores
 from components.parameters import IngestParameters, PreprocessParameters
 from components.preprocess.preprocess import preprocess
 from components.source_checks import check_url
@@ -196,7 +197,7 @@ def test_the_checksums_are_those_of_four_different_files_at_zenodo():
 
 
 def test_modules_of_sources_are_found_by_their_scheme():
-    assert set(buckets._STORES) == {"gs", "s3"}
+    assert set(object_stores._STORES) == {"gs", "s3"}
     assert directory.Directory(Path("x.zip")).description() == "the file x.zip"
 
 

@@ -230,6 +230,21 @@ def test_a_renewal_that_is_on_its_way_at_the_end_leaves_no_lease(kept, said):
     assert names(kept) == set()
 
 
+def test_a_lease_that_is_lost_at_once_is_not_taken_for_a_store_without_conditions(s3_store, said, monkeypatch):
+    s3_store.put(s3_store.bucket, {})
+    works = lease.Lease._works
+
+    def taken(self):
+        s3_store.put(s3_store.bucket, {"some/where/key/lock": b"another"})
+        return works(self)
+
+    monkeypatch.setattr(lease.Lease, "_works", taken)
+    with opened(url(s3_store), "key", said.append) as place:
+        place.checkpoint(1, said.append).save("state", {})
+        assert "another process has taken them over" in said[-1]
+    assert names(s3_store) == {"lock"}
+
+
 @pytest.mark.parametrize("status", [None, 501])
 def test_a_store_without_conditions_has_checkpoints_without_a_lease(s3_store, said, status):
     """None ignores the condition, as older stores do."""
