@@ -38,16 +38,29 @@ class DatasetId(TypedDict):
     image_size: int
 
 
+class HeadChoice(TypedDict):
+    """How the head on frozen features was found.
+
+    Attributes:
+        depths: names of the layers whose feature maps it sees, input first.
+        strength: inverse strength of its L2 penalty, as `C` of scikit-learn's `LogisticRegression`.
+    """
+
+    depths: list[str]
+    strength: float
+
+
 class Epoch(TypedDict):
-    """State of a training after an epoch.
+    """State of a training after an epoch, or one solution for the head, which has its own penalty and depths.
 
     Attributes:
         phase: "head warm-up" or "training".
         epoch: counted from 1 in each phase.
         seconds: since the start of the training.
-        learning_rate: of the step after the epoch.
+        learning_rate: of the step after the epoch; 0 for a solution.
         train_loss, validation_loss: class-weighted binary cross-entropy (nats).
         validation_auc: ROC AUC; None if scores are NaN.
+        strength, depths: of a solution, see `HeadChoice`.
     """
 
     phase: str
@@ -57,6 +70,8 @@ class Epoch(TypedDict):
     train_loss: float | None
     validation_loss: float | None
     validation_auc: float | None
+    strength: NotRequired[float]
+    depths: NotRequired[list[str]]
 
 
 class Cost(TypedDict):
@@ -64,8 +79,8 @@ class Cost(TypedDict):
 
     Attributes:
         train_seconds: from reading the first images to restoring the best weights, without imports and saving.
-        epochs: number of epochs trained.
-        images_per_second: training images of all epochs over `train_seconds`.
+        epochs: number of epochs trained; 0 where the head alone is trained, which is solved directly.
+        images_per_second: training images of all epochs over `train_seconds`; without epochs those of one pass.
         parameters, trainable_parameters: counts.
         model_mb: size of the saved model (1e6 bytes).
         peak_memory_mb: peak resident memory of the process (1e6 bytes), over all seeds of the task.
@@ -110,6 +125,8 @@ class TrainingRecord(files.Header):
         best_epoch: the epoch whose weights were kept, see `train.selection`; None for models without epochs.
         highest_auc_epoch: the epoch with the highest validation ROC AUC. Records of earlier versions, which kept that
             epoch, do not have it.
+        head: how the head on frozen features was found, before fine-tuning if there is any; missing for models without
+            a backbone and in records of earlier versions.
         diverged: whether the training diverged, see `train.fitting.Phase`.
         resumed: how often the training was continued from a checkpoint; missing if never. Its time is then that of the
             processes together, without what each of them lost, and its memory the highest of them.
@@ -126,6 +143,7 @@ class TrainingRecord(files.Header):
     history: list[Epoch]
     best_epoch: int | None
     highest_auc_epoch: NotRequired[int]
+    head: NotRequired[HeadChoice]
     diverged: NotRequired[bool]
     resumed: NotRequired[int]
     checkpoint_seconds: NotRequired[float]
@@ -170,7 +188,7 @@ class TrainedModel:
 
 def best_epoch_is_last(training: TrainingRecord) -> bool:
     """Whether the epoch that was kept is the last of all epochs asked for, so that further ones might be better."""
-    last = training["best_epoch"] is not None and training["best_epoch"] == training["recipe"].get("epochs")
+    last = training["best_epoch"] == training["recipe"].get("epochs") == training["cost"]["epochs"]
     return last and not training.get("diverged")
 
 

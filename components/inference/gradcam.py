@@ -1,10 +1,11 @@
 """Grad-CAM (Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74) for batches of images.
 
 Grad-CAM weights the last feature maps by the mean gradient of the logit with respect to each, and keeps the positive
-part of the sum. All networks of this project end in global average pooling of these maps and a head that is linear in
-the averages (at inference, dropout and batch normalisation do not change that). The gradient is then the same for every
-image, one number per channel, and the heat map is one weighted sum: no gradient has to be computed, and every backend
-of Keras works.
+part of the sum. All networks of this project end in global average pooling and a head that is linear in the averages
+(at inference, dropout and batch normalisation do not change that). The gradient is then the same for every image, one
+number per channel, and the heat map is one weighted sum: no gradient has to be computed, and every backend of Keras
+works. A head may see feature maps of several depths. The logit is then the sum of what each contributes, and so is the
+heat map, at the highest of their resolutions.
 """
 
 import math
@@ -29,12 +30,15 @@ class Explainer:
     """A model split into its feature maps and its head.
 
     Attributes:
-        maps: model from uint8 (N, H, W, 1) to the last feature maps, float32 (N, G, G, C).
-        weights: float32 (C,), the gradient of the logit with respect to the average of each channel.
+        maps: model from uint8 (N, H, W, 1) to the feature maps of one depth or more, all (N, G, G, C) joined into one
+            float32 (N, sum of G * G * C).
+        shapes: (G, G, C) of each depth.
+        weights: for each depth float32 (C,), the gradient of the logit with respect to the average of each channel.
     """
 
     maps: keras.Model
-    weights: np.ndarray
+    shapes: list[tuple[int, int, int]]
+    weights: list[np.ndarray]
 
     def heat(self, images: np.ndarray) -> np.ndarray:
         """Heat maps: the positive contributions of each position to the logit of pneumonia.
@@ -43,11 +47,19 @@ class Explainer:
             images: uint8 (N, H, W).
 
         Returns:
-            float32 (N, G, G), non-negative.
+            float32 (N, G, G), non-negative; G is that of the depth with the highest resolution.
         """
-        batches = map(np.float32, predict_batches(self.maps, images))
-        parts = [np.maximum(maps @ self.weights / math.prod(maps.shape[1:3]), 0) for maps in batches]
-        return np.concatenate(parts)
+        return np.concatenate([self._heat(maps.astype(np.float32)) for maps in predict_batches(self.maps, images)])
+
+    def _heat(self, joined: np.ndarray) -> np.ndarray:
+        side = max(shape[0] for shape in self.shapes)
+        parts = np.split(joined, np.cumsum([math.prod(shape) for shape in self.shapes])[:-1], axis=1)
+        heat = np.zeros((len(joined), side, side), np.float32)
+        for part, shape, weights in zip(parts, self.shapes, self.weights, strict=True):
+            own = part.reshape(-1, *shape) @ weights / math.prod(shape[:2])
+            nearest = np.arange(side) * shape[0] // side
+            heat += own[:, nearest][:, :, nearest]
+        return np.maximum(heat, 0)
 
 
 def take_apart(model: keras.Model) -> Explainer | None:
@@ -69,19 +81,46 @@ def take_apart(model: keras.Model) -> Explainer | None:
         x = layer(x)
     else:
         return None
-    pool = next(part for part in layer.layers if len(part.output.shape) == 2)
-    weights = _linear_weights(keras.Model(pool.output, layer.output))
-    if weights is None or not isinstance(pool, keras.layers.GlobalAveragePooling2D):
+    pools = _pools(layer)
+    weights = _linear_weights(keras.Model([pool.output for pool in pools], layer.output)) if pools else None
+    if weights is None:
         return None
-    return Explainer(keras.Model(inputs, keras.Model(layer.input, pool.input)(x)), weights)
+    shapes = [tuple(pool.input.shape[1:]) for pool in pools]
+    flat = [keras.layers.Flatten()(pool.input) for pool in pools]
+    joined = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
+    return Explainer(keras.Model(inputs, keras.Model(layer.input, joined)(x)), shapes, weights)
 
 
-def _linear_weights(head: keras.Model) -> np.ndarray | None:
-    """The weights (C,) of a head from (N, C) to (N, 1); None if it is not linear."""
-    units = np.eye(head.input_shape[-1], dtype=np.float32)
-    zero, one, minus = (np.asarray(head(points, training=False))[:, 0] for points in (0 * units, units, -units))
+def _pools(network: keras.Model) -> list[keras.layers.Layer]:
+    """The poolings below the head, in the order of the layers; none if something else than poolings is there."""
+    makers = {id(tensor): layer for layer in network.layers for tensor in keras.tree.flatten(layer.output)}
+    found: dict[str, keras.layers.Layer] = {}
+    above = [network.output]
+    while above:
+        layer = makers[id(above.pop())]
+        inputs = keras.tree.flatten(layer.input)
+        if all(len(tensor.shape) == 2 for tensor in inputs) and not isinstance(layer, keras.layers.InputLayer):
+            above += inputs
+        elif isinstance(layer, keras.layers.GlobalAveragePooling2D):
+            found[layer.name] = layer
+        else:
+            return []
+    return [found[layer.name] for layer in network.layers if layer.name in found]
+
+
+def _linear_weights(head: keras.Model) -> list[np.ndarray] | None:
+    """The weights (C,) of each input (N, C) of a head to (N, 1); None if it is not linear."""
+    ends = np.cumsum([tensor.shape[-1] for tensor in head.inputs])
+    units = np.eye(ends[-1], dtype=np.float32)
+
+    def logits(points: np.ndarray) -> np.ndarray:
+        parts = np.split(points, ends[:-1], axis=1)
+        return np.asarray(head(parts if len(parts) > 1 else parts[0], training=False))[:, 0]
+
+    zero, one, minus = logits(0 * units), logits(units), logits(-units)
     weights = one - zero
-    return weights if np.allclose(minus - zero, -weights, rtol=1e-3, atol=1e-4) else None
+    linear = np.allclose(minus - zero, -weights, rtol=1e-3, atol=1e-4)
+    return np.split(weights, ends[:-1]) if linear else None
 
 
 def explain(model: keras.Model, images: np.ndarray) -> Explanations | None:

@@ -72,5 +72,26 @@ class RadiographAugmentation(keras.layers.Layer):
         contrast = column(ops.exp(self._uniform(count, math.log1p(recipe.contrast))))
         brightness = column(self._uniform(count, recipe.brightness))
         tones = ops.power(ops.clip(images / 255, 1e-4, 1), gamma)
+        if recipe.tone_curve:
+            bend = column(self._uniform(count, recipe.tone_curve))
+            tones = tones + bend / (2 * math.pi) * ops.sin(2 * math.pi * tones)
+        if recipe.bias_field:
+            height, width = images.shape[1], images.shape[2]
+            down = ops.reshape(ops.linspace(-1.0, 1.0, height), (1, height, 1, 1))
+            right = ops.reshape(ops.linspace(-1.0, 1.0, width), (1, 1, width, 1))
+            field = column(self._uniform(count, recipe.bias_field)) * down
+            field = field + column(self._uniform(count, recipe.bias_field)) * right
+            tones = tones * ops.exp(field)
+        if recipe.sharpness:
+            amount = column(self._uniform(count, recipe.sharpness))
+            tones = tones + amount * (tones - _blurred(tones, 3))
+        if recipe.local_contrast:
+            amount = column(self._uniform(count, recipe.local_contrast))
+            tones = tones + amount * (tones - _blurred(tones, images.shape[1] // 16 * 2 + 1))
         mean = ops.mean(tones, axis=(1, 2, 3), keepdims=True)
         return 255 * ops.clip((tones - mean) * contrast + mean + brightness, 0, 1)
+
+
+def _blurred(images: keras.KerasTensor, size: int) -> keras.KerasTensor:
+    """Means over squares of `size` px around each pixel."""
+    return ops.average_pool(images, size, 1, padding="same", data_format="channels_last")

@@ -1,7 +1,8 @@
 """The networks of the four regimes, from raw grey values to one logit."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -18,6 +19,12 @@ POOL, FEATURE_SCALE, DROPOUT, HEAD = "pool", "feature_scale", "dropout", "logit"
 HEAD_LAYERS = {FEATURE_SCALE, DROPOUT, HEAD}
 """Layers above the pooled features, whose output changes while the head is trained."""
 
+SCALE_EPSILON = 1e-5
+"""Added to the variance of each feature before it is scaled."""
+
+DEPTHS = 3
+"""Number of resolutions of the backbone whose feature maps the head may see."""
+
 CUSTOM_CNN = ((16, 5, 4), (32, 3, 2), (64, 3, 2), (96, 3, 1))
 """Convolutions of the custom CNN: channels, kernel size, stride."""
 
@@ -31,12 +38,14 @@ class Network:
         network: returns logits (N, 1); a functional model in which every layer is used once.
         parameters: number of weights before folding, head included.
         trainable_parameters: number of those that are trained.
+        widths: number of features of each depth that the head sees, by name, input first; empty without a backbone.
     """
 
     front: keras.Model
     network: keras.Model
     parameters: int
     trainable_parameters: int
+    widths: Mapping[str, int] = field(default_factory=dict)
 
     def logits(self) -> keras.Model:
         """Front and network as one model."""
@@ -111,7 +120,7 @@ def trainable_layers(backbone: Backbone, regime: str, last: int) -> set[str]:
 
 
 def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe) -> Network:
-    """Puts a new head (global average pooling, scaling, dropout, one linear layer) on a pre-trained backbone.
+    """Puts a new head on a pre-trained backbone: averages of maps of several depths, scaled, and a linear layer.
 
     Args:
         backbone: the network below the head.
@@ -119,18 +128,76 @@ def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe) -> Netw
         recipe: gives the dropout rate.
     """
     folded = folding.fold(backbone.model, trainable)
-    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=POOL)(folded.output)
-    # Not trainable, so in inference mode; its mean and variance are set before the head is trained.
-    x = keras.layers.BatchNormalization(center=False, scale=False, dtype="float32", name=FEATURE_SCALE)(x)
+    return _with_head(backbone, folded, depths(folded), trainable, recipe)
+
+
+def without_depths(network: Network, backbone: Backbone, chosen: Sequence[str], recipe: Recipe) -> Network:
+    """The same function without the depths that the head does not use, and without the layers above them.
+
+    Args:
+        network: built by `on_backbone`; all weights of the head for other depths are 0.
+        backbone: as for `on_backbone`.
+        chosen: names of the depths that are kept.
+        recipe: as for `on_backbone`.
+
+    Returns:
+        A network that shares the layers of the backbone.
+    """
+    full, widths = network.network, network.widths
+    if list(chosen) == list(widths):
+        return network
+    maps = {name: full.get_layer(name).output for name in chosen}
+    folded = keras.Model(full.input, list(maps.values()))
+    fewer = _with_head(backbone, folded, maps, set(), recipe)
+    kept = np.repeat([name in chosen for name in widths], list(widths.values()))
+    kernel, bias = full.get_layer(HEAD).get_weights()
+    fewer.network.get_layer(HEAD).set_weights([kernel[kept], bias])
+    scale = full.get_layer(FEATURE_SCALE).get_weights()
+    fewer.network.get_layer(FEATURE_SCALE).set_weights([values[kept] for values in scale])
+    return fewer
+
+
+def _with_head(
+    backbone: Backbone, folded: keras.Model, maps: Mapping[str, keras.KerasTensor], trainable: set[str], recipe: Recipe
+) -> Network:
+    pooled = [
+        keras.layers.GlobalAveragePooling2D(dtype="float32", name=f"{POOL}_{name}")(tensor)
+        for name, tensor in maps.items()
+    ]
+    x = keras.layers.Concatenate(dtype="float32", name=POOL)(pooled) if len(pooled) > 1 else pooled[0]
+    # Not trainable, so in inference mode; its mean and variance are set before the head is trained. Averages of early
+    # maps have small variances, so that Keras's default epsilon of 0.001 would suppress many.
+    x = keras.layers.BatchNormalization(
+        center=False, scale=False, epsilon=SCALE_EPSILON, dtype="float32", name=FEATURE_SCALE
+    )(x)
     x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
     logit = keras.layers.Dense(1, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
     network = keras.Model(folded.input, logit, name=backbone.name)
     network.get_layer(FEATURE_SCALE).trainable = False
 
     head_size = network.get_layer(HEAD).count_params()
-    learned = sum(_learned_parameters(layer) for layer in backbone.model.layers if layer.name in trainable)
+    below = keras.Model(backbone.model.input, [backbone.model.get_layer(name).output for name in maps])
+    learned = sum(_learned_parameters(layer) for layer in below.layers if layer.name in trainable)
     front = backbone_front(backbone)
-    return Network(front, network, backbone.model.count_params() + head_size, learned + head_size)
+    widths = {name: tensor.shape[-1] for name, tensor in maps.items()}
+    return Network(front, network, below.count_params() + head_size, learned + head_size, widths)
+
+
+def depths(network: keras.Model) -> dict[str, keras.KerasTensor]:
+    """The last feature maps of each of the three lowest resolutions, by the name of their layer, input first.
+
+    Args:
+        network: a backbone; its output are the last feature maps.
+    """
+    coarsest = network.output.shape[1]
+    last: dict[int, str] = {}
+    for layer in network.layers:
+        shape = layer.output.shape
+        passes_on = isinstance(layer, keras.layers.InputLayer | keras.layers.ZeroPadding2D)
+        if len(shape) == 4 and shape[1] >= coarsest and not passes_on:
+            last[shape[1]] = layer.name
+    names = [last[size] for size in sorted(last, reverse=True)[-DEPTHS:]]
+    return {name: network.get_layer(name).output for name in names}
 
 
 def backbone_front(backbone: Backbone) -> keras.Model:
@@ -151,6 +218,28 @@ def set_feature_scale(network: keras.Model, features: np.ndarray) -> None:
         features: pooled features of the training images, float32 (N, channels).
     """
     network.get_layer(FEATURE_SCALE).set_weights([features.mean(axis=0), features.var(axis=0)])
+
+
+def scaled_features(network: keras.Model, features: np.ndarray) -> np.ndarray:
+    """Features as the linear layer of the head sees them.
+
+    Args:
+        network: built by `on_backbone`, with its scaling set.
+        features: pooled features, float32 (..., channels).
+    """
+    mean, variance = network.get_layer(FEATURE_SCALE).get_weights()
+    return (features - mean) / np.sqrt(variance + np.float32(SCALE_EPSILON))
+
+
+def set_head(network: keras.Model, kernel: np.ndarray, bias: float) -> None:
+    """Sets the weights of the linear layer.
+
+    Args:
+        network: built by `on_backbone`.
+        kernel: one weight for each scaled feature, float32 (channels,).
+        bias: of the logit.
+    """
+    network.get_layer(HEAD).set_weights([kernel[:, None], np.array([bias], np.float32)])
 
 
 def cut(network: keras.Model, changing: set[str]) -> list[keras.KerasTensor]:

@@ -16,10 +16,8 @@ class Recipe:
         epochs: largest number of passes over the training images.
         batch_size: images per step.
         learning_rate: base learning rate; multiplied by one of the following factors it is the peak of a schedule.
-        head_factor: factor for training the head alone on stored features.
         from_scratch_factor: factor for the custom CNN.
         fine_tuning_factor: factor for training backbone layers together with the head.
-        warm_up_epochs: epochs in which only the head is trained, on stored features, before backbone layers are.
         rising_fraction: fraction of the steps in which the learning rate rises linearly before it falls as a cosine
             (Loshchilov and Hutter 2017, arXiv:1608.03983).
         weight_decay: decoupled weight decay of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
@@ -41,10 +39,8 @@ class Recipe:
     batch_size: int
     learning_rate: float
     patience: int
-    head_factor: float = 2.0
     from_scratch_factor: float = 3.0
     fine_tuning_factor: float = 0.3
-    warm_up_epochs: int = 5
     rising_fraction: float = 0.1
     weight_decay: float = 1e-4
     dropout: float = 0.3
@@ -57,6 +53,10 @@ class Recipe:
     gamma: float = 0.5
     contrast: float = 0.3
     brightness: float = 0.1
+    tone_curve: float = 0.0
+    bias_field: float = 0.0
+    sharpness: float = 0.0
+    local_contrast: float = 0.0
     class_weights: str = "balanced"
 
     def __post_init__(self) -> None:

@@ -5,15 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from components import console, machine
 from components.artifacts.prepared_dataset import PreparedDataset
-from components.artifacts.trained_model import DatasetId, Epoch
-from components.train import device
+from components.artifacts.trained_model import DatasetId, Epoch, HeadChoice
+from components.train import device, networks
 from components.train.batches import Batches, Compute, as_views, computation
 from components.train.checkpoint import Checkpoint, used
 from components.train.fitting import Losses, Phase, balanced_weights
 from components.train.interruption import Interruption
+from components.train.linear_head import Fit, Head, fit_head
+from components.train.networks import Network
 from components.train.recipe import Recipe
 from components.train.stored_features import Examples, StoredFeatures
 from components.train.validation import Validation
@@ -42,6 +45,7 @@ class Session:
         loaded_weights: whether the frozen weights were loaded, so that they do not depend on the seed.
         diverged: whether the last phase diverged.
         resumed: how often this training was continued from a checkpoint.
+        head: how the head on frozen features was found; None without one.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Session:
         self.loaded_weights = False
         self.diverged = False
         self.resumed = 0
+        self.head: HeadChoice | None = None
         self._stored, self._speaker = stored, speaker(regime, seed, named)
         self._started, self._spared, self._earlier_checkpoints = time.perf_counter(), 0.0, 0.0
         self._earlier_peaks: tuple[float, float | None] = (0.0, None)
@@ -146,7 +151,7 @@ class Session:
             with used():
                 training.state = self._saved["state"]
                 self._continue(self._saved)
-                self.history = self._saved["history"]
+                self.history, self.head = self._saved["history"], self._saved["head"]
             self.say(f"{phase}: continues after {training.done}")
             self._saved = None
 
@@ -156,7 +161,8 @@ class Session:
         def pause(epoch_complete: bool) -> None:
             # Saving comes first: when a pod is deleted, printing fails.
             if self._interruption.requested or self._checkpoint.due(epoch_complete):
-                self._save(STATE, {"phase": phase, "state": training.state, "history": self.history})
+                state = {"phase": phase, "state": training.state, "history": self.history, "head": self.head}
+                self._save(STATE, state)
             self._interruption.check()
             if epoch_complete:
                 self.say(f"{phase}: {_described(self.history[-1], epochs)}")
@@ -165,6 +171,52 @@ class Session:
             # Only the last phase counts, since it can recover from an earlier one.
             self.diverged = training.run(report, pause)
         return monitor
+
+    def solve(self, phase: str, network: Network, features: Examples) -> Head:
+        """Finds the head on frozen features and sets its scaling and weights.
+
+        Args:
+            phase: `HEAD_WARM_UP` or `TRAINING`.
+            network: built by `networks.on_backbone`.
+            features: pooled features, one array.
+        """
+        body = network.network
+        networks.set_feature_scale(body, features.train[0][0])
+        scaled = [networks.scaled_features(body, part[0]) for part in (features.train, features.validation)]
+        train, validation = self.splits["train"], self.splits["validation"]
+        views = len(scaled[0])
+        known = (
+            scaled[0].reshape(-1, scaled[0].shape[-1]),
+            np.tile(train.labels, views),
+            np.tile(balanced_weights(train.labels) / views, views),
+        )
+        labels, patients = validation.labels, validation.index["patient"].to_numpy()
+
+        def report(fit: Fit) -> None:
+            self.history.append(
+                {
+                    "phase": phase,
+                    "epoch": len(self.history) + 1,
+                    "seconds": self.seconds(),
+                    "learning_rate": 0.0,
+                    "train_loss": fit.train_loss,
+                    "validation_loss": fit.validation_loss,
+                    "validation_auc": fit.validation_auc,
+                    "strength": fit.strength,
+                    "depths": list(fit.depths),
+                }
+            )
+            self._interruption.check()
+
+        head = fit_head(network.widths, known, (scaled[1][0], labels, balanced_weights(labels), patients), report)
+        networks.set_head(body, head.kernel, head.bias)
+        self.head = {"depths": list(head.fit.depths), "strength": head.fit.strength}
+        self.say(
+            f"{phase}: head on {' and '.join(head.fit.depths)}, strength {head.fit.strength:g}, "
+            f"loss {head.fit.train_loss:.3f}, validation loss {head.fit.validation_loss:.3f}, "
+            f"ROC AUC {head.fit.validation_auc:.4f}, {self.seconds():.0f} s"
+        )
+        return head
 
     def _save(self, name: str, content: Mapping[str, Any]) -> None:
         so_far = {

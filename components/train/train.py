@@ -16,16 +16,17 @@ from components import console
 from components.artifacts import files, trained_model
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
-from components.artifacts.trained_model import Backbone as BackboneName
 from components.artifacts.trained_model import TrainingRecord
 from components.console import UserError
 from components.parameters import TrainParameters
 from components.train import backbones, checkpoint_folder, device, folding, networks
 from components.train.augmentation import RadiographAugmentation
+from components.train.backbones import Backbone
 from components.train.batches import computation
 from components.train.checkpoint import Checkpoint, UnusableError
 from components.train.checkpoint_folder import Place
 from components.train.interruption import Interruption
+from components.train.linear_head import Head
 from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
 from components.train.session import HEAD_WARM_UP, TRAINING, Session, speaker
@@ -172,9 +173,10 @@ def _key(regime: str, parameters: TrainParameters, data: PreparedDataset, recipe
 def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> TrainingRecord:
     """Trains with one seed and saves the model in a new folder; returns its training record."""
     started = files.now()
-    network, backbone_info, trained = _build(session, parameters)
-    monitor = _fit_all(session, network, trained)
+    network, base, trained = _build(session, parameters)
+    network, kept = _fit_all(session, base, network, trained)
     train_seconds = session.seconds()
+    epochs = [entry["phase"] for entry in session.history if "strength" not in entry]
     folder.mkdir()
     model_file = folder / "model.keras"
     network.classifier().save(model_file)
@@ -184,16 +186,16 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
         **files.header(trained_model.KIND, started, arguments),
         "regime": session.regime,
         "seed": session.seed,
-        "backbone": backbone_info,
+        "backbone": {"name": base.name, "weights": base.weights} if base else None,
         "recipe": session.recipe.as_dict(),
         "history": session.history,
-        "best_epoch": monitor.best_epoch,
-        "highest_auc_epoch": monitor.highest_auc_epoch,
+        "best_epoch": kept.best_epoch,
+        "highest_auc_epoch": kept.highest_auc_epoch,
         "diverged": session.diverged,
         "cost": {
             "train_seconds": train_seconds,
-            "epochs": sum(record["phase"] == TRAINING for record in session.history),
-            "images_per_second": len(session.history) * len(session.splits["train"]) / train_seconds,
+            "epochs": epochs.count(TRAINING),
+            "images_per_second": max(1, len(epochs)) * len(session.splits["train"]) / train_seconds,
             "parameters": network.parameters,
             "trainable_parameters": network.trainable_parameters,
             "model_mb": model_file.stat().st_size / 1e6,
@@ -203,6 +205,8 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
         "hardware": device.hardware(),
         "dataset": session.dataset,
     }
+    if session.head:
+        record["head"] = session.head
     if session.resumed:
         record["resumed"] = session.resumed
     if seconds := session.checkpoint_seconds():
@@ -214,15 +218,16 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
 def _say(session: Session, record: TrainingRecord) -> None:
     """Prints how long the training took, which epoch was kept, and what to do if the training was not good enough."""
     saving = f", and {seconds:.1f} s for checkpoints" if (seconds := record.get("checkpoint_seconds")) else ""
-    session.say(f"trained in {record['cost']['train_seconds']:.1f} s{saving}, best epoch {record['best_epoch']}")
+    best = f", best epoch {record['best_epoch']}" if record["cost"]["epochs"] else ""
+    session.say(f"trained in {record['cost']['train_seconds']:.1f} s{saving}{best}")
     if trained_model.best_epoch_is_last(record):
         session.say("the best epoch is the last one, so a training with more epochs may give a better model")
     if session.diverged:
         session.say("the training diverged, so its results say nothing about the regime: choose a lower learning rate")
 
 
-def _build(session: Session, parameters: TrainParameters) -> tuple[Network, BackboneName | None, set[str]]:
-    """Builds the network; also returns its backbone for the record, and the names of the layers that are trained."""
+def _build(session: Session, parameters: TrainParameters) -> tuple[Network, Backbone | None, set[str]]:
+    """Builds the network; also returns its backbone, and the names of the layers that are trained."""
     if session.regime == "custom_cnn":
         return networks.custom_cnn(session.image_size, session.recipe), None, set()
     base = backbones.build_backbone(parameters.backbone, parameters.weights, session.image_size)
@@ -233,7 +238,7 @@ def _build(session: Session, parameters: TrainParameters) -> tuple[Network, Back
         folding.calibrate(base.model, keras.ops.convert_to_numpy(networks.backbone_front(base)(images)))
     session.loaded_weights = base.weights != "none"
     network = networks.on_backbone(base, trained, session.recipe)
-    return network, {"name": base.name, "weights": base.weights}, trained | HEAD_LAYERS
+    return network, base, trained | HEAD_LAYERS
 
 
 def _spread(images: np.ndarray, count: int) -> np.ndarray:
@@ -241,35 +246,35 @@ def _spread(images: np.ndarray, count: int) -> np.ndarray:
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
 
 
-def _fit_all(session: Session, network: Network, trained: set[str]) -> Validation:
-    """Trains the network in place in the phases of its regime; the result knows the best epoch of the last phase."""
+def _fit_all(
+    session: Session, base: Backbone | None, network: Network, trained: set[str]
+) -> tuple[Network, Validation | Head]:
+    """Trains the network in the phases of its regime; also returns what knows the best epoch of the last phase."""
     recipe, body = session.recipe, network.network
     image = keras.Input(network.front.input_shape[1:])
     on_images = keras.Sequential([image, RadiographAugmentation(recipe, session.seed), network.front, body])
     rate, limits = recipe.learning_rate, {"epochs": recipe.epochs, "patience": recipe.patience}
-    if session.regime == "custom_cnn":
+    if base is None:
         rate *= recipe.from_scratch_factor
-        return session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
+        return network, session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
 
     pooled = networks.cut(body, HEAD_LAYERS)
-    head, head_rate = keras.Model(pooled, body.output), rate * recipe.head_factor
+    if session.regime == "transfer_learning":
+        head = session.solve(TRAINING, network, _augmented_features(session, network, pooled))
+        return networks.without_depths(network, base, head.fit.depths, recipe), head
     if session.regime == "full_fine_tuning":
         examples, model, scored = session.images, on_images, network.logits()
         features = None if session.past(HEAD_WARM_UP) else _augmented_features(session, network, pooled)
     else:
         crossing = networks.cut(body, trained)
-        examples = features = _augmented_features(session, network, crossing)
+        examples = _augmented_features(session, network, crossing)
         model = scored = keras.Model(crossing, body.output)
-        if session.regime == "partial_fine_tuning":
-            features = None if session.past(HEAD_WARM_UP) else _pooled_features(session, crossing, pooled, examples)
-    if features:
-        networks.set_feature_scale(body, features.train[0][0])
-    if session.regime == "transfer_learning":
-        return session.fit(TRAINING, head, head, examples, learning_rate=head_rate, **limits)
+        features = None if session.past(HEAD_WARM_UP) else _pooled_features(session, crossing, pooled, examples)
     if features:  # else the head is in the checkpoint, scaling included
-        warm_up = {"epochs": recipe.warm_up_epochs, "patience": 0}
-        session.fit(HEAD_WARM_UP, head, head, features, learning_rate=head_rate, **warm_up)
-    return session.fit(TRAINING, model, scored, examples, learning_rate=rate * recipe.fine_tuning_factor, **limits)
+        session.solve(HEAD_WARM_UP, network, features)
+    return network, session.fit(
+        TRAINING, model, scored, examples, learning_rate=rate * recipe.fine_tuning_factor, **limits
+    )
 
 
 def _pooled_features(

@@ -31,7 +31,7 @@ def built(regime, build=backbones.build_backbone):
         folding.calibrate(base.model, networks.backbone_front(base)(pictures(8)[..., None].astype(np.float32)))
         network = networks.on_backbone(base, networks.trainable_layers(base, regime, 10), RECIPE)
         random = np.random.default_rng(1)
-        features = base.model.output.shape[-1]
+        features = sum(network.widths.values())
         network.network.get_layer(networks.FEATURE_SCALE).set_weights(random.uniform(0.5, 2, (2, features)))
         network.network.get_layer(networks.HEAD).set_weights([random.normal(size=(features, 1)), np.ones(1)])
     return network
@@ -40,22 +40,27 @@ def built(regime, build=backbones.build_backbone):
 def by_gradients(network, images):
     """Grad-CAM as its authors write it, with the backend's gradients, an image at a time."""
     model = network.network
-    last = [layer for layer in model.layers if len(layer.output.shape) == 4][-1]
-    both = keras.Model(model.input, [last.output, model.output])
+    names = list(network.widths) or ["relu4"]
+    both = keras.Model(model.input, [*(model.get_layer(name).output for name in names), model.output])
     heats = []
     for image in images:
         scaled = network.front(image[None, ..., None].astype(np.float32))
+        *maps, logit = both(scaled, training=False)
+        # The head once more, on the watched maps.
         with tf.GradientTape() as tape:
-            maps, logit = both(scaled, training=False)
             tape.watch(maps)
-            # The head once more, on the watched maps.
-            x = maps
-            for layer in model.layers[model.layers.index(last) + 1 :]:
-                x = layer(x, training=False)
-        gradient = tape.gradient(x, maps)
+            x = tf.concat([tf.reduce_mean(one, axis=(1, 2)) for one in maps], axis=-1)
+            for name in (networks.FEATURE_SCALE, networks.HEAD) if network.widths else (networks.HEAD,):
+                x = model.get_layer(name)(x, training=False)
+        gradients = tape.gradient(x, maps)
         np.testing.assert_allclose(x, logit, rtol=1e-4, atol=1e-4)
-        weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-        heats.append(tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))[0].numpy())
+        side = maps[0].shape[1]
+        heat = np.zeros((side, side))
+        for one, gradient in zip(maps, gradients, strict=True):
+            own = tf.reduce_sum(tf.reduce_mean(gradient, axis=(1, 2), keepdims=True) * one, axis=-1)[0].numpy()
+            assert side % len(own) == 0
+            heat += np.kron(own, np.ones((side // len(own),) * 2))
+        heats.append(np.maximum(heat, 0))
     return np.stack(heats)
 
 

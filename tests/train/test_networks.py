@@ -51,7 +51,7 @@ def test_gradients_above_the_cut_are_those_of_the_whole_network():
 def test_parameters_are_counted_as_before_folding(backbone):
     everything = networks.trainable_layers(backbone, "full_fine_tuning", 10)
     network = networks.on_backbone(backbone, everything, RECIPE)
-    head = backbone.model.output_shape[-1] + 1
+    head = sum(network.widths.values()) + 1
     assert network.parameters == backbone.model.count_params() + head
     learned = sum(int(np.prod(w.shape)) for w in backbone.model.trainable_weights)
     assert network.trainable_parameters == learned + head
@@ -95,3 +95,49 @@ def check_saved_classifier(tmp_path, backbone):
     assert probability.shape == (4, 1)
     assert probability.dtype == np.float32
     assert np.allclose(probability, 1 / (1 + np.exp(-logits)), atol=1e-5)
+
+
+def test_the_head_sees_the_last_maps_of_the_three_lowest_resolutions(backbone):
+    found = networks.on_backbone(backbone, set(), RECIPE).widths
+    assert (
+        list(found)
+        == {
+            "MobileNetV2": ["block_6_expand_relu", "block_13_expand_relu", "out_relu"],
+            "EfficientNetB0": ["block4a_expand_activation", "block6a_expand_activation", "top_activation"],
+            "ResNet50": ["conv3_block4_out", "conv4_block6_out", "conv5_block3_out"],
+            "DenseNet121": ["pool3_conv", "pool4_conv", "relu"],
+        }[backbone.name]
+    )
+    assert [backbone.model.get_layer(name).output.shape[-1] for name in found] == list(found.values())
+
+
+def with_random_head(network, used):
+    """Gives the head random scaling and weights, 0 for the depths that it does not use."""
+    random = np.random.default_rng(3)
+    widths = network.widths
+    scale = random.uniform(0.5, 2, (2, sum(widths.values()))).astype(np.float32)
+    network.network.get_layer(networks.FEATURE_SCALE).set_weights(scale)
+    uses = np.repeat([name in used for name in widths], list(widths.values()))
+    networks.set_head(network.network, np.where(uses, random.normal(size=len(uses)), 0).astype(np.float32), 0.3)
+
+
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_depths_that_the_head_does_not_use_are_left_out_with_the_layers_above_them(backbone, last):
+    network = networks.on_backbone(backbone, set(), RECIPE)
+    used = list(network.widths)[:last]
+    with_random_head(network, used)
+    fewer = networks.without_depths(network, backbone, used, RECIPE)
+    assert list(fewer.widths) == used
+    assert close(fewer.logits()(pictures()), network.logits()(pictures()), 1e-4)
+    assert fewer.trainable_parameters == sum(fewer.widths.values()) + 1
+    assert (fewer.parameters < network.parameters) == (last < 3)
+
+
+def test_scaled_features_are_what_the_linear_layer_sees(backbone):
+    network = networks.on_backbone(backbone, set(), RECIPE)
+    with_random_head(network, list(network.widths))
+    body = network.network
+    inputs = network.front(pictures())
+    pooled = keras.Model(body.input, body.get_layer(networks.POOL).output)(inputs)
+    scaled = keras.Model(body.input, body.get_layer(networks.FEATURE_SCALE).output)(inputs)
+    assert close(networks.scaled_features(body, np.asarray(pooled)), scaled, 1e-5)
