@@ -66,7 +66,10 @@ class Gcs:
         """A range of bytes of that version of an object."""
         with self._plain_errors():
             blob = self._bucket.blob(item.name, generation=int(item.version))
-            return blob.download_as_bytes(start=start, end=end - 1, checksum=None, raw_download=True, retry=_RETRY)
+            try:
+                return blob.download_as_bytes(start=start, end=end - 1, checksum=None, raw_download=True, retry=_RETRY)
+            except exceptions.NotFound:
+                raise ChangedError(f"an object of gs://{self._name} changed during its download: run again") from None
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
         """Writes objects to files, several at a time; each is verified by its checksum."""

@@ -81,7 +81,14 @@ class S3:
         """A range of bytes of that version of an object."""
         with self._plain_errors():
             part = {"Range": f"bytes={start}-{end - 1}", "IfMatch": item.version}
-            return self._client.get_object(Bucket=self._name, Key=item.name, **part, **self._pays)["Body"].read()
+            try:
+                return self._client.get_object(Bucket=self._name, Key=item.name, **part, **self._pays)["Body"].read()
+            except ClientError as error:
+                if _status(error) in (404, 412):
+                    raise ChangedError(
+                        f"an object of s3://{self._name} changed during its download: run again"
+                    ) from None
+                raise
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
         """Writes objects to files, several at a time."""

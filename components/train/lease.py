@@ -162,14 +162,21 @@ class Lease:
                 self._version = self._store.put(self._name, self._content(), version)
             except ChangedError:
                 # Perhaps by this process, by a request whose answer was lost.
-                found = self._store.find(self._name)
-                if not found or found.size > _LONGEST or not self._is_own(self._store.read(found, 0, found.size)):
+                version = self._own_version()
+                if version is None:
                     return False
-                version = found.version
             else:
                 self._renewed = time.monotonic()
                 return True
         return False
 
-    def _is_own(self, content: bytes) -> bool:
-        return content.startswith(self._owner)
+    def _own_version(self) -> str | None:
+        """The version of the lease in the store if this process has written it."""
+        found = self._store.find(self._name)
+        if not found or not 0 < found.size <= _LONGEST:
+            return None
+        try:
+            content = self._store.read(found, 0, found.size)
+        except ChangedError:  # another process has it, or has just ended it
+            return None
+        return found.version if content.startswith(self._owner) else None

@@ -42,6 +42,14 @@ def test_an_object_is_replaced_only_in_the_version_that_was_seen(bucket):
     assert bucket.find("a") is None
 
 
+def test_an_object_that_is_deleted_while_it_is_read_has_changed(bucket):
+    bucket.put("a", b"1", None)
+    found = bucket.find("a")
+    bucket.delete("a")
+    with pytest.raises(ChangedError, match="changed during its download: run again"):
+        bucket.read(found, 0, 1)
+
+
 @pytest.mark.parametrize("size", [0, 1000, 20_000_000], ids=["empty", "small", "in parts"])
 def test_a_file_replaces_an_object(bucket, tmp_path, size):
     bucket.put("a/b", b"old", None)

@@ -17,6 +17,7 @@ from components import retries
 from components.artifacts import files, trained_model
 from components.artifacts.trained_model import load_all
 from components.console import UserError
+from components.object_stores.store import open_bucket
 from components.parameters import TrainParameters
 from components.train import checkpoint, lease, mirror, session
 from components.train import train as train_module
@@ -143,6 +144,28 @@ def test_of_many_that_begin_at_once_each_has_the_place_alone(kept):
     for thread in threads:
         thread.join()
     assert most == [1, 1, 1]
+
+
+@pytest.mark.parametrize("left", [b"renewed by the first", b"", None], ids=["renewed", "empty", "ended"])
+def test_who_comes_second_waits_although_the_first_writes_at_that_moment(kept, said, left):
+    kept.put(kept.bucket, {})
+    bucket = open_bucket(kept.scheme, kept.bucket, writing=True)
+    find, finds = bucket.find, iter(range(9))
+
+    def find_meanwhile(name):
+        number = next(finds, None)
+        if number == 0:  # the first process comes between this look and the attempt to write
+            kept.put(kept.bucket, {name: b"of the first"})
+            return None
+        found = find(name)
+        if number == 1:  # and goes on before its lease is read
+            bucket.delete(name) if left is None else kept.put(kept.bucket, {name: left})
+        return found
+
+    bucket.find = find_meanwhile
+    own = lease.Lease(bucket, "some/where/key/lock")
+    assert own.acquire(said.append, wait=0.1) == (left is None)
+    own.release()
 
 
 def test_the_lease_of_a_dead_process_is_taken_over(kept, said, monkeypatch):
