@@ -14,6 +14,7 @@ import math
 import secrets
 import threading
 import time
+from functools import partial
 
 from components.console import Say, UserError
 from components.object_stores.store import ChangedError, Store, UnsupportedError
@@ -71,12 +72,12 @@ class Lease:
         """
         try:
             acquired = self._acquire(say, wait)
-            self._void = acquired and not self._store.keeps_conditions and not self._works()
+            self._void = acquired and not self._store.keeps_conditions and not self._works(say)
         except UnsupportedError:
             acquired = self._void = True
         if self._void:
             say("this store has no conditions on writing, so nothing keeps another process from the same checkpoints")
-            self._store.delete(self._name)
+            persist(lambda: self._store.delete(self._name), say, ATTEMPTS)
         elif acquired:
             threading.Thread(target=self._keep, name="lease", daemon=True).start()
         return acquired
@@ -101,11 +102,11 @@ class Lease:
                 return False
             time.sleep(POLL)
 
-    def _works(self) -> bool:
+    def _works(self, say: Say) -> bool:
         """Whether the store keeps to conditions on writing; if it does not, a lease means nothing."""
         before = self._version
-        self.lost = not self._write(before)  # then somebody else has it
-        return self.lost or (self._refused(before) and self._refused(None))
+        self.lost = not persist(lambda: self._write(before), say, ATTEMPTS)  # then somebody else has it
+        return self.lost or all(persist(partial(self._refused, version), say, ATTEMPTS) for version in (before, None))
 
     def _refused(self, version: str | None) -> bool:
         """Whether the store refuses to write what is no longer in that version."""

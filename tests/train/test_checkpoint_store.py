@@ -257,15 +257,29 @@ def test_a_lease_that_is_lost_at_once_is_not_taken_for_a_store_without_condition
     s3_store.put(s3_store.bucket, {})
     works = lease.Lease._works
 
-    def taken(self):
+    def taken(self, say):
         s3_store.put(s3_store.bucket, {"some/where/key/lock": b"another"})
-        return works(self)
+        return works(self, say)
 
     monkeypatch.setattr(lease.Lease, "_works", taken)
     with opened(url(s3_store), "key", said.append) as place:
         place.checkpoint(1, said.append).save("state", {})
         assert "another process has taken them over" in said[-1]
     assert names(s3_store) == {"lock"}
+
+
+@pytest.mark.parametrize("conditions", [True, False])
+@pytest.mark.parametrize("first", range(5))
+def test_a_store_that_is_busy_while_it_is_tried_has_checkpoints(s3_store, said, monkeypatch, first, conditions):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    s3_store.put(s3_store.bucket, {})
+    s3_store.conditions = conditions
+    changes = iter(range(99))
+    library = 3  # attempts that boto3 makes itself
+    s3_store.fail = lambda *_: 503 if first <= next(changes) < first + library else None
+    with opened(url(s3_store), "key", said.append) as place:
+        assert place.folder is not None
+        assert (not conditions) == ("nothing keeps another process from the same checkpoints" in " ".join(said))
 
 
 @pytest.mark.parametrize("status", [None, 501])
