@@ -1,9 +1,12 @@
 """Writing to Google Cloud Storage and S3 by their own protocols; tests/ingest/test_buckets.py has reading."""
 
+import http.server
 import subprocess
 import sys
+import threading
 
 import pytest
+from botocore.exceptions import ClientError
 from google.api_core import exceptions
 from google.auth.exceptions import TransportError
 
@@ -115,6 +118,65 @@ def test_nothing_is_added_to_what_is_uploaded_to_s3(s3_store, tmp_path):
     bucket.put("b", b"1", None)
     assert len(sent) == 2
     assert not [name for headers in sent for name in headers if "checksum" in name.lower() or "trailer" in name.lower()]
+
+
+def answer(code, status):
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "HeadObject")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "kind"),
+    [
+        ("ExpiredToken", 400, r"refuses access \(it answers 400: ExpiredToken\): check AWS_ACCESS_KEY_ID", UserError),
+        (
+            "400",
+            400,
+            r"refuses this \(it answers 400\): check the name, the region, .* credentials are valid",
+            UserError,
+        ),
+        ("InvalidRequest", 400, r"refuses this \(it answers 400: InvalidRequest\): check", UserError),
+        ("RequestTimeout", 400, "answers 400: RequestTimeout: run again later", TransientError),
+        ("SlowDown", 503, "answers 503: SlowDown: run again later", TransientError),
+    ],
+)
+def test_what_s3_answers_is_said_with_a_remedy(s3_store, monkeypatch, code, status, message, kind):
+    bucket = open_bucket("s3", s3_store.bucket, writing=True)
+    monkeypatch.setattr(bucket._client, "head_object", lambda **_: (_ for _ in ()).throw(answer(code, status)))
+    with pytest.raises(UserError, match=message) as raised:
+        bucket.find("a")
+    assert type(raised.value) is kind
+
+
+class WebPage(http.server.BaseHTTPRequestHandler):
+    """Answers every request for a file as a console does."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_web_page_at_the_address_of_the_store_is_no_store(s3_store, monkeypatch):
+    """For example MinIO's console, which has another port than its store."""
+    with http.server.HTTPServer(("127.0.0.1", 0), WebPage) as console:
+        answering = threading.Thread(target=console.handle_request)
+        answering.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{console.server_port}")
+        with pytest.raises(UserError, match="is no S3 store: check AWS_ENDPOINT_URL and its port"):
+            open_bucket("s3", s3_store.bucket).find("a")
+        answering.join()
+
+
+@pytest.mark.usefixtures("s3_store")
+def test_a_password_in_the_address_is_not_printed(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:9/bucket/a") as raised:
+        open_bucket("s3", "bucket").find("a")
+    assert "secret" not in str(raised.value)
 
 
 def test_google_names_the_role_for_writing(monkeypatch):
