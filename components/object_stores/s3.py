@@ -182,8 +182,8 @@ class S3:
             kind, message = TransientError, f"{bucket} answers {said}: run again later"
         else:
             message = (
-                f"{bucket} refuses this (it answers {said}): check the name, the region, AWS_ENDPOINT_URL, and that the "
-                "credentials are valid"
+                f"{bucket} refuses this (it answers {said}): check the name, the region, AWS_ENDPOINT_URL, and that "
+                "the credentials are valid"
             )
         return kind(message)
 
