@@ -121,6 +121,11 @@ class Gcs:
                     "GOOGLE_APPLICATION_CREDENTIALS to a key file, or give the pod a workload identity"
                 ) from None
             if isinstance(error, google.auth.exceptions.GoogleAuthError):
+                # The metadata server of a pod may be away for a moment, at the pod's start for example.
+                if error.retryable or isinstance(error.__cause__, google.auth.exceptions.TransportError):
+                    raise TransientError(
+                        f"the Google credentials cannot be renewed ({error}): check the network"
+                    ) from None
                 raise UserError(f"the Google credentials do not work ({error}): log in again, check the key") from None
             raise UserError(
                 f"{bucket} refuses access to this Google account (it answers {int(error.code)}): "

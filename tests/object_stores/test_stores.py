@@ -8,7 +8,8 @@ import threading
 import pytest
 from botocore.exceptions import ClientError
 from google.api_core import exceptions
-from google.auth.exceptions import TransportError
+from google.auth import compute_engine
+from google.auth.exceptions import RefreshError, TransportError
 
 from components.console import UserError
 from components.object_stores.store import ChangedError, UnsupportedError, open_bucket
@@ -189,6 +190,26 @@ def test_google_names_the_role_for_writing(monkeypatch):
     bucket._client.list_blobs = lambda *_, **__: (_ for _ in ()).throw(TransportError("no route"))
     with pytest.raises(TransientError, match=r"cannot be renewed .no route.: check the network"):
         list(bucket.below(""))
+
+
+def test_a_metadata_server_that_is_away_may_be_asked_again(monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    bucket = open_bucket("gs", "bucket", writing=True)
+    bucket._anonymous = False
+    credentials = compute_engine.Credentials()
+
+    def away(*_, **__):
+        raise TransportError("no route")
+
+    monkeypatch.setattr("google.auth.compute_engine._metadata.get", away)
+    monkeypatch.setattr(bucket._client, "list_blobs", lambda *_, **__: credentials.refresh(None))
+    with pytest.raises(TransientError, match=r"cannot be renewed .no route.: check the network"):
+        list(bucket.below(""))
+    revoked = RefreshError("revoked")
+    monkeypatch.setattr(bucket._client, "list_blobs", lambda *_, **__: (_ for _ in ()).throw(revoked))
+    with pytest.raises(UserError, match="log in again") as raised:
+        list(bucket.below(""))
+    assert not isinstance(raised.value, TransientError)
 
 
 def test_the_libraries_are_imported_only_when_a_bucket_is_opened():
