@@ -66,7 +66,10 @@ class Gcs:
         """A range of bytes of that version of an object."""
         with self._plain_errors():
             blob = self._bucket.blob(item.name, generation=int(item.version))
-            return blob.download_as_bytes(start=start, end=end - 1, checksum=None, raw_download=True, retry=_RETRY)
+            try:
+                return blob.download_as_bytes(start=start, end=end - 1, checksum=None, raw_download=True, retry=_RETRY)
+            except exceptions.NotFound:
+                raise ChangedError(f"an object of gs://{self._name} changed during its download: run again") from None
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
         """Writes objects to files, several at a time; each is verified by its checksum."""
@@ -118,6 +121,11 @@ class Gcs:
                     "GOOGLE_APPLICATION_CREDENTIALS to a key file, or give the pod a workload identity"
                 ) from None
             if isinstance(error, google.auth.exceptions.GoogleAuthError):
+                # The metadata server of a pod may be away for a moment, at the pod's start for example.
+                if error.retryable or isinstance(error.__cause__, google.auth.exceptions.TransportError):
+                    raise TransientError(
+                        f"the Google credentials cannot be renewed ({error}): check the network"
+                    ) from None
                 raise UserError(f"the Google credentials do not work ({error}): log in again, check the key") from None
             raise UserError(
                 f"{bucket} refuses access to this Google account (it answers {int(error.code)}): "

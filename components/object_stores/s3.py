@@ -6,6 +6,7 @@ Endpoint and credentials are what boto3 finds: `AWS_ENDPOINT_URL_S3` or `AWS_END
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -23,6 +24,9 @@ from components.object_stores.store import PAYS_VARIABLE, THREADS, ChangedError,
 from components.retries import TRANSIENT, TransientError
 
 _ONE_THREAD = TransferConfig(use_threads=False)
+
+_NO_ACCESS = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired")
+"""Codes of S3 for credentials that are no longer valid, which it answers with status 400."""
 
 
 def open_bucket(name: str, writing: bool) -> "S3":
@@ -67,6 +71,8 @@ class S3:
                 if _status(error) == 404:
                     return None
                 raise
+        if "ETag" not in found:
+            raise UserError(f"what answers for s3://{self._name} is no S3 store: check AWS_ENDPOINT_URL and its port")
         return Object(name, found["ContentLength"], found["ETag"])
 
     def below(self, prefix: str) -> Iterable[Object]:
@@ -81,7 +87,14 @@ class S3:
         """A range of bytes of that version of an object."""
         with self._plain_errors():
             part = {"Range": f"bytes={start}-{end - 1}", "IfMatch": item.version}
-            return self._client.get_object(Bucket=self._name, Key=item.name, **part, **self._pays)["Body"].read()
+            try:
+                return self._client.get_object(Bucket=self._name, Key=item.name, **part, **self._pays)["Body"].read()
+            except ClientError as error:
+                if _status(error) in (404, 412):
+                    raise ChangedError(
+                        f"an object of s3://{self._name} changed during its download: run again"
+                    ) from None
+                raise
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
         """Writes objects to files, several at a time."""
@@ -132,36 +145,47 @@ class S3:
         try:
             yield
         except ClientError as error:
-            status = _status(error)
-            code = _code(error)
-            if code == "InvalidObjectState":
-                raise UserError(
-                    f"an object of {bucket} is archived (Glacier), so it cannot be read: restore it, or copy it to "
-                    "another storage class"
-                ) from None
-            if status in (401, 403):
-                remedy = (
-                    "there are no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                    if self._anonymous
-                    else f"check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they may {self._rights} the bucket, "
-                    f"and set {PAYS_VARIABLE}=1 if requesters pay"
-                )
-                said = f"{status}: {code}" if code and not code.isdecimal() else f"{status}"
-                raise UserError(f"{bucket} refuses access (it answers {said}): {remedy}") from None
-            if status == 404:
-                raise UserError(
-                    f"{bucket} or an object in it does not exist (it answers 404): check the name, and AWS_ENDPOINT_URL"
-                ) from None
-            if status == 501:
-                raise UnsupportedError(f"{bucket} answers 501: the store does not know this request") from None
-            if status == 412:
-                raise ChangedError(f"an object of {bucket} changed during its download: run again") from None
-            kind = TransientError if status in TRANSIENT else UserError
-            raise kind(f"{bucket} answers {status}: run again later") from None
+            raise self._explained(error) from None
         except (BotoCoreError, Boto3Error) as error:
+            said = re.sub(r"//[^/@\s]*@", "//", str(error))  # without the password of an endpoint
             raise TransientError(
-                f"{bucket} does not answer ({error}): check AWS_ENDPOINT_URL and the network, run again"
+                f"{bucket} does not answer ({said}): check AWS_ENDPOINT_URL and the network, run again"
             ) from None
+
+    def _explained(self, error: ClientError) -> UserError:
+        """The error that a user sees for one that the store has answered."""
+        bucket, status, code = f"s3://{self._name}", _status(error), _code(error)
+        said = f"{status}: {code}" if code and not code.isdecimal() else f"{status}"
+        kind: type[UserError] = UserError
+        if code == "InvalidObjectState":
+            message = (
+                f"an object of {bucket} is archived (Glacier), so it cannot be read: restore it, or copy it to another "
+                "storage class"
+            )
+        elif status in (401, 403) or code in _NO_ACCESS:
+            remedy = (
+                "there are no credentials here, so set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                if self._anonymous
+                else f"check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, that they may {self._rights} the bucket, "
+                f"and set {PAYS_VARIABLE}=1 if requesters pay"
+            )
+            message = f"{bucket} refuses access (it answers {said}): {remedy}"
+        elif status == 404:
+            message = (
+                f"{bucket} or an object in it does not exist (it answers 404): check the name, and AWS_ENDPOINT_URL"
+            )
+        elif status == 501:
+            kind, message = UnsupportedError, f"{bucket} answers 501: the store does not know this request"
+        elif status == 412:
+            kind, message = ChangedError, f"an object of {bucket} changed during its download: run again"
+        elif status in TRANSIENT or code == "RequestTimeout":
+            kind, message = TransientError, f"{bucket} answers {said}: run again later"
+        else:
+            message = (
+                f"{bucket} refuses this (it answers {said}): check the name, the region, AWS_ENDPOINT_URL, and that "
+                "the credentials are valid"
+            )
+        return kind(message)
 
 
 def _code(error: ClientError) -> str:

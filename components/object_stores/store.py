@@ -54,7 +54,11 @@ class Store(Protocol):
         """The objects whose names begin with the prefix."""
 
     def read(self, item: Object, start: int, end: int) -> bytes:
-        """The bytes from `start` (inclusive) to `end` (exclusive) of that version of the object."""
+        """The bytes from `start` (inclusive) to `end` (exclusive) of that version of the object.
+
+        Raises:
+            ChangedError: that version is no longer there.
+        """
 
     def save(self, items: list[tuple[Object, Path]], on_saved: Callable[[Path], None]) -> None:
         """Writes objects to files, several at a time; calls `on_saved` with each complete file."""

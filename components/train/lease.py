@@ -14,6 +14,7 @@ import math
 import secrets
 import threading
 import time
+from functools import partial
 
 from components.console import Say, UserError
 from components.object_stores.store import ChangedError, Store, UnsupportedError
@@ -71,12 +72,12 @@ class Lease:
         """
         try:
             acquired = self._acquire(say, wait)
-            self._void = acquired and not self._store.keeps_conditions and not self._works()
+            self._void = acquired and not self._store.keeps_conditions and not self._works(say)
         except UnsupportedError:
             acquired = self._void = True
         if self._void:
             say("this store has no conditions on writing, so nothing keeps another process from the same checkpoints")
-            self._store.delete(self._name)
+            persist(lambda: self._store.delete(self._name), say, ATTEMPTS)
         elif acquired:
             threading.Thread(target=self._keep, name="lease", daemon=True).start()
         return acquired
@@ -101,11 +102,11 @@ class Lease:
                 return False
             time.sleep(POLL)
 
-    def _works(self) -> bool:
+    def _works(self, say: Say) -> bool:
         """Whether the store keeps to conditions on writing; if it does not, a lease means nothing."""
         before = self._version
-        self.lost = not self._write(before)  # then somebody else has it
-        return self.lost or (self._refused(before) and self._refused(None))
+        self.lost = not persist(lambda: self._write(before), say, ATTEMPTS)  # then somebody else has it
+        return self.lost or all(persist(partial(self._refused, version), say, ATTEMPTS) for version in (before, None))
 
     def _refused(self, version: str | None) -> bool:
         """Whether the store refuses to write what is no longer in that version."""
@@ -162,14 +163,21 @@ class Lease:
                 self._version = self._store.put(self._name, self._content(), version)
             except ChangedError:
                 # Perhaps by this process, by a request whose answer was lost.
-                found = self._store.find(self._name)
-                if not found or found.size > _LONGEST or not self._is_own(self._store.read(found, 0, found.size)):
+                version = self._own_version()
+                if version is None:
                     return False
-                version = found.version
             else:
                 self._renewed = time.monotonic()
                 return True
         return False
 
-    def _is_own(self, content: bytes) -> bool:
-        return content.startswith(self._owner)
+    def _own_version(self) -> str | None:
+        """The version of the lease in the store if this process has written it."""
+        found = self._store.find(self._name)
+        if not found or not 0 < found.size <= _LONGEST:
+            return None
+        try:
+            content = self._store.read(found, 0, found.size)
+        except ChangedError:  # another process has it, or has just ended it
+            return None
+        return found.version if content.startswith(self._owner) else None

@@ -70,7 +70,9 @@ class Session:
         self.resumed = 0
         self.head: HeadChoice | None = None
         self._stored, self._speaker = stored, speaker(regime, seed, named)
-        self._started, self._spared, self._earlier_checkpoints = time.perf_counter(), 0.0, 0.0
+        # A training that starts anew has the checkpoint of the session that failed.
+        self._started = time.perf_counter() - checkpoint.seconds
+        self._spared, self._earlier_checkpoints = 0.0, 0.0
         self._earlier_peaks: tuple[float, float | None] = (0.0, None)
         self._checkpoint, self._interruption = checkpoint, interruption
         self._saved = checkpoint.load(STATE)

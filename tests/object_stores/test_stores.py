@@ -1,11 +1,15 @@
 """Writing to Google Cloud Storage and S3 by their own protocols; tests/ingest/test_buckets.py has reading."""
 
+import http.server
 import subprocess
 import sys
+import threading
 
 import pytest
+from botocore.exceptions import ClientError
 from google.api_core import exceptions
-from google.auth.exceptions import TransportError
+from google.auth import compute_engine
+from google.auth.exceptions import RefreshError, TransportError
 
 from components.console import UserError
 from components.object_stores.store import ChangedError, UnsupportedError, open_bucket
@@ -40,6 +44,14 @@ def test_an_object_is_replaced_only_in_the_version_that_was_seen(bucket):
     with pytest.raises(ChangedError):
         bucket.put("a", b"3", second)
     assert bucket.find("a") is None
+
+
+def test_an_object_that_is_deleted_while_it_is_read_has_changed(bucket):
+    bucket.put("a", b"1", None)
+    found = bucket.find("a")
+    bucket.delete("a")
+    with pytest.raises(ChangedError, match="changed during its download: run again"):
+        bucket.read(found, 0, 1)
 
 
 @pytest.mark.parametrize("size", [0, 1000, 20_000_000], ids=["empty", "small", "in parts"])
@@ -109,6 +121,65 @@ def test_nothing_is_added_to_what_is_uploaded_to_s3(s3_store, tmp_path):
     assert not [name for headers in sent for name in headers if "checksum" in name.lower() or "trailer" in name.lower()]
 
 
+def answer(code, status):
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "HeadObject")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "kind"),
+    [
+        ("ExpiredToken", 400, r"refuses access \(it answers 400: ExpiredToken\): check AWS_ACCESS_KEY_ID", UserError),
+        (
+            "400",
+            400,
+            r"refuses this \(it answers 400\): check the name, the region, .* credentials are valid",
+            UserError,
+        ),
+        ("InvalidRequest", 400, r"refuses this \(it answers 400: InvalidRequest\): check", UserError),
+        ("RequestTimeout", 400, "answers 400: RequestTimeout: run again later", TransientError),
+        ("SlowDown", 503, "answers 503: SlowDown: run again later", TransientError),
+    ],
+)
+def test_what_s3_answers_is_said_with_a_remedy(s3_store, monkeypatch, code, status, message, kind):
+    bucket = open_bucket("s3", s3_store.bucket, writing=True)
+    monkeypatch.setattr(bucket._client, "head_object", lambda **_: (_ for _ in ()).throw(answer(code, status)))
+    with pytest.raises(UserError, match=message) as raised:
+        bucket.find("a")
+    assert type(raised.value) is kind
+
+
+class WebPage(http.server.BaseHTTPRequestHandler):
+    """Answers every request for a file as a console does."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_web_page_at_the_address_of_the_store_is_no_store(s3_store, monkeypatch):
+    """For example MinIO's console, which has another port than its store."""
+    with http.server.HTTPServer(("127.0.0.1", 0), WebPage) as console:
+        answering = threading.Thread(target=console.handle_request)
+        answering.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{console.server_port}")
+        with pytest.raises(UserError, match="is no S3 store: check AWS_ENDPOINT_URL and its port"):
+            open_bucket("s3", s3_store.bucket).find("a")
+        answering.join()
+
+
+@pytest.mark.usefixtures("s3_store")
+def test_a_password_in_the_address_is_not_printed(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:9/bucket/a") as raised:
+        open_bucket("s3", "bucket").find("a")
+    assert "secret" not in str(raised.value)
+
+
 def test_google_names_the_role_for_writing(monkeypatch):
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     bucket = open_bucket("gs", "bucket", writing=True)
@@ -119,6 +190,26 @@ def test_google_names_the_role_for_writing(monkeypatch):
     bucket._client.list_blobs = lambda *_, **__: (_ for _ in ()).throw(TransportError("no route"))
     with pytest.raises(TransientError, match=r"cannot be renewed .no route.: check the network"):
         list(bucket.below(""))
+
+
+def test_a_metadata_server_that_is_away_may_be_asked_again(monkeypatch):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    bucket = open_bucket("gs", "bucket", writing=True)
+    bucket._anonymous = False
+    credentials = compute_engine.Credentials()
+
+    def away(*_, **__):
+        raise TransportError("no route")
+
+    monkeypatch.setattr("google.auth.compute_engine._metadata.get", away)
+    monkeypatch.setattr(bucket._client, "list_blobs", lambda *_, **__: credentials.refresh(None))
+    with pytest.raises(TransientError, match=r"cannot be renewed .no route.: check the network"):
+        list(bucket.below(""))
+    revoked = RefreshError("revoked")
+    monkeypatch.setattr(bucket._client, "list_blobs", lambda *_, **__: (_ for _ in ()).throw(revoked))
+    with pytest.raises(UserError, match="log in again") as raised:
+        list(bucket.below(""))
+    assert not isinstance(raised.value, TransientError)
 
 
 def test_the_libraries_are_imported_only_when_a_bucket_is_opened():

@@ -17,6 +17,7 @@ from components import retries
 from components.artifacts import files, trained_model
 from components.artifacts.trained_model import load_all
 from components.console import UserError
+from components.object_stores.store import open_bucket
 from components.parameters import TrainParameters
 from components.train import checkpoint, lease, mirror, session
 from components.train import train as train_module
@@ -145,6 +146,28 @@ def test_of_many_that_begin_at_once_each_has_the_place_alone(kept):
     assert most == [1, 1, 1]
 
 
+@pytest.mark.parametrize("left", [b"renewed by the first", b"", None], ids=["renewed", "empty", "ended"])
+def test_who_comes_second_waits_although_the_first_writes_at_that_moment(kept, said, left):
+    kept.put(kept.bucket, {})
+    bucket = open_bucket(kept.scheme, kept.bucket, writing=True)
+    find, finds = bucket.find, iter(range(9))
+
+    def find_meanwhile(name):
+        number = next(finds, None)
+        if number == 0:  # the first process comes between this look and the attempt to write
+            kept.put(kept.bucket, {name: b"of the first"})
+            return None
+        found = find(name)
+        if number == 1:  # and goes on before its lease is read
+            bucket.delete(name) if left is None else kept.put(kept.bucket, {name: left})
+        return found
+
+    bucket.find = find_meanwhile
+    own = lease.Lease(bucket, "some/where/key/lock")
+    assert own.acquire(said.append, wait=0.1) == (left is None)
+    own.release()
+
+
 def test_the_lease_of_a_dead_process_is_taken_over(kept, said, monkeypatch):
     monkeypatch.setattr(lease, "EXPIRES", 0.5)
     save(kept, said, epoch=1)
@@ -234,15 +257,29 @@ def test_a_lease_that_is_lost_at_once_is_not_taken_for_a_store_without_condition
     s3_store.put(s3_store.bucket, {})
     works = lease.Lease._works
 
-    def taken(self):
+    def taken(self, say):
         s3_store.put(s3_store.bucket, {"some/where/key/lock": b"another"})
-        return works(self)
+        return works(self, say)
 
     monkeypatch.setattr(lease.Lease, "_works", taken)
     with opened(url(s3_store), "key", said.append) as place:
         place.checkpoint(1, said.append).save("state", {})
         assert "another process has taken them over" in said[-1]
     assert names(s3_store) == {"lock"}
+
+
+@pytest.mark.parametrize("conditions", [True, False])
+@pytest.mark.parametrize("first", range(5))
+def test_a_store_that_is_busy_while_it_is_tried_has_checkpoints(s3_store, said, monkeypatch, first, conditions):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    s3_store.put(s3_store.bucket, {})
+    s3_store.conditions = conditions
+    changes = iter(range(99))
+    library = 3  # attempts that boto3 makes itself
+    s3_store.fail = lambda *_: 503 if first <= next(changes) < first + library else None
+    with opened(url(s3_store), "key", said.append) as place:
+        assert place.folder is not None
+        assert (not conditions) == ("nothing keeps another process from the same checkpoints" in " ".join(said))
 
 
 @pytest.mark.parametrize("status", [None, 501])

@@ -324,6 +324,15 @@ def test_backbones_without_weights_of_photographs_take_their_statistics_from_tra
     np.testing.assert_allclose(found, pooled, rtol=1e-3, atol=1e-4)
 
 
+def test_time_for_checkpoints_of_a_session_that_failed_is_no_time_of_the_next_one(prepared):
+    recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.1, patience=0)
+    data, kept = PreparedDataset.load(prepared), Checkpoint(None, print)
+    kept.seconds = 1000.0
+    current = session.Session(data, "custom_cnn", recipe, 1, {}, kept, Interruption(), False)
+    assert 0 <= current.seconds() < 100
+    assert current.checkpoint_seconds() == 1000
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing in the code handles it."""
 
