@@ -123,11 +123,15 @@ def _with_tensorflow(model: keras.Model, size: int) -> Callable[[Chunk], Any]:
         start = tf.constant(0), tf.zeros(size)
         return tf.while_loop(lambda i, _: i < size, body, start, maximum_iterations=size)[1]
 
+    traced: list[Any] = []
+
     def call(chunk: Chunk) -> Any:
-        return run(
-            [tf.convert_to_tensor(array) for array in chunk.arrays],
-            *map(tf.convert_to_tensor, (chunk.rows, chunk.labels, chunk.weights, np.int32(chunk.count))),
-        )
+        arrays = [tf.convert_to_tensor(array) for array in chunk.arrays]
+        others = map(tf.convert_to_tensor, (chunk.rows, chunk.labels, chunk.weights, np.int32(chunk.count)))
+        arguments = (arrays, *others)
+        if not traced:  # by hand, since TensorFlow would warn that every phase does it
+            traced.append(run.get_concrete_function(*arguments))
+        return traced[0](*arguments)
 
     return call
 
