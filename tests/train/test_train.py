@@ -474,7 +474,15 @@ def test_stored_features_are_taken_from_the_checkpoint(prepared, tmp_path, inter
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
-    "change", [{"epochs": 3}, {"learning_rate": 0.02}, {"batch_size": 8}, {"patience": 1}, {"weights": "imagenet"}]
+    "change",
+    [
+        {"epochs": 3},
+        {"learning_rate": 0.02},
+        {"batch_size": 8},
+        {"patience": 1},
+        {"weights": "imagenet"},
+        {"deterministic": True},
+    ],
 )
 def test_other_settings_have_other_checkpoints(prepared, change):
     data, recipe = PreparedDataset.load(prepared), Recipe(epochs=2, batch_size=16, learning_rate=0.01, patience=0)
