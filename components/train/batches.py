@@ -100,9 +100,7 @@ class Batches:
             if isinstance(arrays[0], np.ndarray):
                 arrays = [array[examples.reshape(-1)] for array in arrays]
                 examples = np.arange(examples.size).reshape(examples.shape)
-            yield Chunk(
-                arrays, examples.astype(np.int32), self._labels[rows, None], self._weights[rows], len(batches)
-            )
+            yield Chunk(arrays, examples.astype(np.int32), self._labels[rows, None], self._weights[rows], len(batches))
 
     def _drawn(self, done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Of each batch of a pass without the first `done`: the indices of labels and of stored examples."""

@@ -140,8 +140,8 @@ def resident(arrays: Sequence[np.ndarray]) -> Sequence[Any]:
 def jit_compile() -> bool:
     """Whether computations may be compiled with XLA, so that all of their operations must support it.
 
-    TensorFlow compiles only on GPUs, since on a CPU that makes depthwise convolutions 8 times slower, and not on several
-    of them. JAX compiles everywhere; without it every operation would be a call of its own.
+    TensorFlow compiles only on GPUs, since on a CPU that makes depthwise convolutions 8 times slower, and not on
+    several of them. JAX compiles everywhere; without it every operation would be a call of its own.
     """
     return keras.backend.backend() == "jax" or (bool(gpus()) and replicas() == 1)
 

@@ -74,11 +74,16 @@ class StepsTogether:
     Args:
         model: compiled, with a built optimizer.
         batches: training examples.
+
+    Attributes:
+        size: number of steps in a call.
+        call: makes a call with `size` batches; gives the losses of its steps, float32 (size,), without waiting.
     """
 
     def __init__(self, model: keras.Model, batches: Batches):
-        self._batches, self._size = batches, number(len(batches))
-        self._run = {"tensorflow": _with_tensorflow, "jax": _with_jax}[keras.backend.backend()](model, self._size)
+        self._batches, self.size = batches, number(len(batches))
+        make = {"tensorflow": _with_tensorflow, "jax": _with_jax}[keras.backend.backend()]
+        self.call: Callable[[Chunk], Any] = make(model, self.size)
 
     def train(self, losses: StepLosses, pause: Callable[[], None]) -> None:
         """Trains an epoch to its end.
@@ -87,8 +92,8 @@ class StepsTogether:
             losses: of the steps that were made, to which the others are added.
             pause: called after each call.
         """
-        for chunk in self._batches.chunks(len(losses), self._size):
-            losses.add_later(self._run(chunk), chunk.count)
+        for chunk in self._batches.chunks(len(losses), self.size):
+            losses.add_later(self.call(chunk), chunk.count)
             pause()
 
 
@@ -99,7 +104,7 @@ def _picked(arrays: Sequence[Any], rows: Any) -> Any:
 
 
 def _with_tensorflow(model: keras.Model, size: int) -> Callable[[Chunk], Any]:
-    """The function that makes `size` steps, of which only the first `Chunk.count` change the model; gives the losses."""
+    """A function that makes `size` steps, of which the first `Chunk.count` change the model; it gives their losses."""
     import tensorflow as tf  # noqa: PLC0415 (only where it is the backend)
 
     variables = [*model.variables, *model.optimizer.variables]

@@ -21,7 +21,7 @@ def main(prepared: str, output: str, backbone: str, *regimes: str) -> None:
     device.jit_compile = device.steps_together = lambda: True
     keras.Model._resolve_auto_jit_compile = lambda _: True  # what it does on a GPU
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+        import tensorflow as tf  # noqa: PLC0415 (only where it is the backend)
 
         tf.config.experimental.enable_op_determinism = lambda: None
     for regime in regimes:

@@ -79,7 +79,7 @@ def test_random_layers_draw_anew_in_every_step_of_a_call(monkeypatch):
 def test_examples_that_are_too_large_for_the_gpu_are_sent_with_each_call(monkeypatch):
     resident = whole()
     monkeypatch.setattr(device, "RESIDENT_LIMIT", 0)
-    training, model, inputs = phase(True)
+    training, _, _ = phase(True)
     assert isinstance(next(training._batches.chunks(0, 4)).arrays[0], np.ndarray)
     np.testing.assert_array_equal(finished(*phase(True)), resident)
 
@@ -116,7 +116,9 @@ def test_a_training_can_stop_after_every_call():
     assert said[:3] == [(False, "epoch 0 and 21 steps"), (False, "epoch 0 and 41 steps"), (True, "epoch 1")]
 
 
-@pytest.mark.parametrize(("all_steps", "expected"), [(1, 1), (5, 5), (40, 20), (32, 32), (163, 15), (41, 21), (1000, 25)])
+@pytest.mark.parametrize(
+    ("all_steps", "expected"), [(1, 1), (5, 5), (40, 20), (32, 32), (163, 15), (41, 21), (1000, 25)]
+)
 def test_calls_have_about_the_same_number_of_steps(all_steps, expected):
     assert steps.number(all_steps) == expected
 
