@@ -18,7 +18,7 @@ from components.train import train as train_module
 def main(prepared: str, output: str, backbone: str, *regimes: str) -> None:
     """Trains each regime; fails where Keras would leave out XLA with no more than a warning."""
     warnings.filterwarnings("error", message=".*jit_compile")
-    device.jit_compile = device.steps_together = lambda: True
+    device.jit_compile = device.steps_together = device._has_bfloat16 = lambda: True
     keras.Model._resolve_auto_jit_compile = lambda _: True  # what it does on a GPU
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415 (only where it is the backend)
