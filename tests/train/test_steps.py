@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from components.artifacts.names import BACKBONES, BUNDLED_BACKBONE, REGIMES
 from components.train import batches, device, networks, steps
 from components.train.augmentation import RadiographAugmentation
 from components.train.batches import Batches
@@ -183,10 +184,8 @@ def test_the_training_step_of_the_custom_cnn_compiles(monkeypatch):
     assert not any(np.array_equal(*pair) for pair in zip(before, network.network.get_weights(), strict=True))
 
 
-BACKBONES = ["MobileNetV2-0.5", "MobileNetV2", "EfficientNetB0", "ResNet50", "DenseNet121"]
-REGIMES = {
-    "MobileNetV2-0.5": ["custom_cnn", "transfer_learning", "partial_fine_tuning", "full_fine_tuning"],
-}
+OF_BACKBONE = ["partial_fine_tuning", "full_fine_tuning"]
+"""Regimes whose training step depends on the backbone."""
 
 
 def on_backend(backend, *words):
@@ -203,7 +202,7 @@ def on_backend(backend, *words):
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_every_computation_of_every_regime_compiles(backend, name, prepared, tmp_path):
     pytest.importorskip(backend)
-    regimes = REGIMES.get(name, ["partial_fine_tuning", "full_fine_tuning"])
+    regimes = REGIMES if name == BUNDLED_BACKBONE else OF_BACKBONE
     told = on_backend(backend, "-m", "tests.train.compiled", prepared, tmp_path, name, *regimes)
     assert told.splitlines()[-1] == f"imported: {backend}"
     assert {path.name for path in tmp_path.iterdir()} == set(regimes)
