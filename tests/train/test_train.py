@@ -116,6 +116,7 @@ def test_a_training_record_has_every_cost_and_is_the_one_on_disk(trained):
     assert cost.keys() == COST
     assert all(value > 0 for name, value in cost.items() if name != "peak_gpu_memory_mb")
     assert cost["epochs"] == 2
+    assert record["deterministic"] is True, "there is no GPU"
     assert cost["trainable_parameters"] <= cost["parameters"]
     assert (cost["trainable_parameters"] == 9) == (record["regime"] == "transfer_learning"), "8 features and a bias"
     assert json.loads((folder / "seed-1" / "training.json").read_text()) == record
