@@ -230,6 +230,9 @@ class TrainParameters(Parameters):
     seeds: int = _parameter(
         3, "number of seeds that every regime is trained with, each one greater than the last", Range(1), "N"
     )
+    deterministic: bool = _parameter(
+        False, "GPUs too use deterministic operations only, which are slower: the same seed then gives the same model"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,6 +133,8 @@ class TrainingRecord(files.Header):
         checkpoint_seconds: time that saving checkpoints took, which `cost` does not contain; missing without them.
         cost: time, size and memory.
         hardware: the machine; None for the baseline.
+        deterministic: whether operations were deterministic, so that the same seed gives the same model on this
+            machine. The baseline and records of earlier versions do not have it.
         dataset: the training data.
     """
 
@@ -149,6 +151,7 @@ class TrainingRecord(files.Header):
     checkpoint_seconds: NotRequired[float]
     cost: Cost
     hardware: Hardware | None
+    deterministic: NotRequired[bool]
     dataset: DatasetId
 
 

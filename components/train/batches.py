@@ -1,6 +1,8 @@
 """Batches of arrays on disk or in memory, for training and inference."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -9,10 +11,32 @@ import numpy as np
 from components.train import device
 
 FORWARD_BATCH = 64
-"""Images per inference step: for MobileNetV2 at 96 px, 32 are a seventh slower, 128 hardly faster."""
+"""Images per inference step: for MobileNetV2 at 96 px, 32 are a seventh slower, 128 hardly faster, on a CPU."""
+
+GPU_FORWARD_BATCH = 256
+"""The same on a GPU, which waits for the host after every step."""
 
 Compute = Callable[[list[np.ndarray]], list[np.ndarray]]
 """Maps a batch of each input array to a batch of each output array."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Several batches of B examples each, for as many steps in one call.
+
+    Attributes:
+        arrays: one per model input, (examples, ...): all examples, in the memory of the GPU, or those of this chunk.
+        rows: int32 (steps, B), the examples of each batch in `arrays`.
+        labels: float32 (steps, B, 1).
+        weights: float32 (steps, B).
+        count: how many of the batches there are; the others repeat the last one and are not to be trained with.
+    """
+
+    arrays: Sequence[Any]
+    rows: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+    count: int
 
 
 class Batches:
@@ -59,17 +83,33 @@ class Batches:
 
     def following(self, done: int) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
         """The batches of a pass without the first `done`."""
-        count, size = len(self._labels), self._batch_size
-        order = self._random.permutation(count)
-        views = self._random.integers(self._views, size=count)
-        for start in range(done * size, len(self) * size, size):
-            rows, chosen = np.sort(order[start : start + size]), views[start : start + size]
-            examples = chosen * count + rows
+        for rows, examples in self._drawn(done):
             inputs = [
                 array[examples] if isinstance(array, np.ndarray) else keras.ops.take(array, examples, axis=0)
                 for array in self._arrays
             ]
             yield inputs if len(inputs) > 1 else inputs[0], self._labels[rows, None], self._weights[rows]
+
+    def chunks(self, done: int, size: int) -> Iterator[Chunk]:
+        """The batches of a pass without the first `done`, `size` at a time."""
+        drawn = self._drawn(done)
+        while batches := list(itertools.islice(drawn, size)):
+            padding = [batches[-1]] * (size - len(batches))
+            rows, examples = (np.stack(parts) for parts in zip(*batches, *padding, strict=True))
+            arrays: Sequence[Any] = self._arrays
+            if isinstance(arrays[0], np.ndarray):
+                arrays = [array[examples.reshape(-1)] for array in arrays]
+                examples = np.arange(examples.size).reshape(examples.shape)
+            yield Chunk(arrays, examples.astype(np.int32), self._labels[rows, None], self._weights[rows], len(batches))
+
+    def _drawn(self, done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of each batch of a pass without the first `done`: the indices of labels and of stored examples."""
+        count, size = len(self._labels), self._batch_size
+        order = self._random.permutation(count)
+        views = self._random.integers(self._views, size=count)
+        for start in range(done * size, len(self) * size, size):
+            rows, chosen = np.sort(order[start : start + size]), views[start : start + size]
+            yield rows, chosen * count + rows
 
 
 def as_views(images: np.ndarray) -> np.ndarray:
@@ -86,13 +126,15 @@ def forward(
     """Applies a function to one view of every example, in float32 and in batches of equal size.
 
     Args:
-        compute: the function; its batches have `FORWARD_BATCH` examples, rounded up to a multiple of the devices.
+        compute: the function; its batches have `FORWARD_BATCH` examples (on a GPU `GPU_FORWARD_BATCH`), rounded up to a
+            multiple of the devices.
         arrays: one per input, (views, N, ...).
         view: index of the view.
         receive: called with the index of the first example of each batch and the outputs for the batch.
     """
     count = arrays[0].shape[1]
-    size = FORWARD_BATCH + -FORWARD_BATCH % device.replicas()
+    size = GPU_FORWARD_BATCH if device.steps_together() else FORWARD_BATCH
+    size += -size % device.replicas()
     for start in range(0, count, size):
         # The last batch is padded, so that the backend compiles for one shape only.
         rows = np.arange(start, start + size).clip(max=count - 1)

@@ -16,22 +16,41 @@ from components.artifacts.trained_model import Hardware
 RESIDENT_LIMIT = 2 * 1024**3
 """Training examples up to this size (bytes) are kept in GPU memory: 230,000 images of 96 px."""
 
+_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
-def set_up() -> None:
-    """Makes training reproducible and uses all GPUs. Must be called before the first computation.
 
-    TensorFlow then uses deterministic operations, which on a CPU are as fast as others. GPUs that support bfloat16
-    compute in it, while weights stay float32. Several GPUs share every batch.
+def set_up(deterministic_gpus: bool = False) -> None:
+    """Chooses between deterministic and fast operations and uses all GPUs. Must be called before the first computation.
+
+    On a CPU operations are always deterministic, which costs nothing there. GPUs that support bfloat16 compute in it,
+    while weights stay float32. Several GPUs share every batch.
+
+    Args:
+        deterministic_gpus: whether they are deterministic on GPUs too. Keras then compiles no model (only the training
+            step is, see `steps`), and XLA leaves out faster algorithms whose rounding varies.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415 (only where it is the backend)
 
-        tf.config.experimental.enable_op_determinism()
-        for gpu in tf.config.list_physical_devices("GPU"):
+        graphics = tf.config.list_physical_devices("GPU")
+        if deterministic_gpus or not graphics:
+            tf.config.experimental.enable_op_determinism()
+        for gpu in graphics:
             tf.config.experimental.set_memory_growth(gpu, True)
+    elif deterministic_gpus and _DETERMINISTIC not in (flags := os.environ.get("XLA_FLAGS", "")):
+        os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}".strip()  # JAX reads it before its first computation
     keras.config.set_dtype_policy("mixed_bfloat16" if _has_bfloat16() else "float32")
     if len(gpus()) > 1:
         use_together(gpus())
+
+
+def deterministic(deterministic_gpus: bool) -> bool:
+    """Whether operations are deterministic, so that the same seed gives the same result, bit for bit.
+
+    Args:
+        deterministic_gpus: argument of `set_up`.
+    """
+    return deterministic_gpus or not gpus()
 
 
 def set_seed(seed: int) -> None:
@@ -104,18 +123,35 @@ def share(batch: Any) -> Any:
 
 
 def resident(arrays: Sequence[np.ndarray]) -> Sequence[Any]:
-    """Copies arrays into GPU memory if there is exactly one GPU and they have at most `RESIDENT_LIMIT` bytes together.
+    """Copies arrays to where `steps_together`, if they have at most `RESIDENT_LIMIT` bytes together.
 
     Otherwise returns them unchanged.
     """
-    if len(gpus()) != 1 or sum(array.nbytes for array in arrays) > RESIDENT_LIMIT:
+    if not steps_together() or sum(array.nbytes for array in arrays) > RESIDENT_LIMIT:
         return arrays
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: PLC0415
+
+        with tf.device("GPU:0" if gpus() else "CPU:0"):  # else they might stay in the host's memory
+            return [tf.identity(tf.convert_to_tensor(array)) for array in arrays]
     return [keras.ops.convert_to_tensor(array) for array in arrays]
 
 
 def jit_compile() -> bool:
-    """Whether to compile with XLA: only on GPUs, since on a CPU it makes depthwise convolutions 8 times slower."""
-    return bool(gpus())
+    """Whether computations may be compiled with XLA, so that all of their operations must support it.
+
+    TensorFlow compiles only on GPUs, since on a CPU that makes depthwise convolutions 8 times slower, and not on
+    several of them. JAX compiles everywhere; without it every operation would be a call of its own.
+    """
+    return keras.backend.backend() == "jax" or (bool(gpus()) and replicas() == 1)
+
+
+def steps_together() -> bool:
+    """Whether several training steps are compiled as one call: on one GPU, which so does not wait for the host.
+
+    On a CPU the host computes anyway; several GPUs share every batch, which Keras does for single steps.
+    """
+    return len(gpus()) == 1 and keras.backend.backend() in ("tensorflow", "jax")
 
 
 def peak_gpu_memory_mb() -> float | None:

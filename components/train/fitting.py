@@ -1,6 +1,7 @@
 """The training loop: AdamW, a cosine schedule, validation after every epoch, early stopping."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypedDict
 
 import keras
@@ -10,6 +11,7 @@ from components.train import device
 from components.train.batches import Batches
 from components.train.optimizer import FlatAdamW
 from components.train.recipe import Recipe
+from components.train.steps import StepLosses, StepsTogether
 from components.train.validation import Scores, Validation, ValidationState
 
 DIVERGED_LOSS = 2.0
@@ -79,10 +81,11 @@ class Phase:
     ):
         self._model, self._batches, self._validation, self._epochs = model, batches, validation, epochs
         self._records: list[Losses] = []
-        self._losses: list[float] = []
+        self._losses = StepLosses()
         self._order = batches.random_state
         self._overflowed = False
         _compile(model, epochs * len(batches), learning_rate, recipe)
+        self._together = StepsTogether(model, batches) if device.steps_together() else None
 
     @property
     def done(self) -> str:
@@ -96,7 +99,7 @@ class Phase:
             "variables": _values(self._model.variables),
             "optimizer": _values(self._model.optimizer.variables),
             "records": self._records,
-            "losses": self._losses,
+            "losses": self._losses.values,
             "order": self._order,
             "validation": self._validation.state,
             "overflowed": self._overflowed,
@@ -108,7 +111,7 @@ class Phase:
             raise ValueError("it is of a longer phase")
         _assign(self._model.variables, state["variables"])
         _assign(self._model.optimizer.variables, state["optimizer"])
-        self._records, self._losses = state["records"], state["losses"]
+        self._records, self._losses = state["records"], StepLosses(state["losses"])
         self._order = self._batches.random_state = state["order"]
         self._validation.state = state["validation"]
         self._overflowed = state["overflowed"]
@@ -118,8 +121,8 @@ class Phase:
 
         Args:
             report: called after each epoch.
-            pause: called after each step, with False, and after each epoch, with True; `state` then says where the
-                phase is. It may raise an exception to stop.
+            pause: called after each step (with `device.steps_together` after several), with False, and after each
+                epoch, with True; `state` then says where the phase is. It may raise an exception to stop.
 
         Returns:
             Whether the training diverged: its logits overflowed, or the losses of its last or best epoch exceed
@@ -131,9 +134,9 @@ class Phase:
         while not self._ended():
             self._train_epoch(pause)
             rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
-            epoch, train_loss = len(self._records) + 1, float(np.mean(self._losses))
+            epoch, train_loss = len(self._records) + 1, float(np.mean(self._losses.values))
             scores = self._validation.score(epoch)
-            self._losses, self._order = [], self._batches.random_state
+            self._losses, self._order = StepLosses(), self._batches.random_state
             if scores is None:
                 self._overflowed = True
                 break
@@ -159,10 +162,13 @@ class Phase:
         Not `model.fit`: its tf.data pipeline makes the C library return memory after every operation, in spite of
         `process.keep_freed_memory`, which doubles the time of a step.
         """
+        if self._together:
+            self._together.train(self._losses, partial(pause, False))
+            return
         for batch in self._batches.following(len(self._losses)):
             inputs, labels, weights = device.share(batch)
             logs = self._model.train_on_batch(inputs, labels, sample_weight=weights, return_dict=True)
-            self._losses.append(float(logs["loss"]))
+            self._losses.add(float(logs["loss"]))
             pause(False)
 
 
@@ -190,7 +196,7 @@ def _compile(model: keras.Model, steps: int, learning_rate: float, recipe: Recip
     model.compile(
         optimizer=optimizer(schedule, weight_decay=recipe.weight_decay),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
-        jit_compile=device.jit_compile(),
+        jit_compile=device.jit_compile() and not device.steps_together(),  # `StepsTogether` compiles them itself
     )
     if device.replicas() > 1:
         # Keras builds some state from the first batch, which fails for a distributed batch.

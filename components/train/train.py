@@ -48,7 +48,8 @@ def train(
 ) -> list[TrainingRecord]:
     """Trains one regime once for each seed and saves the models with their training records.
 
-    A seed gives the same model, bit for bit, whether it is trained alone or after others. Features that do not depend
+    A seed gives the same model, bit for bit where operations are deterministic, whether it is trained alone or after
+    others. Features that do not depend
     on the seed (those of unaugmented images below loaded weights) are computed once. Their time counts in the training
     time of every seed, so that it is comparable with the time of a single seed; only the first seed also includes the
     start-up of TensorFlow. The peak memory is that of all seeds together.
@@ -81,7 +82,7 @@ def train(
     data = PreparedDataset.load(dataset)
     interruption = Interruption()
     with interruption.watching():
-        device.set_up()
+        device.set_up(parameters.deterministic)
         if parameters.batch_size % device.replicas():
             raise UserError(
                 f"batch size {parameters.batch_size} cannot be shared by {device.replicas()} GPUs equally: "
@@ -203,6 +204,7 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
             "peak_gpu_memory_mb": session.peak_gpu_memory_mb(),
         },
         "hardware": device.hardware(),
+        "deterministic": device.deterministic(parameters.deterministic),
         "dataset": session.dataset,
     }
     if session.head:

@@ -111,6 +111,7 @@ def test_the_pipelines_parameters_have_these_names_and_types(pipeline):
         "deduplicate": "BOOLEAN",
         "resplit": "BOOLEAN",
         "report_images": "BOOLEAN",
+        "deterministic": "BOOLEAN",
         "seed": "NUMBER_INTEGER",
         "seeds": "NUMBER_INTEGER",
     }

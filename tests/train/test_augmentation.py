@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from components.train import augmentation, device
 from components.train.augmentation import RadiographAugmentation
 from components.train.recipe import Recipe
 
@@ -89,3 +90,18 @@ def test_strength_scales_every_change():
         return np.abs(augmented - images).mean()
 
     assert change(0.0) < 0.01 < change(0.2) < change(1.0)
+
+
+def test_the_warp_that_xla_compiles_is_that_of_the_cpu(monkeypatch):
+    random = np.random.default_rng(1)
+    images = random.uniform(0, 255, (60, 21, 33, 1)).astype(np.float32)
+    transforms = random.normal([1, 0, 0, 0, 1, 0], [0.3, 0.3, 9, 0.3, 0.3, 9], (60, 6)).astype(np.float32)
+    transforms[:2] = [1, 0, 0, 0, 1, 0], [1, 0, 4, 0, 1, -3]
+    warped = []
+    for compiled in (False, True):
+        monkeypatch.setattr(device, "jit_compile", lambda compiled=compiled: compiled)
+        warped.append(np.asarray(augmentation.warp(images, transforms)))
+    np.testing.assert_allclose(warped[1], warped[0], atol=0.05)
+    np.testing.assert_array_equal(warped[1][0], images[0])
+    np.testing.assert_array_equal(warped[1][1, 3:, :-4], images[1, :-3, 4:])
+    assert not warped[1][1, :3].any()

@@ -1,6 +1,7 @@
 """Several devices train as one, and precision ends with training. GPUs are played by parts of the CPU."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,63 @@ def test_every_phase_works_in_bfloat16(regime, prepared, tmp_path, monkeypatch):
     model = keras.models.load_model(tmp_path / "model" / "seed-1" / "model.keras")
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     assert all(weight.dtype == np.float32 for weight in model.get_weights())
+
+
+@pytest.fixture
+def tensorflow(monkeypatch):
+    """Notes what `set_up` asks of TensorFlow; gives the list of GPUs, to be filled, and the requests."""
+    tf = pytest.importorskip("tensorflow")
+    graphics, requests = [], []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _kind: graphics)
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: requests.append("deterministic"))
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, grows: requests.append((gpu, grows)))
+    return graphics, requests
+
+
+@pytest.mark.parametrize(
+    ("graphics", "wanted", "deterministic"),
+    [([], False, True), ([], True, True), (["gpu"], False, False), (["gpu"], True, True)],
+)
+def test_operations_are_deterministic_on_cpus_and_where_it_is_wanted(
+    tensorflow, graphics, wanted, deterministic, monkeypatch
+):
+    tensorflow[0].extend(graphics)
+    device.set_up(wanted)
+    assert tensorflow[1] == ["deterministic"] * deterministic + [(gpu, True) for gpu in graphics]
+    monkeypatch.setattr(device, "gpus", lambda: graphics)
+    assert device.deterministic(wanted) is deterministic
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "{}"), ("--xla_a=1", "--xla_a=1 {}"), ("{}", "{}")])
+def test_jax_is_told_by_xla_flags(monkeypatch, before, after):
+    flag = "--xla_gpu_deterministic_ops=true"
+    monkeypatch.setenv("XLA_FLAGS", before.format(flag))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(device, "gpus", list)
+    device.set_up(False)
+    assert os.environ["XLA_FLAGS"] == before.format(flag)
+    device.set_up(True)
+    assert os.environ["XLA_FLAGS"] == after.format(flag)
+
+
+@pytest.mark.parametrize(
+    ("backend", "graphics", "compiles", "together"),
+    [
+        ("tensorflow", [], False, False),
+        ("tensorflow", ["gpu:0"], True, True),
+        ("tensorflow", ["gpu:0", "gpu:1"], False, False),
+        ("jax", [], True, False),
+        ("jax", ["cuda:0"], True, True),
+        ("jax", ["cuda:0", "cuda:1"], True, False),
+        ("torch", ["cuda:0"], True, False),
+    ],
+)
+def test_one_gpu_makes_several_steps_in_a_call(monkeypatch, backend, graphics, compiles, together):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    monkeypatch.setattr(device, "gpus", lambda: graphics)
+    monkeypatch.setattr(device, "replicas", lambda: max(1, len(graphics)))
+    assert device.jit_compile() is compiles
+    assert device.steps_together() is together
 
 
 def test_examples_in_gpu_memory_are_the_same(monkeypatch):

@@ -128,6 +128,7 @@ def test_a_training_record_has_every_cost_and_is_the_one_on_disk(trained):
     assert cost.keys() == COST
     assert all(value > 0 for name, value in cost.items() if name not in ("peak_gpu_memory_mb", "epochs"))
     assert cost["epochs"] == (0 if record["regime"] == "transfer_learning" else 2)
+    assert record["deterministic"] is True, "there is no GPU"
     assert cost["trainable_parameters"] <= cost["parameters"]
     assert (cost["trainable_parameters"] == 9) == (record["regime"] == "transfer_learning"), "8 features and a bias"
     assert json.loads((folder / "seed-1" / "training.json").read_text()) == record
@@ -494,7 +495,15 @@ def test_stored_features_are_taken_from_the_checkpoint(prepared, tmp_path, inter
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
-    "change", [{"epochs": 3}, {"learning_rate": 0.02}, {"batch_size": 8}, {"patience": 1}, {"weights": "imagenet"}]
+    "change",
+    [
+        {"epochs": 3},
+        {"learning_rate": 0.02},
+        {"batch_size": 8},
+        {"patience": 1},
+        {"weights": "imagenet"},
+        {"deterministic": True},
+    ],
 )
 def test_other_settings_have_other_checkpoints(prepared, change):
     data, recipe = PreparedDataset.load(prepared), Recipe(epochs=2, batch_size=16, learning_rate=0.01, patience=0)

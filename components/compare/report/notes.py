@@ -21,6 +21,7 @@ def notes(findings: Findings, inputs: Inputs) -> list[str]:
         several_machines(inputs),
         _from_cache(findings),
         _resumed(inputs),
+        _not_deterministic(inputs),
         _seeds(inputs, failures.compared(findings)),
         seen_patients.warning(findings),
         _few_patients(inputs),
@@ -66,6 +67,17 @@ def _resumed(inputs: Inputs) -> str:
         f"Interrupted and continued from a checkpoint: the training of {_named(found)}. On the CPU of one machine that "
         "changes no result; the time is that of the parts, without what an interruption lost and with compilation "
         "counted again."
+    )
+
+
+def _not_deterministic(inputs: Inputs) -> str:
+    # The baseline and evaluations of earlier versions have no entry for it.
+    found = [model for model in inputs.models if model.record["training"].get("deterministic") is False]
+    if not found:
+        return ""
+    return (
+        f"Trained on a GPU with operations whose rounding varies: {_named(found)}. The same seed does not give exactly "
+        "the same scores again there; with --deterministic it does, more slowly."
     )
 
 

@@ -48,6 +48,15 @@ def test_notes_name_a_training_that_was_continued_from_a_checkpoint(write):
     assert "the training of Custom CNN (seed 2)." in note
 
 
+def test_notes_name_a_training_that_was_not_deterministic_and_the_remedy(write):
+    given = inputs.load([write.evaluation("custom_cnn", seed=2), write.evaluation("full_fine_tuning")], write.summary())
+    for model, deterministic in zip(given.models, (False, True), strict=True):
+        model.record["training"]["deterministic"] = deterministic
+    (note,) = [note for note in notes(results.build(given, ""), given) if "rounding varies" in note]
+    assert ": Custom CNN (seed 2). " in note
+    assert "--deterministic" in note
+
+
 def test_notes_name_a_training_whose_best_epoch_is_the_last(write):
     folders = [write.evaluation("custom_cnn"), write.evaluation("full_fine_tuning", seed=3)]
     given = inputs.load(folders, write.summary())

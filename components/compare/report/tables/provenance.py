@@ -84,7 +84,7 @@ def recipe_table(inputs: Inputs) -> Table:
 
 
 def runs_table(inputs: Inputs) -> Table:
-    """When and where each model was trained."""
+    """When and where each model was trained, and whether its operations were deterministic."""
     trainings = [(model.seed, model.record["training"]) for model in inputs.models]
     rows = [
         [
@@ -92,10 +92,11 @@ def runs_table(inputs: Inputs) -> Table:
             str(seed),
             training["made_by"]["started"],
             formats.hardware(training["hardware"]),
+            formats.setting(training.get("deterministic")),
         ]
         for seed, training in trainings
     ]
-    return table(["Regime", "Seed", "Started (UTC)", "Hardware"], rows)
+    return table(["Regime", "Seed", "Started (UTC)", "Hardware", "Deterministic"], rows)
 
 
 def versions_table(findings: Findings) -> Table:

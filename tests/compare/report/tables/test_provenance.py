@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from components.compare import inputs, results
 from components.compare.report.tables import provenance
 
@@ -38,9 +40,17 @@ def test_a_setting_that_a_regime_does_not_have_is_unknown(write):
 def test_every_training_has_its_hardware_and_it_may_be_unknown(write):
     given = inputs.load([write.evaluation("custom_cnn", gpu="A GPU", seed=3)], write.summary())
     machine = "A processor, 2 cores, 16 GB, GPU A GPU"
-    assert texts(provenance.runs_table(given)) == [["Custom CNN", "3", "2026-01-31T12:00:00Z", machine]]
+    assert texts(provenance.runs_table(given)) == [["Custom CNN", "3", "2026-01-31T12:00:00Z", machine, "–"]]
     given.models[0].record["training"]["hardware"] = None
     assert texts(provenance.runs_table(given))[0][3] == "–"
+
+
+@pytest.mark.parametrize(("deterministic", "text"), [(True, "yes"), (False, "no")])
+def test_every_training_says_whether_it_was_deterministic(write, deterministic, text):
+    given = inputs.load([write.evaluation("custom_cnn")], write.summary())
+    given.models[0].record["training"]["deterministic"] = deterministic
+    table = provenance.runs_table(given)
+    assert dict(zip(table.headers, texts(table)[0], strict=True))["Deterministic"] == text
 
 
 def test_only_arguments_that_all_trainings_share_are_listed(write):
