@@ -144,7 +144,15 @@ class Session:
         train, validation = self.splits["train"], self.splits["validation"]
         epochs, patience = int(settings["epochs"]), int(settings["patience"])
         labels, patients = validation.labels, validation.index["patient"].to_numpy()
-        monitor = Validation(scored, examples.validation, labels, patients, balanced_weights(labels), patience)
+        monitor = Validation(
+            scored,
+            examples.validation,
+            labels,
+            patients,
+            balanced_weights(labels),
+            patience,
+            self.recipe.averaged_epochs,
+        )
         batches = Batches(
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
         )

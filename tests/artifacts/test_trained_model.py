@@ -77,8 +77,9 @@ def test_a_missing_file_is_named_with_the_remedy(tmp_path, name):
         ({"best_epoch": 10, "diverged": True}, False),
         ({"best_epoch": 10, "recipe": {}}, False),
         ({"best_epoch": None, "recipe": {}}, False),
+        ({"best_epoch": 10, "cost": {"epochs": 0}}, False),
     ],
-    ids=["last", "before", "diverged", "unknown recipe", "baseline"],
+    ids=["last", "before", "diverged", "unknown recipe", "baseline", "solved"],
 )
 def test_the_best_epoch_is_the_last_one_if_no_other_was_asked_for_after_it(changes, is_last):
-    assert trained_model.best_epoch_is_last({"recipe": {"epochs": 10}} | changes) is is_last
+    assert trained_model.best_epoch_is_last({"recipe": {"epochs": 10}, "cost": {"epochs": 10}} | changes) is is_last
