@@ -1,7 +1,8 @@
 """Augmentation of training images by changes that leave the diagnosis of a radiograph unchanged.
 
-Geometry: small rotations, shifts, zooms (positioning). Exposure: gamma, contrast, brightness (beam and detector). No
-reflections, since a heart on the right side would be another finding.
+Geometry: small rotations, shifts, zooms (positioning). Exposure: gamma, contrast, brightness, tone curve, uneven
+exposure and sharpness (beam, detector, and how its images are processed). No reflections, since a heart on the right
+side would be another finding.
 """
 
 import math
@@ -61,37 +62,32 @@ class RadiographAugmentation(keras.layers.Layer):
     def _change_exposure(self, images: keras.KerasTensor) -> keras.KerasTensor:
         count = ops.shape(images)[0]
         recipe = self.recipe
-
-        def column(values: keras.KerasTensor) -> keras.KerasTensor:
-            return ops.reshape(values, (-1, 1, 1, 1))
-
-        gamma = column(ops.exp(self._uniform(count, math.log1p(recipe.gamma))))
-        contrast = column(ops.exp(self._uniform(count, math.log1p(recipe.contrast))))
-        brightness = column(self._uniform(count, recipe.brightness))
+        gamma = ops.exp(self._each(count, math.log1p(recipe.gamma)))
+        contrast = ops.exp(self._each(count, math.log1p(recipe.contrast)))
+        brightness = self._each(count, recipe.brightness)
         tones = ops.power(ops.clip(images / 255, 1e-4, 1), gamma)
-        if recipe.tone_curve:
-            bend = column(self._uniform(count, recipe.tone_curve))
-            tones = tones + bend / (2 * math.pi) * ops.sin(2 * math.pi * tones)
-        if recipe.bias_field:
-            height, width = images.shape[1], images.shape[2]
-            down = ops.reshape(ops.linspace(-1.0, 1.0, height), (1, height, 1, 1))
-            right = ops.reshape(ops.linspace(-1.0, 1.0, width), (1, 1, width, 1))
-            field = column(self._uniform(count, recipe.bias_field)) * down
-            field = field + column(self._uniform(count, recipe.bias_field)) * right
-            tones = tones * ops.exp(field)
-        if recipe.sharpness:
-            amount = column(self._uniform(count, recipe.sharpness))
-            tones = tones + amount * (tones - _blurred(tones, 3))
-        if recipe.local_contrast:
-            amount = column(self._uniform(count, recipe.local_contrast))
-            tones = tones + amount * (tones - _blurred(tones, images.shape[1] // 16 * 2 + 1))
+        # An S-shaped curve, or its inverse: the middle tones gain contrast and the others lose it.
+        tones -= self._each(count, recipe.tone_curve) / (2 * math.pi) * ops.sin(2 * math.pi * tones)
+        tones *= self._field(count, images.shape[1], images.shape[2])
+        tones += self._each(count, recipe.sharpness) * (tones - _blurred(tones))
         mean = ops.mean(tones, axis=(1, 2, 3), keepdims=True)
         return 255 * ops.clip((tones - mean) * contrast + mean + brightness, 0, 1)
 
+    def _each(self, count: int, limit: float) -> keras.KerasTensor:
+        """A random number for each image, (N, 1, 1, 1)."""
+        return ops.reshape(self._uniform(count, limit), (-1, 1, 1, 1))
 
-def _blurred(images: keras.KerasTensor, size: int) -> keras.KerasTensor:
-    """Means over squares of `size` px around each pixel."""
-    return ops.average_pool(images, size, 1, padding="same", data_format="channels_last")
+    def _field(self, count: int, height: int, width: int) -> keras.KerasTensor:
+        """Uneven exposure, (N, H, W, 1): a factor that grows or falls from each edge to the opposite one."""
+        down = ops.reshape(ops.linspace(-1.0, 1.0, height), (1, height, 1, 1))
+        right = ops.reshape(ops.linspace(-1.0, 1.0, width), (1, 1, width, 1))
+        limit = math.log1p(self.recipe.bias_field)
+        return ops.exp(self._each(count, limit) * down + self._each(count, limit) * right)
+
+
+def _blurred(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Means over the 3 x 3 px around each pixel."""
+    return ops.average_pool(images, 3, 1, padding="same", data_format="channels_last")
 
 
 def warp(images: keras.KerasTensor, transforms: keras.KerasTensor) -> keras.KerasTensor:

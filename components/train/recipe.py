@@ -33,6 +33,9 @@ class Recipe:
         gamma: exponents of the tone curve range from 1/(1 + gamma) to 1 + gamma.
         contrast: contrast factors range from 1/(1 + contrast) to 1 + contrast.
         brightness: largest change of brightness, as a fraction of the full range.
+        tone_curve: largest relative change of the contrast of the middle tones by an S-shaped curve, or its inverse.
+        bias_field: largest relative change of exposure at the middle of each edge.
+        sharpness: largest multiple of the details (the difference from means of 3 x 3 px) that is added or taken away.
         class_weights: of the loss; "balanced" means inversely proportional to the frequency of the class in training.
     """
 
@@ -55,10 +58,9 @@ class Recipe:
     gamma: float = 0.5
     contrast: float = 0.3
     brightness: float = 0.1
-    tone_curve: float = 0.0
-    bias_field: float = 0.0
-    sharpness: float = 0.0
-    local_contrast: float = 0.0
+    tone_curve: float = 0.5
+    bias_field: float = 0.3
+    sharpness: float = 1.0
     class_weights: str = "balanced"
 
     def __post_init__(self) -> None:

@@ -15,6 +15,9 @@ STILL = {
     "gamma": 0.0,
     "contrast": 0.0,
     "brightness": 0.0,
+    "tone_curve": 0.0,
+    "bias_field": 0.0,
+    "sharpness": 0.0,
 }
 
 
@@ -65,11 +68,43 @@ def test_rotation_and_zoom_keep_the_centre(change):
 
 def test_exposure_changes_tones_and_keeps_their_order():
     ramp = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (16, 32, 1))[..., None]
-    changed = np.asarray(layer(gamma=0.5, contrast=0.3, brightness=0.1)(ramp, training=True))[:, 0, :, 0]
+    changed = np.asarray(layer(gamma=0.5, contrast=0.3, brightness=0.1, tone_curve=0.9)(ramp, training=True))[
+        :, 0, :, 0
+    ]
     assert changed.min() >= 0
     assert changed.max() <= 255
     assert (np.diff(changed, axis=1) >= -1e-3).all()
     assert np.ptp(changed[:, 16]) > 40
+
+
+def test_the_tone_curve_keeps_black_middle_and_white_and_changes_the_contrast_between():
+    ramp = np.tile(np.array([0, 60, 127.5, 195, 255], np.float32), (64, 8, 1))[..., None]
+    changed = np.asarray(layer(tone_curve=0.5)(ramp, training=True))[:, 0, :, 0]
+    np.testing.assert_allclose(changed[:, [0, 2, 4]], [[0, 127.5, 255]] * 64, atol=0.1)
+    np.testing.assert_allclose(changed[:, 1] - 60, 195 - changed[:, 3], atol=0.1)
+    most = 0.5 / (2 * np.pi) * 255 * np.sin(2 * np.pi * 60 / 255)
+    assert most * 0.8 < (changed[:, 1] - 60).max() <= most + 0.1
+    assert -most - 0.1 <= (changed[:, 1] - 60).min() < -most * 0.8
+
+
+def test_uneven_exposure_grows_from_one_edge_to_the_other_and_leaves_the_middle():
+    grey = np.full((64, 33, 33, 1), 100, np.float32)
+    changed = np.asarray(layer(bias_field=0.3)(grey, training=True))[..., 0]
+    np.testing.assert_allclose(changed[:, 16, 16], 100, atol=0.1)
+    for edge, opposite in ((changed[:, 0, 16], changed[:, -1, 16]), (changed[:, 16, 0], changed[:, 16, -1])):
+        np.testing.assert_allclose(edge * opposite, 100**2, rtol=1e-3)
+        assert 125 < edge.max() <= 130.1
+        assert 76.9 <= edge.min() < 80
+
+
+def test_sharpness_changes_details_alone_in_both_directions():
+    images = np.full((64, 9, 9, 1), 100, np.float32)
+    images[:, 4, 4] = 145
+    changed = np.asarray(layer(sharpness=1.0)(images, training=True))[..., 0]
+    np.testing.assert_allclose(changed[:, :2], 100, atol=0.1)
+    np.testing.assert_allclose(changed.mean(axis=(1, 2)), images.mean(axis=(1, 2, 3)), atol=0.1)
+    assert 105 <= changed[:, 4, 4].min() < 112, "the mean of the dot and its neighbours is 105"
+    assert 178 < changed[:, 4, 4].max() <= 185
 
 
 def test_the_seed_decides_and_every_call_differs():

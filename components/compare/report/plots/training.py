@@ -36,8 +36,9 @@ def learning_curves(findings: Findings, inputs: Inputs) -> Drawing:
     return Drawing(
         figure,
         "Learning curves",
-        "The marker is the epoch whose weights were kept; the grey area is the warm-up of the head. Each column has "
-        "its own time scale. Where validation loss rises while training loss falls, the model overfits."
+        "The marker is the epoch whose weights were kept; the grey area is the warm-up of the head. Where only the "
+        "head is trained, each point is its solution for one penalty and choice of feature maps. Each column has its "
+        "own time scale. Where validation loss rises while training loss falls, the model overfits."
         + (" Thin lines are further seeds." if len(findings["run"]["seeds"]) > 1 else ""),
         sentence(words),
     )

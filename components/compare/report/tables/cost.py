@@ -31,7 +31,7 @@ def cost_table(findings: Findings) -> Table:
 def _costs(regime: RegimeResult, levels: list[str]) -> list[str]:
     cost = regime["cost"]
     return [
-        formats.count(cost["epochs"]),
+        formats.count(cost["epochs"]) if cost["epochs"] else "solved directly",
         formats.duration(cost["train_seconds"]),
         formats.price(cost["training_price"]),
         formats.rate(cost["images_per_second"]),

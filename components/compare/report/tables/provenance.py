@@ -80,7 +80,27 @@ def recipe_table(inputs: Inputs) -> Table:
         [setting.replace("_", " "), *(formats.setting(recipe.get(setting)) for recipe in recipes.values())]
         for setting in settings
     ]
+    rows += _head_rows(inputs)
     return table(["Setting", *(REGIME_TITLES[name] for name in recipes)], rows)
+
+
+def _head_rows(inputs: Inputs) -> list[list[str]]:
+    """How the heads on frozen features were found; several where the seeds differ."""
+    heads = {
+        name: [head for model in models if (head := model.record["training"].get("head"))]
+        for name, models in inputs.regimes.items()
+    }
+    if not any(heads.values()):
+        return []
+    depths = {name: dict.fromkeys(" + ".join(head["depths"]) for head in own) for name, own in heads.items()}
+    strengths = {name: dict.fromkeys(f"{head['strength']:g}" for head in own) for name, own in heads.items()}
+    return [
+        ["feature maps under the first head", *(" or ".join(own) or formats.UNKNOWN for own in depths.values())],
+        [
+            "C of the first head (inverse L2 penalty)",
+            *(" or ".join(own) or formats.UNKNOWN for own in strengths.values()),
+        ],
+    ]
 
 
 def runs_table(inputs: Inputs) -> Table:

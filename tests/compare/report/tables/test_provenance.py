@@ -37,6 +37,17 @@ def test_a_setting_that_a_regime_does_not_have_is_unknown(write):
     assert ["trainable layers", "–", "30"] in texts(provenance.recipe_table(given))
 
 
+def test_the_recipe_says_what_the_first_head_saw_with_several_where_seeds_differ(write):
+    regimes = ["custom_cnn", "transfer_learning"]
+    given = inputs.load([write.evaluation(name, seed=seed) for name in regimes for seed in (0, 1)], write.summary())
+    assert not [row for row in texts(provenance.recipe_table(given)) if "head" in row[0]]
+    for model, depths in zip(given.regimes["transfer_learning"], (["a", "b"], ["b"]), strict=True):
+        model.record["training"]["head"] = {"depths": depths, "strength": 0.01}
+    rows = texts(provenance.recipe_table(given))
+    assert ["feature maps under the first head", "–", "a + b or b"] in rows
+    assert ["C of the first head (inverse L2 penalty)", "–", "0.01"] in rows
+
+
 def test_every_training_has_its_hardware_and_it_may_be_unknown(write):
     given = inputs.load([write.evaluation("custom_cnn", gpu="A GPU", seed=3)], write.summary())
     machine = "A processor, 2 cores, 16 GB, GPU A GPU"
