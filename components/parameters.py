@@ -212,7 +212,9 @@ class TrainParameters(Parameters):
         "weights of the backbone: imagenet, bundled, none (random), or the path of a Keras weights file without top",
         unit="WEIGHTS",
     )
-    epochs: int = _parameter(20, "maximum number of passes over the training images", Range(1), "N")
+    epochs: int = _parameter(
+        20, "maximum number of passes over the training images; transfer learning needs none", Range(1), "N"
+    )
     batch_size: int = _parameter(32, "images per step", Range(1), "N")
     learning_rate: float = _parameter(
         0.001,

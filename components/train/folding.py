@@ -19,6 +19,11 @@ CALIBRATION_IMAGES = 32
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
+def calibration_images(images: np.ndarray) -> np.ndarray:
+    """Evenly spaced images of the training split, which is ordered by class."""
+    return images[np.linspace(0, len(images) - 1, min(CALIBRATION_IMAGES, len(images))).round().astype(int)]
+
+
 def calibrate(model: keras.Model, images: np.ndarray) -> None:
     """Sets the statistics of every batch normalisation layer to those of `images`.
 

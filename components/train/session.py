@@ -144,15 +144,8 @@ class Session:
         train, validation = self.splits["train"], self.splits["validation"]
         epochs, patience = int(settings["epochs"]), int(settings["patience"])
         labels, patients = validation.labels, validation.index["patient"].to_numpy()
-        monitor = Validation(
-            scored,
-            examples.validation,
-            labels,
-            patients,
-            balanced_weights(labels),
-            patience,
-            self.recipe.averaged_epochs,
-        )
+        own, averaged = balanced_weights(labels), self.recipe.averaged_epochs
+        monitor = Validation(scored, examples.validation, labels, patients, own, patience, averaged)
         batches = Batches(
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
         )
@@ -194,31 +187,19 @@ class Session:
         networks.set_feature_scale(body, features.train[0][0])
         scaled = [networks.scaled_features(body, part[0]) for part in (features.train, features.validation)]
         train, validation = self.splits["train"], self.splits["validation"]
-        views = len(scaled[0])
-        known = (
-            scaled[0].reshape(-1, scaled[0].shape[-1]),
-            np.tile(train.labels, views),
-            np.tile(balanced_weights(train.labels) / views, views),
-        )
-        labels, patients = validation.labels, validation.index["patient"].to_numpy()
+        views, labels = len(scaled[0]), validation.labels
+        weights = np.tile(balanced_weights(train.labels) / views, views)
 
         def report(fit: Fit) -> None:
-            self.history.append(
-                {
-                    "phase": phase,
-                    "epoch": len(self.history) + 1,
-                    "seconds": self.seconds(),
-                    "learning_rate": 0.0,
-                    "train_loss": fit.train_loss,
-                    "validation_loss": fit.validation_loss,
-                    "validation_auc": fit.validation_auc,
-                    "strength": fit.strength,
-                    "depths": list(fit.depths),
-                }
-            )
+            self.history.append(_entry(fit, phase, len(self.history) + 1, self.seconds()))
             self._interruption.check()
 
-        head = fit_head(network.widths, known, (scaled[1][0], labels, balanced_weights(labels), patients), report)
+        head = fit_head(
+            network.widths,
+            (scaled[0].reshape(len(weights), -1), np.tile(train.labels, views), weights),
+            (scaled[1][0], labels, balanced_weights(labels), validation.index["patient"].to_numpy()),
+            report,
+        )
         networks.set_head(body, head.kernel, head.bias)
         self.head = {"depths": list(head.fit.depths), "strength": head.fit.strength}
         self.say(
@@ -244,6 +225,20 @@ class Session:
         self._spared, self._earlier_checkpoints = 0.0, saved["checkpoint_seconds"]
         self.resumed = max(self.resumed, saved["resumed"] + 1)
         self._earlier_peaks = saved["peak_memory_mb"], saved["peak_gpu_memory_mb"]
+
+
+def _entry(fit: Fit, phase: str, number: int, seconds: float) -> Epoch:
+    return {
+        "phase": phase,
+        "epoch": number,
+        "seconds": seconds,
+        "learning_rate": 0.0,
+        "train_loss": fit.train_loss,
+        "validation_loss": fit.validation_loss,
+        "validation_auc": fit.validation_auc,
+        "strength": fit.strength,
+        "depths": list(fit.depths),
+    }
 
 
 def _described(entry: Epoch, epochs: int) -> str:

@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from components import console
 from components.artifacts import files, trained_model
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
-from components.artifacts.trained_model import TrainingRecord
+from components.artifacts.trained_model import Cost, TrainingRecord
 from components.console import UserError
 from components.parameters import TrainParameters
 from components.train import backbones, checkpoint_folder, device, folding, networks
@@ -177,7 +176,6 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
     network, base, trained = _build(session, parameters)
     network, kept = _fit_all(session, base, network, trained)
     train_seconds = session.seconds()
-    epochs = [entry["phase"] for entry in session.history if "strength" not in entry]
     folder.mkdir()
     model_file = folder / "model.keras"
     network.classifier().save(model_file)
@@ -193,16 +191,7 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
         "best_epoch": kept.best_epoch,
         "highest_auc_epoch": kept.highest_auc_epoch,
         "diverged": session.diverged,
-        "cost": {
-            "train_seconds": train_seconds,
-            "epochs": epochs.count(TRAINING),
-            "images_per_second": max(1, len(epochs)) * len(session.splits["train"]) / train_seconds,
-            "parameters": network.parameters,
-            "trainable_parameters": network.trainable_parameters,
-            "model_mb": model_file.stat().st_size / 1e6,
-            "peak_memory_mb": session.peak_memory_mb(),
-            "peak_gpu_memory_mb": session.peak_gpu_memory_mb(),
-        },
+        "cost": _cost(session, network, train_seconds, model_file),
         "hardware": device.hardware(),
         "deterministic": device.deterministic(parameters.deterministic),
         "dataset": session.dataset,
@@ -215,6 +204,20 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
         record["checkpoint_seconds"] = seconds
     _say(session, record)
     return record
+
+
+def _cost(session: Session, network: Network, seconds: float, model_file: Path) -> Cost:
+    epochs = [entry["phase"] for entry in session.history if "strength" not in entry]
+    return {
+        "train_seconds": seconds,
+        "epochs": epochs.count(TRAINING),
+        "images_per_second": max(1, len(epochs)) * len(session.splits["train"]) / seconds,
+        "parameters": network.parameters,
+        "trainable_parameters": network.trainable_parameters,
+        "model_mb": model_file.stat().st_size / 1e6,
+        "peak_memory_mb": session.peak_memory_mb(),
+        "peak_gpu_memory_mb": session.peak_gpu_memory_mb(),
+    }
 
 
 def _say(session: Session, record: TrainingRecord) -> None:
@@ -236,16 +239,11 @@ def _build(session: Session, parameters: TrainParameters) -> tuple[Network, Back
     trained = networks.trainable_layers(base, session.regime, parameters.trainable_layers)
     # Batch statistics of photographs suit radiographs; those of fractals and initial ones do not.
     if base.weights in ("none", "bundled"):
-        images = _spread(session.images.train[0][0], folding.CALIBRATION_IMAGES)
+        images = folding.calibration_images(session.images.train[0][0])
         folding.calibrate(base.model, keras.ops.convert_to_numpy(networks.backbone_front(base)(images)))
     session.loaded_weights = base.weights != "none"
     network = networks.on_backbone(base, trained, session.recipe)
     return network, base, trained | HEAD_LAYERS
-
-
-def _spread(images: np.ndarray, count: int) -> np.ndarray:
-    """Evenly spaced images of the training split, which is ordered by class."""
-    return images[np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(int)]
 
 
 def _fit_all(
@@ -255,9 +253,9 @@ def _fit_all(
     recipe, body = session.recipe, network.network
     image = keras.Input(network.front.input_shape[1:])
     on_images = keras.Sequential([image, RadiographAugmentation(recipe, session.seed), network.front, body])
-    rate, limits = recipe.learning_rate, {"epochs": recipe.epochs, "patience": recipe.patience}
+    limits = {"epochs": recipe.epochs, "patience": recipe.patience}
     if base is None:
-        rate *= recipe.from_scratch_factor
+        rate = recipe.learning_rate * recipe.from_scratch_factor
         return network, session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
 
     pooled = networks.cut(body, HEAD_LAYERS)
@@ -274,9 +272,8 @@ def _fit_all(
         features = None if session.past(HEAD_WARM_UP) else _pooled_features(session, crossing, pooled, examples)
     if features:  # else the head is in the checkpoint, scaling included
         session.solve(HEAD_WARM_UP, network, features)
-    return network, session.fit(
-        TRAINING, model, scored, examples, learning_rate=rate * recipe.fine_tuning_factor, **limits
-    )
+    rate = recipe.learning_rate * recipe.fine_tuning_factor
+    return network, session.fit(TRAINING, model, scored, examples, learning_rate=rate, **limits)
 
 
 def _pooled_features(
