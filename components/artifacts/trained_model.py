@@ -191,8 +191,9 @@ class TrainedModel:
 
 def best_epoch_is_last(training: TrainingRecord) -> bool:
     """Whether the epoch that was kept is the last of all epochs asked for, so that further ones might be better."""
-    last = training["best_epoch"] == training["recipe"].get("epochs") == training["cost"]["epochs"]
-    return last and not training.get("diverged")
+    solved = training["cost"]["epochs"] == 0
+    last = training["best_epoch"] is not None and training["best_epoch"] == training["recipe"].get("epochs")
+    return last and not solved and not training.get("diverged")
 
 
 def load_all(folder: str | Path) -> list[TrainedModel]:
