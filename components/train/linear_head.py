@@ -135,29 +135,16 @@ class Head:
     bias: float
 
 
-def candidates(widths: Mapping[str, int]) -> list[tuple[slice, tuple[str, ...]]]:
-    """Which depths are tried together: the last alone, the one before it, the two before it, and all three.
-
-    Args:
-        widths: number of features of each depth, from the input to the output.
-
-    Returns:
-        Columns of the features and names of the depths.
-    """
-    names, ends = list(widths), np.cumsum([0, *widths.values()]).tolist()
-    last = len(names) - 1
-    ranges = {(last, last + 1), (last - 1, last), (last - 2, last), (0, last + 1)}
-    tried = sorted({(max(0, start), end) for start, end in ranges if end > 0}, reverse=True)
-    return [(slice(ends[start], ends[end]), tuple(names[start:end])) for start, end in tried]
-
-
 def fit_head(
     widths: Mapping[str, int],
     train: tuple[np.ndarray, np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     report: Callable[[Fit], None],
 ) -> Head:
-    """Solves for every strength and all candidate depths, and chooses on validation as `selection.EpochChoice` does.
+    """Solves for every strength and several depths, and chooses on validation as `selection.EpochChoice` does.
+
+    The depths that are tried are the last one and the one before it. To the better of them, by ROC AUC, those before it
+    are added as long as that makes it better still.
 
     Args:
         widths: number of features of each depth, from the input to the output.
@@ -172,34 +159,74 @@ def fit_head(
         raise UserError("the features of the backbone are not finite: check the file of its weights")
     # More threads hardly help, and waste much time where others use the processors too.
     with threadpool_limits(1, user_api="blas"):
-        problem = Problem.of(*train)
-        features, labels, weights, patients = validation
-        choice: EpochChoice[_State] = EpochChoice(labels, patients)
-        fits: list[Fit] = []
-        for columns, depths in candidates(widths):
-            path = np.zeros(columns.stop - columns.start + 1)
-            for strength in STRENGTHS:
-                path = problem.solve(columns, strength, path)  # each solution is a good start for the next
-                logits = _logits(features[:, columns], path)
-                loss, auc = _loss(labels, logits, weights), float(roc_auc_score(labels, logits))
-                seen = _loss(problem.labels, _logits(problem.features[:, columns], path), problem.weights)
-                fits.append(Fit(depths, strength, seen, loss, auc))
-                state = partial(_State, fits[-1], columns, path)
-                choice.add(Candidate(len(fits), auc, loss, logits), state)
-                report(fits[-1])
-                if strength != STRENGTHS[0] and auc < fits[-2].validation_auc and loss > fits[-2].validation_loss:
-                    break  # a weaker penalty overfits more
-    chosen = choice.state
-    kernel = np.zeros(problem.features.shape[1], np.float32)
-    kernel[chosen.columns] = chosen.solution[:-1]
-    highest = max(range(len(fits)), key=lambda i: (fits[i].validation_auc, -fits[i].validation_loss))
-    return Head(choice.epoch, highest + 1, chosen.fit, kernel, float(chosen.solution[-1]))
+        paths = _Paths(widths, train, validation, report)
+        last = len(widths) - 1
+        quality, best = max((paths.fit(start, start + 1), start) for start in range(max(0, last - 1), last + 1))
+        for start in range(best - 1, -1, -1):
+            wider = paths.fit(start, best + 1)
+            if wider <= quality:
+                break
+            quality = wider
+    return paths.head()
 
 
 class _State(NamedTuple):
     fit: Fit
     columns: slice
     solution: np.ndarray
+
+
+class _Paths:
+    """Solutions for the strengths of the penalty, from the strongest to the weakest, of one choice of depths or more.
+
+    Args: as for `fit_head`.
+    """
+
+    def __init__(
+        self,
+        widths: Mapping[str, int],
+        train: tuple[np.ndarray, np.ndarray, np.ndarray],
+        validation: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+        report: Callable[[Fit], None],
+    ):
+        self._names, self._ends = list(widths), np.cumsum([0, *widths.values()]).tolist()
+        self._problem, self._report = Problem.of(*train), report
+        self._features, self._labels, self._weights, patients = validation
+        self._choice: EpochChoice[_State] = EpochChoice(self._labels, patients)
+        self._fits: list[Fit] = []
+
+    def fit(self, start: int, end: int) -> tuple[float, float]:
+        """Solves for the depths from `start` to `end` (exclusive).
+
+        Returns:
+            The highest ROC AUC on validation, and the negative loss of that solution.
+        """
+        problem, columns = self._problem, slice(self._ends[start], self._ends[end])
+        solution, path = np.zeros(columns.stop - columns.start + 1), []
+        for strength in STRENGTHS:
+            solution = problem.solve(columns, strength, solution)  # each is a good start for the next
+            logits = _logits(self._features[:, columns], solution)
+            auc, loss = float(roc_auc_score(self._labels, logits)), _loss(self._labels, logits, self._weights)
+            seen = _loss(problem.labels, _logits(problem.features[:, columns], solution), problem.weights)
+            fit = Fit(tuple(self._names[start:end]), strength, seen, loss, auc)
+            self._fits.append(fit)
+            state = partial(_State, fit, columns, solution)
+            self._choice.add(Candidate(len(self._fits), auc, loss, logits), state)
+            self._report(fit)
+            path.append((auc, -loss))
+            if len(path) > 1 and auc < path[-2][0] and loss > -path[-2][1]:
+                break  # a weaker penalty overfits more
+        return max(path)
+
+    def head(self) -> Head:
+        """The chosen solution."""
+        chosen = self._choice.state
+        kernel = np.zeros(self._ends[-1], np.float32)
+        kernel[chosen.columns] = chosen.solution[:-1]
+        highest = max(
+            range(len(self._fits)), key=lambda i: (self._fits[i].validation_auc, -self._fits[i].validation_loss)
+        )
+        return Head(self._choice.epoch, highest + 1, chosen.fit, kernel, float(chosen.solution[-1]))
 
 
 def _logits(features: np.ndarray, solution: np.ndarray) -> np.ndarray:

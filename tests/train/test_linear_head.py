@@ -7,7 +7,6 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from components.console import UserError
-from components.train import linear_head
 from components.train.linear_head import STRENGTHS, Problem, fit_head
 
 
@@ -46,22 +45,6 @@ def test_features_that_are_copies_of_each_other_or_constant_are_no_problem():
     np.testing.assert_allclose(found[40:60], 0, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("widths", "expected"),
-    [
-        ({"a": 2, "b": 3, "c": 4}, [("c",), ("b",), ("a", "b", "c"), ("a", "b")]),
-        ({"a": 2, "b": 3}, [("b",), ("a", "b"), ("a",)]),
-        ({"a": 2}, [("a",)]),
-    ],
-)
-def test_candidates_are_depths_next_to_each_other(widths, expected):
-    found = linear_head.candidates(widths)
-    assert [depths for _, depths in found] == expected
-    ends = dict(zip(widths, np.cumsum(list(widths.values())), strict=True))
-    for columns, depths in found:
-        assert (columns.start, columns.stop) == (ends[depths[0]] - widths[depths[0]], ends[depths[-1]])
-
-
 def solved(informative, widths, seed=0):
     features, labels, weights = examples(600, sum(widths.values()), seed, informative)
     train, validation = slice(0, 400), slice(400, None)
@@ -85,6 +68,23 @@ def test_validation_chooses_the_depths_that_know_the_label(informative, knows):
     assert head.fit == reported[head.best_epoch - 1]
     highest = max(reported, key=lambda fit: (fit.validation_auc, -fit.validation_loss))
     assert reported[head.highest_auc_epoch - 1] == highest
+
+
+def test_earlier_depths_are_added_to_the_better_of_the_last_two_while_that_helps():
+    def tried(informative, widths):
+        random = np.random.default_rng(5)
+        features = random.normal(size=(2000, sum(widths.values()))).astype(np.float32)
+        labels = (features[:, informative].sum(axis=1) + random.normal(size=2000) > 0).astype(int)
+        known = features[:1500], labels[:1500], np.ones(1500)
+        reported = []
+        fit_head(widths, known, (features[1500:], labels[1500:], np.ones(500), np.arange(500)), reported.append)
+        return list(dict.fromkeys(fit.depths for fit in reported))
+
+    four = {"a": 10, "b": 10, "c": 10, "d": 200}
+    assert tried(slice(0, 30), four) == [("c",), ("d",), ("b", "c"), ("a", "b", "c")]
+    assert tried(slice(20, 30), four) == [("c",), ("d",), ("b", "c")]
+    assert tried(slice(27, 70), four) == [("c",), ("d",), ("c", "d"), ("b", "c", "d")]
+    assert tried(slice(0, 10), {"a": 10}) == [("a",)]
 
 
 def test_the_kernel_is_the_solution_of_the_chosen_fit():
