@@ -12,9 +12,10 @@ from typing import Any
 
 from benchmarks import measure
 from benchmarks.plain_keras import REGIMES
+from benchmarks.speed_table import difference, table
 from components import console
 from components.artifacts.evaluation import load_all
-from components.artifacts.names import CLASSES, REGIME_TITLES
+from components.artifacts.names import CLASSES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.raw_dataset import RawDataset
 from components.console import UserError
@@ -24,6 +25,8 @@ EXAMPLES = """examples:
       on simulated radiographs, the networks starting from random weights
   python -m benchmarks.speed --path ~/chest_xray --images 960 --epochs 10 --repetitions 3
       on 960 training images of ~/chest_xray/{train,test}/{NORMAL,PNEUMONIA}, with weights of ImageNet
+  python -m benchmarks.speed --path ~/chest_xray --repetitions 5 --project-epochs 4 --project-patience 2
+      the time that this project takes to plain Keras's quality after ten epochs
   python -m benchmarks.speed --weights none --epochs 3 --regimes custom_cnn transfer_learning --cache"""
 
 TRAINED_SHARE = 0.85
@@ -50,8 +53,9 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
     Returns:
         `images` (number in each split), `preparation_seconds` (preprocess, and ingest unless it simulates), `regimes`
-        (for each regime and each of both: the runs, medians of time, memory and ROC AUC on the test split; and the
-        ratio of times), `together` (wall time of all regimes, including start-up and this project's preparation).
+        (for each regime and each of both: the runs, medians of time, memory and ROC AUC on the test split; the ratio of
+        times and the `difference` in ROC AUC), `together` (wall time of all regimes, including start-up and this
+        project's preparation).
 
     Raises:
         UserError: a process failed.
@@ -78,6 +82,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
     for compared in regimes.values():
         compared["speed_up"] = compared["plain_keras"]["train_seconds"] / compared["project"]["train_seconds"]
+        compared["difference"] = difference(*(compared[name]["runs"] for name in ("project", "plain_keras")))
     together = {
         name: sum(compared[name]["process_seconds"] for compared in regimes.values())
         for name in ("plain_keras", "project")
@@ -89,43 +94,6 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "regimes": regimes,
         "together": together | {"speed_up": together["plain_keras"] / together["project"]},
     }
-
-
-def table(results: dict[str, Any]) -> str:
-    """A table of the medians, one line per regime."""
-    rows = []
-    for regime, both in results["regimes"].items():
-        plain, project = both["plain_keras"], both["project"]
-        rows.append(
-            [
-                REGIME_TITLES[regime],
-                f"{plain['train_seconds']:.1f}",
-                f"{project['train_seconds']:.1f}",
-                f"{both['speed_up']:.1f}x",
-                f"{plain['peak_memory_mb']:,.0f}",
-                f"{project['peak_memory_mb']:,.0f}",
-                f"{plain['roc_auc']:.4f}",
-                f"{project['roc_auc']:.4f}",
-            ]
-        )
-    together = results["together"]
-    rows.append(
-        [
-            "together, with start-up",
-            *(f"{together[name]:.1f}" for name in ("plain_keras", "project")),
-            f"{together['speed_up']:.1f}x",
-            *[""] * 4,
-        ]
-    )
-    header = ["training", "Keras s", "ours s", "faster", "Keras MB", "ours MB", "Keras AUC", "ours AUC"]
-    lines = [measure.table(header, rows)]
-    if "transfer_learning" in results["regimes"]:
-        project = results["regimes"]["transfer_learning"]["project"]
-        lines.append(
-            f"\ntransfer learning takes {project['forward_passes']:.1f} times one forward pass over training "
-            "and validation images"
-        )
-    return "\n".join(lines)
 
 
 def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[PreparedDataset, float]:
@@ -194,7 +162,16 @@ def _plain_keras(arguments: argparse.Namespace, folder: Path, regime: str, seed:
         *["--cache"] * arguments.cache,
     ]
     measured = measure.run(
-        ["-m", "benchmarks.plain_keras", "--regime", regime, "--seed", seed, *_common(arguments), *words]
+        [
+            "-m",
+            "benchmarks.plain_keras",
+            "--regime",
+            regime,
+            "--seed",
+            seed,
+            *_common(arguments, arguments.epochs),
+            *words,
+        ]
     )
     result = json.loads(output.read_text(encoding="utf-8"))
     # This project does not score in its training processes.
@@ -207,12 +184,12 @@ def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int
         "--output",
         model,
         "--patience",
-        0,
+        arguments.project_patience,
         "--seed",
         seed,
         "--seeds",
         1,
-        *_common(arguments),
+        *_common(arguments, arguments.project_epochs or arguments.epochs),
     ]
     measured = measure.run(["-m", "components.train", prepared, regime, *words])
     measure.run(["-m", "components.evaluate", prepared, model, "--output", scores])
@@ -229,10 +206,9 @@ def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int
     }
 
 
-def _common(arguments: argparse.Namespace) -> list[measure.Word]:
+def _common(arguments: argparse.Namespace, epochs: int) -> list[measure.Word]:
     """Options that plain Keras and this project have in common."""
-    epochs, batch_size = arguments.epochs, arguments.batch_size
-    return ["--weights", arguments.weights, "--epochs", epochs, "--batch-size", batch_size]
+    return ["--weights", arguments.weights, "--epochs", epochs, "--batch-size", arguments.batch_size]
 
 
 def _medians(runs: list[dict[str, float]]) -> dict[str, Any]:
@@ -245,6 +221,10 @@ def _check(arguments: argparse.Namespace) -> None:
         lowest = 32 if name == "image_size" else 1
         if getattr(arguments, name) < lowest:
             raise UserError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}, but must be at least {lowest}")
+    if arguments.project_epochs is not None and arguments.project_epochs < 1:
+        raise UserError(f"--project-epochs is {arguments.project_epochs}, but must be at least 1")
+    if arguments.project_patience < 0:
+        raise UserError(f"--project-patience is {arguments.project_patience}, but must be 0 or more")
     if arguments.path and not arguments.path.is_dir():
         raise UserError(f"there is no folder {arguments.path}: check --path")
     if arguments.weights not in ("imagenet", "none") and not Path(arguments.weights).is_file():
@@ -273,6 +253,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", default="imagenet", help="imagenet, none (random) or a Keras weights file; default: %(default)s")
     add("--image-size", type=int, default=96, metavar="PX", help="default: %(default)s")
     add("--epochs", type=int, default=10, metavar="N", help="default: %(default)s")
+    add(
+        "--project-epochs",
+        type=int,
+        metavar="N",
+        help="most epochs of this project's trainings, for the time to plain Keras's quality; default: as --epochs",
+    )
+    add(
+        "--project-patience",
+        type=int,
+        default=0,
+        metavar="N",
+        help="this project's trainings stop after so many epochs without a better ROC AUC on validation; "
+        "default: %(default)s, never",
+    )
     add("--batch-size", type=int, default=32, metavar="N", help="default: %(default)s")
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="default: all four")
     add("--repetitions", type=int, default=1, metavar="N", help="each with its own seed; default: %(default)s")

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 
-from benchmarks import speed
+from benchmarks import speed, speed_table
 from components.artifacts.prepared_dataset import PreparedDataset
 
 
@@ -20,6 +21,8 @@ def command(*words):
     ("words", "message"),
     [
         (["--epochs", 0], "--epochs is 0, but must be at least 1"),
+        (["--project-epochs", 0], "--project-epochs is 0, but must be at least 1"),
+        (["--project-patience", -1], "--project-patience is -1, but must be 0 or more"),
         (["--image-size", 16], "--image-size is 16, but must be at least 32"),
         (["--path", "nowhere"], "there is no folder nowhere: check --path"),
         (["--weights", "nowhere.h5"], "there is no weights file nowhere.h5"),
@@ -81,11 +84,27 @@ def test_the_table_shows_medians_and_ratios():
         return speed._medians([one | {"train_seconds": seconds * factor} for factor in (0.5, 1, 9)])
 
     both = {"plain_keras": runs(60.0, 0.9), "project": runs(10.0, 0.95), "speed_up": 6.0}
+    both["difference"] = {"mean": 0.05, "bound": 0.0123, "reached": True}
     together = {"plain_keras": 65.0, "project": 15.0, "speed_up": 65 / 15}
-    table = speed.table({"regimes": {"custom_cnn": both}, "together": together})
+    table = speed_table.table({"regimes": {"custom_cnn": both}, "together": together})
     row = next(line for line in table.splitlines() if line.startswith("Custom CNN"))
-    assert row.split()[2:] == ["60.0", "10.0", "6.0x", "900", "900", "0.9000", "0.9500"]
+    assert row.split()[2:] == ["60.0", "10.0", "6.0x", "900", "900", "0.9000", "0.9500", "+0.0123", "yes"]
     assert table.splitlines()[-1].split()[-3:] == ["65.0", "15.0", "4.3x"]
+
+
+def test_quality_is_reached_where_the_bound_over_seeds_is_above_the_margin():
+    def found(*differences):
+        theirs = [0.9, 0.92, 0.91, 0.93][: len(differences)]
+        ours = [auc + change for auc, change in zip(theirs, differences, strict=True)]
+        return speed_table.difference(*([{"roc_auc": auc} for auc in several] for several in (ours, theirs)))
+
+    changes = [0.01, 0.02, 0.0, 0.01]
+    # Of SciPy's paired t test, the lower end of its one-sided interval.
+    expected = stats.ttest_1samp(changes, 0, alternative="greater").confidence_interval(0.95).low
+    assert found(*changes) == {"mean": pytest.approx(0.01), "bound": pytest.approx(expected), "reached": True}
+    assert found(0.0, 0.0, -0.003, -0.003)["reached"] is False
+    assert found(0.0, -0.001, 0.0, -0.001)["reached"] is True
+    assert found(0.01) == {"mean": pytest.approx(0.01), "bound": None, "reached": None}
 
 
 @pytest.mark.slow
