@@ -132,22 +132,27 @@ def _cells(row: dict[str, Any]) -> list[str]:
     first = [str(row["size"]), REGIME_TITLES[row["regime"]]]
     if "left_out" in row:
         return [*first, f"left out: {row['left_out']}", *[""] * (len(HEADER) - 3)]
-    memory = row["peak_gpu_memory_mb"]
+
+    def cell(name: str, form: str) -> str:
+        return "–" if row[name] is None else format(row[name], form)
+
     return [
         *first,
-        f"{row['images_per_second']:,.0f}",
-        f"{row['repeated_images_per_second']:,.0f}",
-        f"{row['busy']:.0%}",
-        f"{row['first_seconds']:.1f}",
-        f"{row['train_seconds']:.1f}",
-        "–" if memory is None else f"{memory:,.0f}",
-        f"{row['peak_memory_mb']:,.0f}",
+        cell("images_per_second", ",.0f"),
+        cell("repeated_images_per_second", ",.0f"),
+        cell("busy", ".0%"),
+        cell("first_seconds", ".1f"),
+        cell("train_seconds", ".1f"),
+        cell("peak_gpu_memory_mb", ",.0f"),
+        cell("peak_memory_mb", ",.0f"),
     ]
 
 
 def _told(found: dict[str, Any]) -> str:
     if "left_out" in found:
         return f"left out: {found['left_out']}"
+    if found["images_per_second"] is None:
+        return f"solved in {found['train_seconds']:.1f} s"
     return f"{found['images_per_second']:,.0f} images/s, trained in {found['train_seconds']:.1f} s"
 
 

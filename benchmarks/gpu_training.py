@@ -101,20 +101,15 @@ def measure(dataset: Path, regime: str, parameters: TrainParameters) -> dict[str
     Returns:
         `images_per_second` (of the steps of the training, median of the epochs after the first, which compiles),
         `repeated_images_per_second` (the same with one batch again and again), `busy` (the ratio of both),
-        `first_seconds` (steps of the first epoch), `train_seconds` (the whole training), `epochs`, `peak_memory_mb`,
-        `peak_gpu_memory_mb`, `hardware`, `deterministic`, `backend`, `policy`.
+        `first_seconds` (steps of the first epoch); these are None without steps; `train_seconds` (the whole training),
+        `epochs`, `peak_memory_mb`, `peak_gpu_memory_mb`, `hardware`, `deterministic`, `backend`, `policy`.
     """
     setattr(session, "Phase", MeasuredPhase)  # noqa: B010 (mypy: an assignment)
+    MeasuredPhase.found, MeasuredPhase.repeating_seconds = {}, 0.0
     with tempfile.TemporaryDirectory(prefix="gpu-") as folder:
         (record,) = train_module.train(dataset, Path(folder) / "model", regime, parameters)
-    found = MeasuredPhase.found
-    rate = found["images"] / statistics.median(found["epoch_seconds"][1:])
     cost = record["cost"]
-    return {
-        "images_per_second": rate,
-        "repeated_images_per_second": found["repeated_images_per_second"],
-        "busy": min(1.0, rate / found["repeated_images_per_second"]),
-        "first_seconds": found["epoch_seconds"][0],
+    return _steps(MeasuredPhase.found) | {
         "train_seconds": cost["train_seconds"] - MeasuredPhase.repeating_seconds,
         "epochs": cost["epochs"],
         "peak_memory_mb": cost["peak_memory_mb"],
@@ -123,6 +118,19 @@ def measure(dataset: Path, regime: str, parameters: TrainParameters) -> dict[str
         "deterministic": record.get("deterministic"),
         "backend": keras.backend.backend(),
         "policy": keras.config.dtype_policy().name,
+    }
+
+
+def _steps(found: dict[str, Any]) -> dict[str, float | None]:
+    """What was measured of the steps; None where there were none, since only the head was solved."""
+    if not found:
+        return dict.fromkeys(("images_per_second", "repeated_images_per_second", "busy", "first_seconds"))
+    rate = found["images"] / statistics.median(found["epoch_seconds"][1:])
+    return {
+        "images_per_second": rate,
+        "repeated_images_per_second": found["repeated_images_per_second"],
+        "busy": min(1.0, rate / found["repeated_images_per_second"]),
+        "first_seconds": found["epoch_seconds"][0],
     }
 
 

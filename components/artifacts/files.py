@@ -252,7 +252,8 @@ def timestamp(moment: datetime) -> str:
 def versions() -> dict[str, str]:
     """Versions of this project, Python and the installed packages that affect results, by name."""
     found = {"pneumonia-benchmark": __version__, "python": platform.python_version()}
-    for name in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scikit-learn", "pillow", "pandas", "kfp"):
+    numerical = ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "scikit-learn")
+    for name in (*numerical, "pillow", "pandas", "kfp"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found

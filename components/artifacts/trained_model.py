@@ -121,8 +121,9 @@ class TrainingRecord(files.Header):
         seed: of weight initialisation, order of examples and augmentation.
         backbone: None for models without a backbone.
         recipe: training settings by name, see `train.recipe.Recipe`.
-        history: one entry per epoch.
-        best_epoch: the epoch whose weights were kept, see `train.selection`; None for models without epochs.
+        history: one entry per epoch, and one per solution for the head.
+        best_epoch: the epoch whose weights were kept, see `train.selection`; where the head alone is trained, the
+            number of its solution; None for models without epochs.
         highest_auc_epoch: the epoch with the highest validation ROC AUC. Records of earlier versions, which kept that
             epoch, do not have it.
         head: how the head on frozen features was found, before fine-tuning if there is any; missing for models without

@@ -21,6 +21,9 @@ from components.inference.scoring import predict_batches
 THUMBNAIL, SMALLEST_THUMBNAIL = 64, 16
 """Largest and smallest height and width of thumbnails (px)."""
 
+UNITS = 256
+"""Number of unit vectors that are given to a head at a time."""
+
 THUMBNAILS_BYTES = 20_000_000
 """Maximum size of all thumbnails together: they become smaller above 4,900 test images."""
 
@@ -110,14 +113,20 @@ def _pools(network: keras.Model) -> list[keras.layers.Layer]:
 
 def _linear_weights(head: keras.Model) -> list[np.ndarray] | None:
     """The weights (C,) of each input (N, C) of a head to (N, 1); None if it is not linear."""
-    ends = np.cumsum([tensor.shape[-1] for tensor in head.inputs])
-    units = np.eye(ends[-1], dtype=np.float32)
+    ends = np.cumsum([tensor.shape[-1] for tensor in head.inputs]).tolist()
 
     def logits(points: np.ndarray) -> np.ndarray:
         parts = np.split(points, ends[:-1], axis=1)
         return np.asarray(head(parts if len(parts) > 1 else parts[0], training=False))[:, 0]
 
-    zero, one, minus = logits(0 * units), logits(units), logits(-units)
+    def of_units(factor: float) -> np.ndarray:
+        # A block of them at a time, since all together they may take 50 MB, and each layer of the head as much.
+        blocks = (range(start, min(start + UNITS, ends[-1])) for start in range(0, ends[-1], UNITS))
+        return np.concatenate(
+            [logits(factor * np.eye(len(block), ends[-1], block.start, np.float32)) for block in blocks]
+        )
+
+    zero, one, minus = logits(np.zeros((1, ends[-1]), np.float32)), of_units(1.0), of_units(-1.0)
     weights = one - zero
     linear = np.allclose(minus - zero, -weights, rtol=1e-3, atol=1e-4)
     return np.split(weights, ends[:-1]) if linear else None

@@ -24,7 +24,7 @@ class RadiographAugmentation(keras.layers.Layer):
     Args:
         recipe: largest changes.
         seed: of the random changes.
-        strength: factor of every change (of the logarithm for zoom, aspect, gamma and contrast); 0 changes nothing.
+        strength: factor of every change (of the logarithm for factors and exponents); 0 changes nothing.
     """
 
     def __init__(self, recipe: Recipe, seed: int, strength: float = 1.0, **kwargs: object):

@@ -50,7 +50,7 @@ def deterministic(deterministic_gpus: bool) -> bool:
     Args:
         deterministic_gpus: argument of `set_up`.
     """
-    return deterministic_gpus or not gpus()
+    return not gpus() or (deterministic_gpus and keras.backend.backend() in ("tensorflow", "jax"))
 
 
 def set_seed(seed: int) -> None:

@@ -23,6 +23,9 @@ from components.train.selection import Candidate, EpochChoice
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Inverse strengths of the penalty, as `C` of scikit-learn: the variance of the prior of each weight."""
 
+_ROWS = 4096
+"""Rows of a block when products of all features are summed; the sum is in float64."""
+
 _ITERATIONS, _TOLERANCE = 300, 1e-5
 """Of a solution: most iterations, and largest gradient in its coordinates, per square root of the number of rows."""
 
@@ -52,10 +55,11 @@ class Problem:
             labels: (R,), 0 or 1.
             weights: (R,).
         """
-        weighted = features * np.sqrt(weights, dtype=np.float32)[:, None]
-        width = features.shape[1]
-        gram = np.empty((width + 1, width + 1))
-        gram[:width, :width] = weighted.T @ weighted
+        width, roots = features.shape[1], np.sqrt(weights, dtype=np.float32)[:, None]
+        gram = np.zeros((width + 1, width + 1))
+        for start in range(0, len(features), _ROWS):
+            weighted = features[start : start + _ROWS] * roots[start : start + _ROWS]
+            gram[:width, :width] += weighted.T @ weighted
         gram[width, :width] = gram[:width, width] = weights.astype(np.float32) @ features
         gram[width, width] = weights.sum()
         return cls(features, labels.astype(np.float64), weights.astype(np.float64), gram)
@@ -77,7 +81,9 @@ class Problem:
         features = self.features[:, columns]
         penalty = np.append(np.full(features.shape[1], 1 / strength), 0.0)
         chosen = np.append(np.arange(self.features.shape[1])[columns], -1)
-        factor = linalg.cholesky(self.gram[np.ix_(chosen, chosen)] / 4 + np.diag(penalty + 1e-6), lower=True)
+        bound = self.gram[np.ix_(chosen, chosen)] / 4
+        # The factor only changes coordinates. The last term keeps rounding errors from making the matrix indefinite.
+        factor = linalg.cholesky(bound + np.diag(penalty + 1e-6 * (1 + bound.diagonal().max())), lower=True)
 
         def unscaled(point: np.ndarray) -> np.ndarray:
             return linalg.solve_triangular(factor, point, trans=1, lower=True, check_finite=False)
@@ -156,7 +162,7 @@ def fit_head(
         UserError: features are not finite.
     """
     if not all(np.isfinite(part[0]).all() for part in (train, validation)):
-        raise UserError("the features of the backbone are not finite: check the file of its weights")
+        raise UserError("the features of the backbone are not finite: check --weights")
     # More threads hardly help, and waste much time where others use the processors too.
     with threadpool_limits(1, user_api="blas"):
         paths = _Paths(widths, train, validation, report)

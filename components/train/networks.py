@@ -228,7 +228,9 @@ def scaled_features(network: keras.Model, features: np.ndarray) -> np.ndarray:
         features: pooled features, float32 (..., channels).
     """
     mean, variance = network.get_layer(FEATURE_SCALE).get_weights()
-    return (features - mean) / np.sqrt(variance + np.float32(SCALE_EPSILON))
+    scaled = features - mean
+    scaled /= np.sqrt(variance + np.float32(SCALE_EPSILON))  # in place: features may take gigabytes
+    return np.asarray(scaled)
 
 
 def set_head(network: keras.Model, kernel: np.ndarray, bias: float) -> None:

@@ -30,7 +30,7 @@ class Recipe:
         rotation_degrees: largest rotation.
         shift: largest shift, as a fraction of width and height.
         zoom, aspect: largest relative change of scale and of aspect ratio.
-        gamma: exponents of the tone curve range from 1/(1 + gamma) to 1 + gamma.
+        gamma: exponents of the grey values range from 1/(1 + gamma) to 1 + gamma.
         contrast: contrast factors range from 1/(1 + contrast) to 1 + contrast.
         brightness: largest change of brightness, as a fraction of the full range.
         tone_curve: largest relative change of the contrast of the middle tones by an S-shaped curve, or its inverse.

@@ -49,7 +49,7 @@ class StepLosses:
     def add_later(self, losses: Any, count: int) -> None:
         """Adds the first `count` of an array on the device, which need not be computed yet.
 
-        Reads those of the last call but one, so that the host is at most `RUNNING` calls ahead, and a request to stop
+        Reads those of earlier calls, so that the host is at most `RUNNING` calls ahead, and a request to stop
         takes no longer.
         """
         self._later.append((losses, count))

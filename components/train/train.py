@@ -48,13 +48,12 @@ def train(
     """Trains one regime once for each seed and saves the models with their training records.
 
     A seed gives the same model, bit for bit where operations are deterministic, whether it is trained alone or after
-    others. Features that do not depend
-    on the seed (those of unaugmented images below loaded weights) are computed once. Their time counts in the training
-    time of every seed, so that it is comparable with the time of a single seed; only the first seed also includes the
-    start-up of TensorFlow. The peak memory is that of all seeds together.
+    others. Features that do not depend on the seed (those of unaugmented images below loaded weights) are computed
+    once. Their time counts in the training time of every seed, so that it is comparable with the time of a single seed;
+    only the first seed also includes the start-up of TensorFlow. The peak memory is that of all seeds together.
 
     With a place for checkpoints, a training that was interrupted, in whatever way, continues with the same result, bit
-    for bit on a CPU. SIGTERM and SIGINT save a checkpoint after the step in progress.
+    for bit on a CPU. SIGTERM and SIGINT save a checkpoint after the step in progress, if there are steps.
 
     Args:
         dataset: a prepared dataset.

@@ -55,8 +55,8 @@ class Validation:
     """Scores the validation split, keeps the best weights, and decides on early stopping.
 
     What is scored and kept after an epoch may be the mean of the weights after this and the epochs before it, which
-    often generalises better than the last weights do (Izmailov et al. 2018, arXiv:1803.05407). Training goes on with
-    the last weights.
+    often generalises better than the last weights do (Izmailov et al. 2018, arXiv:1803.05407; unlike there, statistics
+    of batch normalisation are averaged, too, and not computed anew). Training goes on with the last weights.
 
     The best epoch is that of `selection.EpochChoice`. Early stopping counts the epochs since the highest ROC AUC (of
     several the one with the lowest loss), which is what `patience` usually means, and not since the best epoch: that
@@ -90,7 +90,7 @@ class Validation:
     ):
         self._model, self._arrays, self._labels, self._weights = model, arrays, labels, weights
         self._patience = patience
-        self._recent: deque[list[np.ndarray]] = deque(maxlen=averaged)
+        self._recent: deque[list[np.ndarray]] = deque(maxlen=averaged - 1)
         self._choice: EpochChoice[list[np.ndarray]] = EpochChoice(labels, patients)
         self._highest = (-1.0, 0.0)
         self.highest_auc_epoch = 0
@@ -102,11 +102,13 @@ class Validation:
 
     def score(self, epoch: int) -> Scores | None:
         """Scores the model after `epoch` (counted from 1); returns None if its logits are not finite."""
-        if self._recent.maxlen == 1:
+        if not self._recent.maxlen:
             return self._score(epoch)
         own = self._model.get_weights()
+        # In float64, so that the mean of equal weights, as of frozen layers, is the same to the bit.
+        means = [np.mean(several, axis=0, dtype=np.float64) for several in zip(*self._recent, own, strict=True)]
+        self._model.set_weights([mean.astype(one.dtype) for mean, one in zip(means, own, strict=True)])
         self._recent.append(own)
-        self._model.set_weights([np.mean(several, axis=0) for several in zip(*self._recent, strict=True)])
         try:
             return self._score(epoch)
         finally:

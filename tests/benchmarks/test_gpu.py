@@ -104,3 +104,22 @@ def test_a_training_is_measured_and_its_repeated_step_changes_nothing(together, 
     assert 0 < found["first_seconds"] < found["train_seconds"]
     weights, best = kept
     assert set(best) <= set(weights)
+
+
+@pytest.mark.slow
+def test_a_head_that_is_solved_has_no_steps_to_measure(tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "Phase", session.Phase)  # and back
+    monkeypatch.setattr(gpu_training.MeasuredPhase, "found", {"images": 1})
+    gpu.simulate(tmp_path / "data", 64, 32)
+    parameters = TrainParameters(weights="none", seeds=1, epochs=2, batch_size=16)
+    found = gpu_training.measure(tmp_path / "data", "transfer_learning", parameters)
+    assert found.keys() == FOUND.keys()
+    assert found["images_per_second"] is found["busy"] is None
+    assert found["train_seconds"] > 0
+
+
+def test_a_head_that_is_solved_has_its_time_in_the_table():
+    steps = dict.fromkeys(("images_per_second", "repeated_images_per_second", "busy", "first_seconds"))
+    row = FOUND | steps | {"size": 96, "regime": "transfer_learning"}
+    assert gpu._cells(row) == ["96", "Transfer learning", "–", "–", "–", "–", "9.9", "–", "700"]
+    assert gpu._told(row) == "solved in 9.9 s"

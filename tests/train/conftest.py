@@ -68,6 +68,20 @@ def small_backbone(name="MobileNetV2", weights="none", image_size=SIZE):
     return Backbone(model, InputScaling((1 / 127.5,) * 3, (-1.0,) * 3), name, weights)
 
 
+def deeper_backbone(name="MobileNetV2", weights="none", image_size=SIZE):
+    """`small_backbone` with a further, lower resolution, so that the head sees two depths."""
+    small = small_backbone(name, weights, image_size)
+    layers = keras.layers
+    x = layers.ZeroPadding2D(((0, 1), (0, 1)), name="pad")(small.model.output)
+    x = layers.DepthwiseConv2D(3, strides=2, padding="valid", use_bias=False, name="down")(x)
+    x = layers.BatchNormalization(name="down_norm")(x)
+    model = keras.Model(small.model.input, layers.ReLU(name="deep")(x))
+    if weights != "none":
+        random = np.random.default_rng(8)
+        model.get_layer("down").set_weights([random.normal(0.1, 0.3, (3, 3, 8, 1))])
+    return Backbone(model, small.scaling, name, weights)
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     return write_prepared(tmp_path_factory.mktemp("data") / "prepared")

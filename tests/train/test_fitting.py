@@ -137,6 +137,20 @@ def test_the_mean_of_the_last_weights_is_scored_and_kept_while_training_goes_on_
     assert later == [pytest.approx(scored([9.9 / 3], 1)[0][0])]
 
 
+def test_the_mean_of_equal_weights_is_the_same_to_the_bit():
+    model = linear(1)
+    weight = np.nextafter(np.float32(4 / 3), np.float32(2))
+    model.set_weights([np.array([[weight]], np.float32), np.array([0.1], np.float32)])
+    inputs = np.array([-2, 1, 2, 0], np.float32)[None, :, None]
+    monitor = Validation(model, [inputs], np.array([0, 0, 1, 1]), np.arange(4), np.ones(4), 0, 3)
+    before = [array.tobytes() for array in model.get_weights()]
+    for epoch in (1, 2, 3, 4):
+        monitor.score(epoch)
+    monitor.restore()
+    assert [array.tobytes() for array in model.get_weights()] == before
+    assert len(monitor.state["recent"]) == 2, "as many as the next mean needs"
+
+
 def test_without_patience_training_never_stops_early():
     monitor = Validation(
         linear(1), [np.array([[[0.0], [1.0]]], np.float32)], np.array([0, 1]), np.arange(2), np.ones(2), patience=0

@@ -45,6 +45,17 @@ def test_features_that_are_copies_of_each_other_or_constant_are_no_problem():
     np.testing.assert_allclose(found[40:60], 0, atol=1e-6)
 
 
+def test_features_that_are_far_from_those_that_set_their_scale_are_no_problem():
+    """A channel may be nearly constant in the images themselves, and vary in augmented ones."""
+    features, labels, weights = examples()
+    extreme = np.random.default_rng(2).normal(size=(300, 1)) * 1e4 + np.array([[0, 0.5, 1]])
+    both = np.concatenate([features, extreme.astype(np.float32)], axis=1)
+    found = Problem.of(both, labels, weights).solve(slice(0, 23), 1.0, np.zeros(24))
+    assert np.isfinite(found).all()
+    logits = both @ found[:-1] + found[-1]
+    assert np.average(np.logaddexp(0, logits) - labels * logits, weights=weights) < 0.7
+
+
 def solved(informative, widths, seed=0):
     features, labels, weights = examples(600, sum(widths.values()), seed, informative)
     train, validation = slice(0, 400), slice(400, None)

@@ -27,7 +27,7 @@ from components.train.fitting import Phase
 from components.train.interruption import Interruption
 from components.train.recipe import Recipe
 from components.train.stored_features import StoredFeatures
-from tests.train.conftest import small_backbone, write_prepared
+from tests.train.conftest import deeper_backbone, small_backbone, write_prepared
 
 COST = {
     "train_seconds",
@@ -334,6 +334,61 @@ def test_time_for_checkpoints_of_a_session_that_failed_is_no_time_of_the_next_on
     assert current.checkpoint_seconds() == 1000
 
 
+@pytest.fixture
+def deeper(monkeypatch):
+    """Trains with a backbone of two resolutions in the place of MobileNetV2."""
+    monkeypatch.setattr(backbones, "build_backbone", deeper_backbone)
+
+
+@pytest.mark.usefixtures("deeper")
+def test_the_head_sees_several_depths_and_the_saved_model_has_no_layers_above_them(prepared, tmp_path, monkeypatch):
+    used = []
+    cut_off = networks.without_depths
+
+    def without_depths(network, base, chosen, recipe):
+        chosen = ["out"]  # whatever validation says
+        widths = network.widths
+        kernel, bias = network.network.get_layer(networks.HEAD).get_weights()
+        kernel[widths["out"] :] = 0
+        network.network.get_layer(networks.HEAD).set_weights([kernel, bias])
+        used.append(network)
+        return cut_off(network, base, chosen, recipe)
+
+    record = train_one(prepared, tmp_path / "whole", "transfer_learning", weights="imagenet", **SETTINGS)
+    tried = {tuple(entry["depths"]) for entry in record["history"]}
+    assert {("out",), ("deep",)} <= tried <= {("out",), ("deep",), ("out", "deep")}
+    monkeypatch.setattr(networks, "without_depths", without_depths)
+    record = train_one(prepared, tmp_path / "model", "transfer_learning", weights="imagenet", **SETTINGS)
+    probabilities, _ = scores(tmp_path / "model", prepared)
+    images = np.asarray(PreparedDataset.load(prepared).splits["test"].images, np.float32)[..., None]
+    logits = np.asarray(used[0].logits()(images))[:, 0]
+    np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-logits)), atol=1e-4)
+    saved = keras.models.load_model(tmp_path / "model" / "seed-1" / "model.keras").get_layer("MobileNetV2")
+    assert {"out", "pool_out"} <= {layer.name for layer in saved.layers}
+    assert not {"down", "deep", "pool_deep"} & {layer.name for layer in saved.layers}
+    assert record["cost"]["parameters"] == used[0].parameters - 8 - 3 * 3 * 8 - 4 * 8
+
+
+@pytest.mark.usefixtures("deeper")
+@pytest.mark.parametrize("change", [{"epochs": 5}, {"learning_rate": 0.5}, {"patience": 1}, {"batch_size": 7}])
+def test_transfer_learning_depends_on_no_setting_of_epochs_and_steps(prepared, tmp_path, change):
+    for name, settings in (("one", SETTINGS), ("other", SETTINGS | change)):
+        train_one(prepared, tmp_path / name, "transfer_learning", weights="imagenet", **settings)
+    assert scores(tmp_path / "one", prepared)[0].tobytes() == scores(tmp_path / "other", prepared)[0].tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("deeper")
+@pytest.mark.parametrize("regime", ["partial_fine_tuning", "full_fine_tuning"])
+def test_with_several_depths_too_a_seed_after_others_and_after_a_kill_is_what_it_is_alone(
+    prepared, tmp_path, interrupted, regime
+):
+    folder = interrupted(regime, 3 * (STEPS + 1), seeds=2, weights="imagenet", **SETTINGS)
+    train_one(prepared, tmp_path / "alone", regime, seed=2, weights="imagenet", **SETTINGS)
+    own = scores(folder / "seed-2", prepared)[0]
+    assert own.tobytes() == scores(tmp_path / "alone", prepared)[0].tobytes()
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing in the code handles it."""
 
@@ -480,17 +535,27 @@ def test_a_whole_checkpoint_of_something_else_starts_the_training_anew(
     assert load_all(folder)[0].training.get("resumed", 0) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
-def test_stored_features_are_taken_from_the_checkpoint(prepared, tmp_path, interrupted, monkeypatch):
+def test_stored_features_are_taken_from_the_checkpoint(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "STORE_RATE", 1e12)
     computed = []
     compute = StoredFeatures.compute
     monkeypatch.setattr(StoredFeatures, "compute", lambda *a, **k: computed.append(1) or compute(*a, **k))
-    folder = interrupted("transfer_learning", STEPS, seeds=1, **SETTINGS)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)
+    settings = TrainParameters(seeds=1, **SETTINGS)
+    arguments = (prepared, tmp_path / "model", "transfer_learning", settings, tmp_path / "checkpoints")
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "fit_head", kill)
+        with pytest.raises(Killed):
+            train_module.train(*arguments)
+    train_module.train(*arguments)
     assert len(computed) == 1
     train_one(prepared, tmp_path / "whole", "transfer_learning", **SETTINGS)
-    assert scores(folder, prepared)[0].tobytes() == scores(tmp_path / "whole", prepared)[0].tobytes()
+    assert scores(tmp_path / "model", prepared)[0].tobytes() == scores(tmp_path / "whole", prepared)[0].tobytes()
 
 
 @pytest.mark.usefixtures("small")

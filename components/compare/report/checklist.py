@@ -176,7 +176,12 @@ ITEMS = (
     _item("Software", "23", "", "“Environment”; `run.versions`"),
     _item("Initial weights", "24", "", "“How to reproduce”; `backbone`"),
     _item("Training", "25", "12b 12c", "“The recipe”; “Learning curves”"),
-    _item("Choice of the final model", "26", "12c", "“Model card” (best epoch on the validation images); first screen"),
+    _item(
+        "Choice of the final model",
+        "26",
+        "12c",
+        "“Model card” (what was chosen on the validation images); first screen",
+    ),
     _item(
         "Ensembling",
         "27",

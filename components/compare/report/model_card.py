@@ -123,7 +123,7 @@ def _training(record: ComparisonRecord, inputs: Inputs) -> list[str]:
     return [
         f"- Seeds: {', '.join(map(str, run['seeds']))}. Each result is of single models, not of an ensemble, unless "
         "its row says otherwise.\n"
-        "- Chosen on the validation images: best epoch, threshold and calibration.\n"
+        "- Chosen on the validation images: best epoch, penalty and depths of the head, threshold and calibration.\n"
         f"- Hardware of the first training: {escaped(formats.hardware(run['hardware']))}\n"
         f"- Versions: {escaped(versions)}",
         markdown(provenance.recipe_table(inputs)),

@@ -27,7 +27,7 @@ def learning_curves(findings: Findings, inputs: Inputs) -> Drawing:
         grid[0, column].set_title(REGIME_TITLES[name])
         auc = formats.decimal(best["validation_auc"])
         words.append(
-            f"{REGIME_TITLES[name]}: validation AUC {auc} in the epoch kept, after {formats.duration(best['seconds'])}"
+            f"{REGIME_TITLES[name]}: validation AUC {auc} where it was kept, after {formats.duration(best['seconds'])}"
         )
     grid[0, 0].set_ylabel("Validation AUC")
     grid[1, 0].set_ylabel("Loss")

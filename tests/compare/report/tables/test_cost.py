@@ -28,3 +28,9 @@ def test_costs_have_readable_units(compared):
         "Time to validation AUC 0.98": "–",
         "Time to validation AUC 0.99": "–",
     }
+
+
+def test_a_training_without_epochs_was_solved(compared):
+    compared.results["regimes"]["transfer_learning"]["cost"]["epochs"] = 0
+    table = cost.cost_table(compared.results)
+    assert [str(row[1]) for row in table.rows][:2] == ["8", "solved directly"]
