@@ -61,11 +61,4 @@ def table(results: dict[str, Any]) -> str:
     )
     header = ["training", "Keras s", "ours s", "faster", "Keras MB", "ours MB", "Keras AUC", "ours AUC"]
     header += ["95% bound of difference", "reached"]
-    lines = [measure.table(header, rows)]
-    if "transfer_learning" in results["regimes"]:
-        project = results["regimes"]["transfer_learning"]["project"]
-        lines.append(
-            f"\ntransfer learning takes {project['forward_passes']:.1f} times one forward pass over training "
-            "and validation images"
-        )
-    return "\n".join(lines)
+    return measure.table(header, rows)
