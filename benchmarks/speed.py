@@ -263,8 +263,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="this project's trainings stop after so many epochs without a better ROC AUC on validation; "
-        "default: %(default)s, never",
+        help="stops its trainings after so many epochs without a better validation ROC AUC; default: never",
     )
     add("--batch-size", type=int, default=32, metavar="N", help="default: %(default)s")
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="default: all four")

@@ -1,8 +1,8 @@
 """Augmentation of training images by changes that leave the diagnosis of a radiograph unchanged.
 
-Geometry: small rotations, shifts, zooms (positioning). Exposure: gamma, contrast, brightness, tone curve, uneven
-exposure and sharpness (beam, detector, and how its images are processed). No reflections, since a heart on the right
-side would be another finding.
+Geometry: small rotations, shifts, zooms (positioning). Exposure: gamma, contrast, brightness (beam and detector). Where
+features are stored, also tone curve, uneven exposure and sharpness (how a detector's images are processed). No
+reflections, since a heart on the right side would be another finding.
 """
 
 import math
@@ -25,12 +25,14 @@ class RadiographAugmentation(keras.layers.Layer):
         recipe: largest changes.
         seed: of the random changes.
         strength: factor of every change (of the logarithm for factors and exponents); 0 changes nothing.
+        processing: whether to change tone curve, evenness of exposure and sharpness, too.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, strength: float = 1.0, **kwargs: object):
+    def __init__(self, recipe: Recipe, seed: int, strength: float = 1.0, processing: bool = False, **kwargs: object):
         super().__init__(dtype="float32", trainable=False, **kwargs)
         self.recipe = recipe
         self.strength = strength
+        self.processing = processing
         self.random = keras.random.SeedGenerator(seed)
 
     def call(self, images: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
@@ -66,10 +68,11 @@ class RadiographAugmentation(keras.layers.Layer):
         contrast = ops.exp(self._each(count, math.log1p(recipe.contrast)))
         brightness = self._each(count, recipe.brightness)
         tones = ops.power(ops.clip(images / 255, 1e-4, 1), gamma)
-        # An S-shaped curve, or its inverse: the middle tones gain contrast and the others lose it.
-        tones -= self._each(count, recipe.tone_curve) / (2 * math.pi) * ops.sin(2 * math.pi * tones)
-        tones *= self._field(count, images.shape[1], images.shape[2])
-        tones += self._each(count, recipe.sharpness) * (tones - _blurred(tones))
+        if self.processing:
+            # An S-shaped curve, or its inverse: the middle tones gain contrast and the others lose it.
+            tones -= self._each(count, recipe.tone_curve) / (2 * math.pi) * ops.sin(2 * math.pi * tones)
+            tones *= self._field(count, images.shape[1], images.shape[2])
+            tones += self._each(count, recipe.sharpness) * (tones - _blurred(tones))
         mean = ops.mean(tones, axis=(1, 2, 3), keepdims=True)
         return 255 * ops.clip((tones - mean) * contrast + mean + brightness, 0, 1)
 

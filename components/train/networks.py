@@ -20,7 +20,8 @@ HEAD_LAYERS = {FEATURE_SCALE, DROPOUT, HEAD}
 """Layers above the pooled features, whose output changes while the head is trained."""
 
 SCALE_EPSILON = 1e-5
-"""Added to the variance of each feature before it is scaled."""
+"""Added to the variance of each feature of several depths before it is scaled. Averages of early maps have small
+variances, so that Keras's default of 0.001 would suppress many."""
 
 DEPTHS = 3
 """Number of resolutions of the backbone whose feature maps the head may see."""
@@ -119,16 +120,21 @@ def trainable_layers(backbone: Backbone, regime: str, last: int) -> set[str]:
     return {layer.name for layer in layers[first:]}
 
 
-def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe) -> Network:
+def on_backbone(backbone: Backbone, trainable: set[str], recipe: Recipe, several_depths: bool = True) -> Network:
     """Puts a new head on a pre-trained backbone: averages of maps of several depths, scaled, and a linear layer.
 
     Args:
         backbone: the network below the head.
         trainable: names of its layers that are trained; trained batch normalisation layers keep their statistics.
         recipe: gives the dropout rate.
+        several_depths: whether the head sees the last feature maps of several resolutions, or only the last ones.
     """
     folded = folding.fold(backbone.model, trainable)
-    return _with_head(backbone, folded, depths(folded), trainable, recipe)
+    maps = depths(folded)
+    if several_depths:
+        return _with_head(backbone, folded, maps, trainable, recipe)
+    (last,) = list(maps)[-1:]
+    return _with_head(backbone, folded, {last: folded.output}, trainable, recipe, epsilon=1e-3)
 
 
 def without_depths(network: Network, backbone: Backbone, chosen: Sequence[str], recipe: Recipe) -> Network:
@@ -158,17 +164,21 @@ def without_depths(network: Network, backbone: Backbone, chosen: Sequence[str], 
 
 
 def _with_head(
-    backbone: Backbone, folded: keras.Model, maps: Mapping[str, keras.KerasTensor], trainable: set[str], recipe: Recipe
+    backbone: Backbone,
+    folded: keras.Model,
+    maps: Mapping[str, keras.KerasTensor],
+    trainable: set[str],
+    recipe: Recipe,
+    epsilon: float = SCALE_EPSILON,
 ) -> Network:
     pooled = [
         keras.layers.GlobalAveragePooling2D(dtype="float32", name=f"{POOL}_{name}")(tensor)
         for name, tensor in maps.items()
     ]
     x = keras.layers.Concatenate(dtype="float32", name=POOL)(pooled) if len(pooled) > 1 else pooled[0]
-    # Not trainable, so in inference mode; its mean and variance are set before the head is trained. Averages of early
-    # maps have small variances, so that Keras's default epsilon of 0.001 would suppress many.
+    # Not trainable, so in inference mode; its mean and variance are set before the head is trained.
     x = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=SCALE_EPSILON, dtype="float32", name=FEATURE_SCALE
+        center=False, scale=False, epsilon=epsilon, dtype="float32", name=FEATURE_SCALE
     )(x)
     x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
     logit = keras.layers.Dense(1, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)

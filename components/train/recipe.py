@@ -16,14 +16,17 @@ class Recipe:
         epochs: largest number of passes over the training images.
         batch_size: images per step.
         learning_rate: base learning rate; multiplied by one of the following factors it is the peak of a schedule.
+        head_factor: factor for training the head alone on stored features.
         from_scratch_factor: factor for the custom CNN.
         fine_tuning_factor: factor for training backbone layers together with the head.
+        warm_up_epochs: epochs in which full fine-tuning trains only the head, on stored features.
         rising_fraction: fraction of the steps in which the learning rate rises linearly before it falls as a cosine
             (Loshchilov and Hutter 2017, arXiv:1608.03983).
         weight_decay: decoupled weight decay of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
         dropout: dropout rate before the last layer.
         patience: epochs without a better ROC AUC on validation before training stops; 0 trains all epochs.
-        averaged_epochs: number of last epochs whose weights are averaged before a model is scored and kept.
+        averaged_epochs: number of last epochs whose weights partial fine-tuning averages before a model is scored and
+            kept.
         stored_views: number of views of each training image for which features are stored; the first view is the image
             itself, the others are augmented.
         stored_strength: strength of this augmentation; weaker, because frozen layers cannot adapt to it.
@@ -33,9 +36,9 @@ class Recipe:
         gamma: exponents of the grey values range from 1/(1 + gamma) to 1 + gamma.
         contrast: contrast factors range from 1/(1 + contrast) to 1 + contrast.
         brightness: largest change of brightness, as a fraction of the full range.
-        tone_curve: largest relative change of the contrast of the middle tones by an S-shaped curve, or its inverse.
-        bias_field: largest relative change of exposure at the middle of each edge.
-        sharpness: largest multiple of the details (the difference from means of 3 x 3 px) that is added or taken away.
+        tone_curve, bias_field, sharpness: of stored views that are not for full fine-tuning: largest relative change of
+            the contrast of the middle tones by an S-shaped curve or its inverse; of exposure at the middle of each
+            edge; largest multiple of the details (the difference from means of 3 x 3 px) that is added or taken away.
         class_weights: of the loss; "balanced" means inversely proportional to the frequency of the class in training.
     """
 
@@ -43,8 +46,10 @@ class Recipe:
     batch_size: int
     learning_rate: float
     patience: int
+    head_factor: float = 2.0
     from_scratch_factor: float = 3.0
     fine_tuning_factor: float = 0.3
+    warm_up_epochs: int = 5
     rising_fraction: float = 0.1
     weight_decay: float = 1e-4
     dropout: float = 0.3

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 
 from components import console, machine
 from components.artifacts.prepared_dataset import PreparedDataset
-from components.artifacts.trained_model import DatasetId, Epoch, HeadChoice
+from components.artifacts.trained_model import Cost, DatasetId, Epoch, HeadChoice
 from components.train import device, networks
 from components.train.batches import Batches, Compute, as_views, computation
 from components.train.checkpoint import Checkpoint, used
@@ -139,12 +140,12 @@ class Session:
             model: the model to train; shares its weights with `scored`.
             scored: returns the logits of the validation examples.
             examples: inputs of both models.
-            settings: epochs, learning_rate, patience.
+            settings: epochs, learning_rate, patience; averaged (epochs, 1 unless given).
         """
         train, validation = self.splits["train"], self.splits["validation"]
         epochs, patience = int(settings["epochs"]), int(settings["patience"])
         labels, patients = validation.labels, validation.index["patient"].to_numpy()
-        own, averaged = balanced_weights(labels), self.recipe.averaged_epochs
+        own, averaged = balanced_weights(labels), int(settings.get("averaged", 1))
         monitor = Validation(scored, examples.validation, labels, patients, own, patience, averaged)
         batches = Batches(
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
@@ -208,6 +209,26 @@ class Session:
             f"ROC AUC {head.fit.validation_auc:.4f}, {self.seconds():.0f} s"
         )
         return head
+
+    def cost(self, network: Network, seconds: float, model_file: Path) -> Cost:
+        """The cost of the training, for the record.
+
+        Args:
+            network: the trained network.
+            seconds: time of training.
+            model_file: the saved model.
+        """
+        epochs = [entry["phase"] for entry in self.history if "strength" not in entry]
+        return {
+            "train_seconds": seconds,
+            "epochs": epochs.count(TRAINING),
+            "images_per_second": max(1, len(epochs)) * len(self.splits["train"]) / seconds,
+            "parameters": network.parameters,
+            "trainable_parameters": network.trainable_parameters,
+            "model_mb": model_file.stat().st_size / 1e6,
+            "peak_memory_mb": self.peak_memory_mb(),
+            "peak_gpu_memory_mb": self.peak_gpu_memory_mb(),
+        }
 
     def _save(self, name: str, content: Mapping[str, Any]) -> None:
         so_far = {

@@ -15,7 +15,7 @@ from components import console
 from components.artifacts import files, trained_model
 from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
-from components.artifacts.trained_model import Cost, TrainingRecord
+from components.artifacts.trained_model import TrainingRecord
 from components.console import UserError
 from components.parameters import TrainParameters
 from components.train import backbones, checkpoint_folder, device, folding, networks
@@ -190,7 +190,7 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
         "best_epoch": kept.best_epoch,
         "highest_auc_epoch": kept.highest_auc_epoch,
         "diverged": session.diverged,
-        "cost": _cost(session, network, train_seconds, model_file),
+        "cost": session.cost(network, train_seconds, model_file),
         "hardware": device.hardware(),
         "deterministic": device.deterministic(parameters.deterministic),
         "dataset": session.dataset,
@@ -203,20 +203,6 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
         record["checkpoint_seconds"] = seconds
     _say(session, record)
     return record
-
-
-def _cost(session: Session, network: Network, seconds: float, model_file: Path) -> Cost:
-    epochs = [entry["phase"] for entry in session.history if "strength" not in entry]
-    return {
-        "train_seconds": seconds,
-        "epochs": epochs.count(TRAINING),
-        "images_per_second": max(1, len(epochs)) * len(session.splits["train"]) / seconds,
-        "parameters": network.parameters,
-        "trainable_parameters": network.trainable_parameters,
-        "model_mb": model_file.stat().st_size / 1e6,
-        "peak_memory_mb": session.peak_memory_mb(),
-        "peak_gpu_memory_mb": session.peak_gpu_memory_mb(),
-    }
 
 
 def _say(session: Session, record: TrainingRecord) -> None:
@@ -241,7 +227,7 @@ def _build(session: Session, parameters: TrainParameters) -> tuple[Network, Back
         images = folding.calibration_images(session.images.train[0][0])
         folding.calibrate(base.model, keras.ops.convert_to_numpy(networks.backbone_front(base)(images)))
     session.loaded_weights = base.weights != "none"
-    network = networks.on_backbone(base, trained, session.recipe)
+    network = networks.on_backbone(base, trained, session.recipe, session.regime != "full_fine_tuning")
     return network, base, trained | HEAD_LAYERS
 
 
@@ -261,18 +247,28 @@ def _fit_all(
     if session.regime == "transfer_learning":
         head = session.solve(TRAINING, network, _augmented_features(session, network, pooled))
         return networks.without_depths(network, base, head.fit.depths, recipe), head
+    # Later, the head is in the checkpoint, scaling included.
+    warm_up, rate = not session.past(HEAD_WARM_UP), recipe.learning_rate * recipe.fine_tuning_factor
     if session.regime == "full_fine_tuning":
-        examples, model, scored = session.images, on_images, network.logits()
-        features = None if session.past(HEAD_WARM_UP) else _augmented_features(session, network, pooled)
-    else:
-        crossing = networks.cut(body, trained)
-        examples = _augmented_features(session, network, crossing)
-        model = scored = keras.Model(crossing, body.output)
-        features = None if session.past(HEAD_WARM_UP) else _pooled_features(session, crossing, pooled, examples)
-    if features:  # else the head is in the checkpoint, scaling included
-        session.solve(HEAD_WARM_UP, network, features)
-    rate = recipe.learning_rate * recipe.fine_tuning_factor
-    return network, session.fit(TRAINING, model, scored, examples, learning_rate=rate, **limits)
+        if warm_up:
+            _warm_up(session, network, _augmented_features(session, network, pooled))
+        return network, session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
+    crossing = networks.cut(body, trained)
+    examples = _augmented_features(session, network, crossing)
+    if warm_up:
+        session.solve(HEAD_WARM_UP, network, _pooled_features(session, crossing, pooled, examples))
+    above = keras.Model(crossing, body.output)
+    averaged = recipe.averaged_epochs
+    return network, session.fit(TRAINING, above, above, examples, averaged=averaged, learning_rate=rate, **limits)
+
+
+def _warm_up(session: Session, network: Network, features: Examples) -> None:
+    """Trains the head of full fine-tuning, a little, on stored features."""
+    recipe, body = session.recipe, network.network
+    networks.set_feature_scale(body, features.train[0][0])
+    head = keras.Model(networks.cut(body, HEAD_LAYERS), body.output)
+    rate = recipe.learning_rate * recipe.head_factor
+    session.fit(HEAD_WARM_UP, head, head, features, learning_rate=rate, epochs=recipe.warm_up_epochs, patience=0)
 
 
 def _pooled_features(
@@ -288,7 +284,9 @@ def _augmented_features(session: Session, network: Network, tensors: list[keras.
     below = keras.Model(network.network.input, tensors)
     model = keras.Model(network.front.input, below(network.front.output))
     recipe = session.recipe
-    augmentation = RadiographAugmentation(recipe, session.seed, recipe.stored_strength)
+    # What full fine-tuning does later decides about its invariances, not this.
+    processing = session.regime != "full_fine_tuning"
+    augmentation = RadiographAugmentation(recipe, session.seed, recipe.stored_strength, processing)
     augment = computation(keras.Sequential([keras.Input(model.input_shape[1:]), augmentation]), training=True)
     session.say(f"storing features of {recipe.stored_views} views of the training images")
     return session.store("features", model, [augment] * (recipe.stored_views - 1), session.images)

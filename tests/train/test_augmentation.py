@@ -23,7 +23,7 @@ STILL = {
 
 def layer(seed=1, **changes):
     recipe = Recipe(epochs=1, batch_size=1, learning_rate=0.1, patience=0, **(STILL | changes))
-    return RadiographAugmentation(recipe, seed)
+    return RadiographAugmentation(recipe, seed, processing=True)
 
 
 def pictures(count=64, size=33):
@@ -105,6 +105,15 @@ def test_sharpness_changes_details_alone_in_both_directions():
     np.testing.assert_allclose(changed.mean(axis=(1, 2)), images.mean(axis=(1, 2, 3)), atol=0.1)
     assert 105 <= changed[:, 4, 4].min() < 112, "the mean of the dot and its neighbours is 105"
     assert 178 < changed[:, 4, 4].max() <= 185
+
+
+def test_tone_curve_uneven_exposure_and_sharpness_are_left_alone_unless_asked_for():
+    images = np.random.default_rng(1).uniform(0, 255, (8, 16, 16, 1)).astype(np.float32)
+    limits = STILL | {"tone_curve": 0.5, "bias_field": 0.3, "sharpness": 1.0}
+    recipe = Recipe(epochs=1, batch_size=1, learning_rate=0.1, patience=0, **limits)
+    same, changed = (RadiographAugmentation(recipe, 1, processing=one)(images, training=True) for one in (False, True))
+    assert np.allclose(same, images, atol=0.5)
+    assert np.abs(np.asarray(changed) - images).mean() > 5
 
 
 def test_the_seed_decides_and_every_call_differs():

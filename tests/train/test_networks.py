@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from components.console import UserError
 from components.train import folding, networks
-from tests.train.conftest import RECIPE, SIZE, close, pictures, small_backbone
+from tests.train.conftest import RECIPE, SIZE, close, deeper_backbone, pictures, small_backbone
 
 
 @pytest.mark.slow
@@ -109,6 +109,16 @@ def test_the_head_sees_the_last_maps_of_the_three_lowest_resolutions(backbone):
         }[backbone.name]
     )
     assert [backbone.model.get_layer(name).output.shape[-1] for name in found] == list(found.values())
+
+
+def test_a_head_on_one_depth_sees_the_last_maps():
+    base = deeper_backbone()
+    network = networks.on_backbone(base, set(), RECIPE, several_depths=False)
+    assert network.widths == {"deep": 8}
+    assert network.parameters == base.model.count_params() + 9
+    pooled = keras.Model(network.network.input, network.network.get_layer("pool_deep").output)
+    inputs = network.front(pictures())
+    assert close(pooled(inputs), np.asarray(base.model(inputs)).mean(axis=(1, 2)), 1e-4)
 
 
 def with_random_head(network, used):

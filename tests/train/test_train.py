@@ -98,16 +98,23 @@ def trained(request, train_whole):
 
 def test_each_phase_of_each_regime_has_its_peak_learning_rate_and_its_number_of_epochs(trained):
     _, record, peaks = trained
-    expected = {"custom_cnn": [0.03], "transfer_learning": []}.get(record["regime"], [0.003])
-    assert peaks == pytest.approx(expected)
-    epochs = [(entry["phase"], entry["epoch"]) for entry in record["history"] if "strength" not in entry]
-    assert epochs == ([("training", 1), ("training", 2)] if expected else [])
+    expected = {
+        "custom_cnn": {"training": 0.03},
+        "transfer_learning": {},
+        "partial_fine_tuning": {"training": 0.003},
+        "full_fine_tuning": {"head warm-up": 0.02, "training": 0.003},
+    }[record["regime"]]
+    assert peaks == pytest.approx(list(expected.values()))
+    epochs = {"head warm-up": 5, "training": 2}
+    phases = [(phase, epoch) for phase in expected for epoch in range(1, epochs[phase] + 1)]
+    found = [(entry["phase"], entry["epoch"]) for entry in record["history"] if "strength" not in entry]
+    assert found == phases
 
 
 def test_the_head_on_frozen_features_is_solved_for_several_strengths(trained):
     _, record, _ = trained
     fits = [entry for entry in record["history"] if "strength" in entry]
-    if record["regime"] == "custom_cnn":
+    if record["regime"] in ("custom_cnn", "full_fine_tuning"):
         assert not fits
         assert "head" not in record
         return
@@ -383,7 +390,8 @@ def test_transfer_learning_depends_on_no_setting_of_epochs_and_steps(prepared, t
 def test_with_several_depths_too_a_seed_after_others_and_after_a_kill_is_what_it_is_alone(
     prepared, tmp_path, interrupted, regime
 ):
-    folder = interrupted(regime, 3 * (STEPS + 1), seeds=2, weights="imagenet", **SETTINGS)
+    pauses = {"partial_fine_tuning": 3, "full_fine_tuning": 10}[regime] * (STEPS + 1)  # in the second seed
+    folder = interrupted(regime, pauses, seeds=2, weights="imagenet", **SETTINGS)
     train_one(prepared, tmp_path / "alone", regime, seed=2, weights="imagenet", **SETTINGS)
     own = scores(folder / "seed-2", prepared)[0]
     assert own.tobytes() == scores(tmp_path / "alone", prepared)[0].tobytes()
@@ -431,8 +439,9 @@ def interrupted(prepared, tmp_path, monkeypatch):
         pytest.param("custom_cnn", 3, marks=pytest.mark.slow),  # in the first epoch
         pytest.param("partial_fine_tuning", 0, marks=pytest.mark.slow),  # after the first step
         pytest.param("partial_fine_tuning", STEPS + 1, marks=pytest.mark.slow),
-        pytest.param("full_fine_tuning", STEPS, marks=pytest.mark.slow),  # at the end of an epoch
-        ("full_fine_tuning", STEPS + 1 + 4),
+        pytest.param("full_fine_tuning", 2 * (STEPS + 1) + 2, marks=pytest.mark.slow),  # in the warm-up of the head
+        pytest.param("full_fine_tuning", 5 * (STEPS + 1), marks=pytest.mark.slow),  # at its end
+        ("full_fine_tuning", 6 * (STEPS + 1) + 4),
     ],
 )
 def test_a_training_that_was_killed_ends_with_the_same_predictions(prepared, train_whole, interrupted, regime, pauses):

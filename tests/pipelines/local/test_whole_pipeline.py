@@ -10,7 +10,7 @@ from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR, REGIMES
 from tests.pipelines.local.helpers import check_results, run, write_images
 
-FULL = ("train full_fine_tuning: head warm-up: head on ", "train full_fine_tuning: training: epoch 1/")
+FULL = ("train full_fine_tuning: head warm-up: epoch 1/", "train partial_fine_tuning: head warm-up: head on ")
 
 
 @pytest.mark.slow
