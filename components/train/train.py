@@ -263,7 +263,7 @@ def _fit_all(
 
 
 def _warm_up(session: Session, network: Network, features: Examples) -> None:
-    """Trains the head of full fine-tuning, a little, on stored features."""
+    """Trains the head of full fine-tuning for a few epochs on stored features."""
     recipe, body = session.recipe, network.network
     networks.set_feature_scale(body, features.train[0][0])
     head = keras.Model(networks.cut(body, HEAD_LAYERS), body.output)
