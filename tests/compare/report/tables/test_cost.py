@@ -1,5 +1,7 @@
 """Tables of cost."""
 
+import copy
+
 from components.compare.report.tables import cost
 
 
@@ -31,6 +33,7 @@ def test_costs_have_readable_units(compared):
 
 
 def test_a_training_without_epochs_was_solved(compared):
-    compared.results["regimes"]["transfer_learning"]["cost"]["epochs"] = 0
-    table = cost.cost_table(compared.results)
+    findings = copy.deepcopy(compared.results)
+    findings["regimes"]["transfer_learning"]["cost"]["epochs"] = 0
+    table = cost.cost_table(findings)
     assert [str(row[1]) for row in table.rows][:2] == ["8", "solved directly"]
