@@ -237,9 +237,10 @@ def scaled_features(network: keras.Model, features: np.ndarray) -> np.ndarray:
         network: built by `on_backbone`, with its scaling set.
         features: pooled features, float32 (..., channels).
     """
-    mean, variance = network.get_layer(FEATURE_SCALE).get_weights()
+    scale = network.get_layer(FEATURE_SCALE)
+    mean, variance = scale.get_weights()
     scaled = features - mean
-    scaled /= np.sqrt(variance + np.float32(SCALE_EPSILON))  # in place: features may take gigabytes
+    scaled /= np.sqrt(variance + np.float32(scale.epsilon))  # in place: features may take gigabytes
     return np.asarray(scaled)
 
 

@@ -1,5 +1,8 @@
 """A prepared dataset of little pictures that a network can tell apart, and a backbone that trains in a second."""
 
+import threading
+import time
+
 import keras
 import numpy as np
 import pandas as pd
@@ -108,3 +111,23 @@ def backbone(request):
     images = np.random.default_rng(1).uniform(0, 255, (32, SIZE, SIZE, 1)).astype(np.float32)
     folding.calibrate(built.model, networks.backbone_front(built)(images))
     return built
+
+
+def most_at_once(open_place, count):
+    """Opens a place of checkpoints in several threads; gives how many were inside whenever one entered."""
+    inside, most = [], []
+
+    def use():
+        with open_place() as place:
+            assert place.folder is not None
+            inside.append(place)
+            most.append(len(inside))
+            time.sleep(0.1)
+            inside.pop()
+
+    threads = [threading.Thread(target=use) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return most

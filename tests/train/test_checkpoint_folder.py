@@ -11,6 +11,7 @@ import pytest
 from components.console import UserError
 from components.train import checkpoint_folder
 from components.train.checkpoint_folder import key_of, opened
+from tests.train.conftest import most_at_once
 
 
 @pytest.fixture
@@ -102,19 +103,4 @@ def test_on_a_full_or_lost_store_the_training_has_no_checkpoints(tmp_path, said,
 
 
 def test_who_waits_for_a_place_that_is_removed_gets_a_new_one_alone(tmp_path):
-    inside, most = [], []
-
-    def use():
-        with opened(tmp_path, "key", lambda _: None, wait=20) as place:
-            assert place.folder is not None
-            inside.append(place)
-            most.append(len(inside))
-            time.sleep(0.1)
-            inside.pop()
-
-    threads = [threading.Thread(target=use) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1, 1, 1, 1]
+    assert most_at_once(lambda: opened(tmp_path, "key", lambda _: None, wait=20), 4) == [1, 1, 1, 1]

@@ -25,6 +25,7 @@ from components.train.checkpoint_folder import opened
 from components.train.fitting import Phase
 from components.train.mirror import NAMES
 from tests.train import kills
+from tests.train.conftest import most_at_once
 from tests.train.test_train import SETTINGS, scores
 
 
@@ -128,22 +129,7 @@ def test_two_processes_never_use_the_same_checkpoints(kept, said):
 
 
 def test_of_many_that_begin_at_once_each_has_the_place_alone(kept):
-    inside, most = [], []
-
-    def use():
-        with opened(url(kept), "key", lambda _: None, wait=60) as place:
-            assert place.folder is not None
-            inside.append(place)
-            most.append(len(inside))
-            time.sleep(0.1)
-            inside.pop()
-
-    threads = [threading.Thread(target=use) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1, 1, 1]
+    assert most_at_once(lambda: opened(url(kept), "key", lambda _: None, wait=60), 3) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("left", [b"renewed by the first", b"", None], ids=["renewed", "empty", "ended"])
