@@ -10,7 +10,7 @@ from typing import Any
 
 from components.artifacts.names import SOURCE_URLS, SOURCES
 from components.console import UserError
-from components.parameters import PIPELINE, Parameter, Range, check_comparison, check_training
+from components.parameters import PIPELINE, Parameter, Range, Several, check_comparison, check_training
 from components.source_checks import check_source
 
 _ARCHIVES = ("https://", "http://")
@@ -40,6 +40,8 @@ def add_options(parser: argparse.ArgumentParser, parameters: Iterable[tuple[str,
             )
         elif parameter.kind is bool:
             parser.add_argument(option(name), action="store_true", help=parameter.meaning)
+        elif isinstance(parameter.allowed, Several):
+            _add_several(parser, name, parameter, parameter.allowed)
         else:
             default = "" if parameter.default == "" else "; default: %(default)s"
             parser.add_argument(
@@ -49,6 +51,27 @@ def add_options(parser: argparse.ArgumentParser, parameters: Iterable[tuple[str,
                 metavar=parameter.unit,
                 help=parameter.description.replace("%", "%%") + default,
             )
+
+
+def _add_several(parser: argparse.ArgumentParser, name: str, parameter: Parameter, allowed: Several) -> None:
+    class Join(argparse.Action):
+        """Makes one text of the numbers."""
+
+        def __call__(self, _parser: Any, namespace: Any, values: Any, _option: str | None = None) -> None:
+            text = " ".join(values) or allowed.usual
+            if text not in allowed:
+                raise argparse.ArgumentError(self, f"{text!r} is not {allowed}")
+            setattr(namespace, self.dest, text)
+
+    usual = f" (without numbers: {allowed.usual})" if allowed.usual else ""
+    parser.add_argument(
+        option(name),
+        action=Join,
+        nargs="*" if allowed.usual else "+",
+        default=parameter.default,
+        metavar=parameter.unit,
+        help=f"{parameter.meaning}{usual}".replace("%", "%%"),
+    )
 
 
 def _reader(parameter: Parameter) -> Callable[[str], Any]:
@@ -94,6 +117,8 @@ def words(values: Mapping[str, Any]) -> list[str]:
         if parameter.kind is bool:
             if value != parameter.default:
                 found.append(f"--no-{name.replace('_', '-')}" if parameter.default else option(name))
+        elif isinstance(parameter.allowed, Several):
+            found += [option(name), *value.split()]
         else:
             found += [option(name), f"{value:g}" if isinstance(value, float) else str(value)]
     return found

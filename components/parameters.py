@@ -7,6 +7,7 @@ use it in the step. The file is long: a single place for all definitions reads b
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
@@ -75,6 +76,44 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class Several:
+    """Allowed texts: numbers in ascending order, separated by spaces, since a run form has no lists; or nothing.
+
+    Attributes:
+        each: the range of every number.
+        usual: the numbers that an option without any stands for; "" if it must have some.
+    """
+
+    each: Range
+    usual: str = ""
+
+    def __contains__(self, value: object) -> bool:
+        """Whether a value is one of them."""
+        if not isinstance(value, str):
+            return False
+        try:
+            found = self.read(value)
+        except ValueError:
+            return False
+        return found == sorted(set(found)) and all(one in self.each for one in found)
+
+    def read(self, value: str) -> list[Any]:
+        """The numbers of a text.
+
+        Raises:
+            ValueError: it has something else.
+        """
+        # Python's int() and float() would take signs, underscores, "inf" and "nan" too.
+        if not re.fullmatch(r"[\d. ]*", value):
+            raise ValueError(value)
+        return [int(word) if self.each.whole else float(word) for word in value.split()]
+
+    def __str__(self) -> str:
+        """For example "each a whole number from 1 to 50, ascending"."""
+        return f"each {self.each}, ascending"
+
+
+@dataclass(frozen=True)
 class Parameter:
     """What there is to know of a parameter.
 
@@ -93,7 +132,7 @@ class Parameter:
     kind: type
     default: Any
     meaning: str
-    allowed: Range | OneOf | None
+    allowed: Range | OneOf | Several | None
     unit: str
     pipeline_name: str
     source: str
@@ -116,7 +155,7 @@ class Parameter:
 def _parameter(
     default: Any,
     meaning: str,
-    allowed: Range | OneOf | None = None,
+    allowed: Range | OneOf | Several | None = None,
     unit: str = "",
     pipeline_name: str = "",
     source: str = "",

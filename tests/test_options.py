@@ -9,7 +9,7 @@ import pytest
 
 from components import options
 from components.console import UserError
-from components.parameters import PIPELINE, Range, TrainParameters, described
+from components.parameters import PIPELINE, Parameter, Range, Several, TrainParameters, described
 
 
 def check(given, spell=options.option):
@@ -120,3 +120,30 @@ def test_the_check_needs_no_tensorflow():
     code = f"import sys; {code}; print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def _read_several(words: list[str], usual: str = "50 100") -> str:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    own = Parameter("sizes", str, "", "sizes to try", Several(Range(1, 400), usual), "N", "sizes", "")
+    options.add_options(parser, [("sizes", own)])
+    return parser.parse_args(words).sizes
+
+
+def test_an_option_may_have_several_numbers():
+    assert _read_several([]) == ""
+    assert _read_several(["--sizes"]) == "50 100"
+    assert _read_several(["--sizes", "2", "30", "400"]) == "2 30 400"
+
+
+@pytest.mark.parametrize("text", ["0", "3 2", "2 2", "1 401", "1.5", "-1", "x", "1e1", "1,2", "inf"])
+def test_several_numbers_are_checked_one_by_one_and_in_their_order(text):
+    with pytest.raises(argparse.ArgumentError, match="each a whole number from 1 to 400, ascending"):
+        _read_several(["--sizes", *text.split()])
+    assert text not in Several(Range(1, 400))
+
+
+def test_an_option_needs_a_number_where_none_is_usual():
+    with pytest.raises(argparse.ArgumentError, match="expected at least one argument"):
+        _read_several(["--sizes"], usual="")
+    assert Several(Range(0, 9, whole=False)).read("0.3 1 3") == [0.3, 1, 3]
+    assert 3 not in Several(Range(0, 9))
