@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -156,7 +156,9 @@ class EvaluationRecord(files.Header):
         confusion: on test.
         curves: on test.
         inference: inference speed.
-        robustness: {change of the test images: ROC AUC}; "unchanged" is the ROC AUC without any change.
+        robustness: {change of the test images: ROC AUC} on some of them; "unchanged" is that without any change.
+        robustness_errors: {change: standard error of its difference from "unchanged", between samples of patients}.
+        robustness_images: how many test images were changed. Records of earlier versions have neither.
         external: the external test set; None without one.
         training: content of the model's `training.json`.
     """
@@ -173,6 +175,8 @@ class EvaluationRecord(files.Header):
     curves: Curves
     inference: Inference
     robustness: dict[str, float]
+    robustness_errors: NotRequired[dict[str, float]]
+    robustness_images: NotRequired[int]
     external: ExternalTestSet | None
     training: TrainingRecord
 
@@ -182,7 +186,7 @@ class Evaluation:
     """Predictions of one model and the results computed from them.
 
     On disk, in a folder for each seed (`files.seed_folder`): `predictions.csv`, `evaluation.json` and, if Grad-CAM
-    supports the model, `explanations.npz`.
+    supports the model, `explanations.npz` (of the first seed only).
 
     Attributes:
         folder: of this evaluation.

@@ -208,7 +208,10 @@ class RegimeResult(TypedDict):
         shift: from the validation to the test images; missing likewise.
         subgroups: by name.
         confusion: counts, summed over the seeds.
-        robustness: {change of the test images: ROC AUC}; None where it is not a number.
+        robustness: {change of the test images: ROC AUC}, mean over the seeds; None where it is not a number.
+        robustness_errors: {change: standard error of its difference from "unchanged", mean over the seeds}; missing
+            where evaluations of earlier versions have none, like the next one.
+        robustness_images: how many of the test images were changed.
         cost: of training and use.
         time_to_auc: {validation ROC AUC: seconds of training until it was first reached}; None if a seed never did.
         per_seed: {seed: {metric: value}}; missing with one seed.
@@ -225,6 +228,8 @@ class RegimeResult(TypedDict):
     subgroups: dict[str, SubgroupResult]
     confusion: Confusion
     robustness: dict[str, float | None]
+    robustness_errors: NotRequired[dict[str, float | None]]
+    robustness_images: NotRequired[int]
     cost: RegimeCost
     time_to_auc: dict[str, float | None]
     per_seed: NotRequired[dict[str, dict[str, float]]]

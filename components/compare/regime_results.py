@@ -76,6 +76,9 @@ class Regime:
                 [cost.time_to_auc(record["training"]["history"]) for record in self._records]
             ),
         }
+        if "robustness_images" in first:
+            found["robustness_errors"] = means([record.get("robustness_errors", {}) for record in self._records])
+            found["robustness_images"] = first["robustness_images"]
         if "validation/roc_auc" in self._estimates:
             found["validation"], found["shift"] = self._validation(), self._shift()
         if len(self._models) > 1:

@@ -51,8 +51,9 @@ def evaluate(
             network = load_model(model.model_file)
             predict = partial(score, network)
             predict(data.splits["test"].images[:BATCH_SIZE])  # compilation must not count as inference time
-            test_images = data.splits["test"].images
-            explanations = gradcam.explain(network, test_images) if parameters.report_images else None
+            # The report shows where the first model of a regime looks.
+            shown = parameters.report_images and model is trained[0]
+            explanations = gradcam.explain(network, data.splits["test"].images) if shown else None
             results.append(
                 evaluate_model(
                     predict,

@@ -10,9 +10,11 @@ from sklearn.metrics import roc_auc_score
 
 from components.artifacts import files, trained_model
 from components.artifacts.evaluation import METRICS, load_all
+from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
 from components.evaluate import calibration, scoring
 from components.evaluate.evaluate import evaluate
+from components.inference import gradcam
 from components.parameters import EvaluateParameters
 from tests.train.conftest import SIZE, write_prepared
 
@@ -154,6 +156,17 @@ def test_every_seed_is_evaluated_as_it_is_alone(evaluated, tmp_path):
     ]
     for one in found:
         pd.testing.assert_frame_equal(one.predictions, first.predictions)
+
+
+def test_only_the_first_model_is_explained_which_the_report_shows(evaluated, tmp_path, monkeypatch):
+    explained = []
+    monkeypatch.setattr(gradcam, "explain", lambda network, images: explained.append((network, len(images))))
+    both = write_model(tmp_path / "model", seeds=(3, 4))
+    evaluate(evaluated[0], both, tmp_path / "evaluation", EvaluateParameters())
+    ((_, images),) = explained
+    assert images == len(PreparedDataset.load(evaluated[0]).splits["test"])
+    evaluate(evaluated[0], both, tmp_path / "evaluation", EvaluateParameters(report_images=False))
+    assert len(explained) == 1
 
 
 def test_the_second_of_two_models_is_scored_by_its_own_weights(evaluated, tmp_path):

@@ -82,6 +82,24 @@ def test_robustness_takes_evenly_spaced_test_images_where_there_are_many(data, t
     rows = np.arange(0, 40, 3)  # of 14 images from 0 to 39
     test = found.split("test").iloc[rows]
     assert found.results["robustness"]["unchanged"] == pytest.approx(roc_auc_score(test["label"], test["score"]))
+    assert found.results["robustness_images"] == 14
+
+
+def test_the_errors_of_robustness_are_those_of_differences_between_samples_of_patients(data, tmp_path):
+    found = evaluated(data, tmp_path / "evaluation").results
+    assert found["robustness_errors"]["unchanged"] == 0
+    test = PreparedDataset.load(data).splits["test"]
+    change = changes()["zoomed in 10%"]
+    scores = np.stack([predict(test.images), predict(change(test.images))])
+    patients = test.index["patient"].to_numpy(str)
+    names = np.unique(patients)
+    random, differences = np.random.default_rng(1), []
+    for _ in range(2000):
+        rows = np.concatenate([np.flatnonzero(patients == name) for name in random.choice(names, len(names))])
+        if 0 < test.labels[rows].sum() < len(rows):
+            areas = [roc_auc_score(test.labels[rows], own[rows]) for own in scores]
+            differences.append(areas[1] - areas[0])
+    assert found["robustness_errors"]["zoomed in 10%"] == pytest.approx(np.std(differences), rel=0.15)
 
 
 def test_a_patient_seen_in_an_earlier_split_is_marked_in_validation_and_test(tmp_path):
