@@ -25,8 +25,8 @@ EXAMPLES = """examples:
       on simulated radiographs, the networks starting from random weights
   python -m benchmarks.speed --path ~/chest_xray --images 960 --epochs 10 --repetitions 3
       on 960 training images of ~/chest_xray/{train,test}/{NORMAL,PNEUMONIA}, with weights of ImageNet
-  python -m benchmarks.speed --path ~/chest_xray --repetitions 5 --project-epochs 4 --project-patience 2
-      the time that this project takes to plain Keras's quality after ten epochs
+  python -m benchmarks.speed --path ~/chest_xray --repetitions 5 --project-epochs 3 1 1 2
+      the time that this project takes to plain Keras's quality after ten epochs, with so many epochs of each regime
   python -m benchmarks.speed --weights none --epochs 3 --regimes custom_cnn transfer_learning --cache"""
 
 TRAINED_SHARE = 0.85
@@ -189,7 +189,7 @@ def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int
         seed,
         "--seeds",
         1,
-        *_common(arguments, arguments.project_epochs or arguments.epochs),
+        *_common(arguments, _project_epochs(arguments, regime)),
     ]
     measured = measure.run(["-m", "components.train", prepared, regime, *words])
     measure.run(["-m", "components.evaluate", prepared, model, "--output", scores])
@@ -202,6 +202,11 @@ def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int
         "roc_auc": evaluation["metrics"]["test"]["roc_auc"],
         "process_seconds": measured.seconds,
     }
+
+
+def _project_epochs(arguments: argparse.Namespace, regime: str) -> int:
+    given: list[int] = arguments.project_epochs or [arguments.epochs]
+    return given[arguments.regimes.index(regime)] if len(given) > 1 else given[0]
 
 
 def _common(arguments: argparse.Namespace, epochs: int) -> list[measure.Word]:
@@ -219,8 +224,13 @@ def _check(arguments: argparse.Namespace) -> None:
         lowest = 32 if name == "image_size" else 1
         if getattr(arguments, name) < lowest:
             raise UserError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}, but must be at least {lowest}")
-    if arguments.project_epochs is not None and arguments.project_epochs < 1:
-        raise UserError(f"--project-epochs is {arguments.project_epochs}, but must be at least 1")
+    if arguments.project_epochs and min(arguments.project_epochs) < 1:
+        raise UserError(f"--project-epochs has {min(arguments.project_epochs)}, but must be at least 1")
+    if len(arguments.project_epochs or []) not in (0, 1, len(arguments.regimes)):
+        raise UserError(
+            f"--project-epochs has {len(arguments.project_epochs)} numbers for {len(arguments.regimes)} regimes: give "
+            "one number, or one for each regime"
+        )
     if arguments.project_patience < 0:
         raise UserError(f"--project-patience is {arguments.project_patience}, but must be 0 or more")
     if arguments.path and not arguments.path.is_dir():
@@ -255,8 +265,10 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--project-epochs",
         type=int,
+        nargs="+",
         metavar="N",
-        help="most epochs of this project's trainings, for the time to plain Keras's quality; default: as --epochs",
+        help="most epochs of this project's trainings, for the time to plain Keras's quality: one number, or one for "
+        "each regime; default: as --epochs",
     )
     add(
         "--project-patience",

@@ -8,6 +8,8 @@ from scipy import stats
 from benchmarks import measure
 from components.artifacts.names import REGIME_TITLES
 
+BOTH = ("plain_keras", "project")
+
 MARGIN = 0.002
 """This project has reached plain Keras's quality where the bound of the difference in ROC AUC is above minus this."""
 
@@ -50,11 +52,13 @@ def table(results: dict[str, Any]) -> str:
                 {None: "", True: "yes", False: "no"}[both["difference"]["reached"]],
             ]
         )
+    seconds = [sum(both[name]["train_seconds"] for both in results["regimes"].values()) for name in BOTH]
+    rows.append(["together", *(f"{own:.1f}" for own in seconds), f"{seconds[0] / seconds[1]:.1f}x", *[""] * 6])
     together = results["together"]
     rows.append(
         [
             "together, with start-up",
-            *(f"{together[name]:.1f}" for name in ("plain_keras", "project")),
+            *(f"{together[name]:.1f}" for name in BOTH),
             f"{together['speed_up']:.1f}x",
             *[""] * 6,
         ]

@@ -22,6 +22,7 @@ def command(*words):
     [
         (["--epochs", 0], "--epochs is 0, but must be at least 1"),
         (["--project-epochs", 0], "--project-epochs is 0, but must be at least 1"),
+        (["--project-epochs", 2, 1], "--project-epochs has 2 numbers for 4 regimes: give one number, or one for each"),
         (["--project-patience", -1], "--project-patience is -1, but must be 0 or more"),
         (["--image-size", 16], "--image-size is 16, but must be at least 32"),
         (["--path", "nowhere"], "there is no folder nowhere: check --path"),
@@ -78,6 +79,15 @@ def test_plain_keras_reads_exactly_the_project_s_splits(tmp_path):
             assert written == {image.tobytes() for image in split.images[split.labels == label]}
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"), [([], [7, 7]), (["--project-epochs", 2], [2, 2]), (["--project-epochs", 2, 3], [2, 3])]
+)
+def test_the_project_s_epochs_may_be_its_own_for_each_regime(words, expected):
+    given = arguments("--epochs", 7, "--regimes", "full_fine_tuning", "custom_cnn", *words)
+    found = [speed._project_epochs(given, regime) for regime in ("full_fine_tuning", "custom_cnn")]
+    assert found == expected
+
+
 def test_the_table_shows_medians_and_ratios():
     def runs(seconds, auc):
         one = {"train_seconds": seconds, "peak_memory_mb": 900.0, "roc_auc": auc, "process_seconds": seconds + 5}
@@ -89,6 +99,7 @@ def test_the_table_shows_medians_and_ratios():
     table = speed_table.table({"regimes": {"custom_cnn": both}, "together": together})
     row = next(line for line in table.splitlines() if line.startswith("Custom CNN"))
     assert row.split()[2:] == ["60.0", "10.0", "6.0x", "900", "900", "0.9000", "0.9500", "+0.0123", "yes"]
+    assert table.splitlines()[-2].split() == ["together", "60.0", "10.0", "6.0x"]
     assert table.splitlines()[-1].split()[-3:] == ["65.0", "15.0", "4.3x"]
 
 
