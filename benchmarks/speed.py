@@ -152,27 +152,9 @@ def _export(raw: Path, prepared: PreparedDataset, folder: Path) -> dict[str, int
 
 def _plain_keras(arguments: argparse.Namespace, folder: Path, regime: str, seed: int) -> dict[str, float]:
     output = folder / "plain_keras.json"
-    words: list[measure.Word] = [
-        "--data",
-        folder / "images",
-        "--output",
-        output,
-        "--image-size",
-        arguments.image_size,
-        *["--cache"] * arguments.cache,
-    ]
-    measured = measure.run(
-        [
-            "-m",
-            "benchmarks.plain_keras",
-            "--regime",
-            regime,
-            "--seed",
-            seed,
-            *_common(arguments, arguments.epochs),
-            *words,
-        ]
-    )
+    words: list[measure.Word] = ["--data", folder / "images", "--output", output, "--regime", regime, "--seed", seed]
+    words += ["--image-size", arguments.image_size, *["--cache"] * arguments.cache]
+    measured = measure.run(["-m", "benchmarks.plain_keras", *_common(arguments, arguments.epochs), *words])
     result = json.loads(output.read_text(encoding="utf-8"))
     # This project does not score in its training processes.
     return result | {"process_seconds": measured.seconds - result.pop("scoring_seconds")}

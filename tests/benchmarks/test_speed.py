@@ -21,7 +21,7 @@ def command(*words):
     ("words", "message"),
     [
         (["--epochs", 0], "--epochs is 0, but must be at least 1"),
-        (["--project-epochs", 0], "--project-epochs is 0, but must be at least 1"),
+        (["--project-epochs", 0], "--project-epochs has 0, but must be at least 1"),
         (["--project-epochs", 2, 1], "--project-epochs has 2 numbers for 4 regimes: give one number, or one for each"),
         (["--project-patience", -1], "--project-patience is -1, but must be 0 or more"),
         (["--image-size", 16], "--image-size is 16, but must be at least 32"),
