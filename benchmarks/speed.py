@@ -234,13 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--path", type=Path, help="folder with {train,test}/{NORMAL,PNEUMONIA}; default: simulated radiographs")
-    add(
-        "--images",
-        type=int,
-        default=960,
-        metavar="N",
-        help="approximate number of training images; default: %(default)s",
-    )
+    add("--images", type=int, default=960, metavar="N", help="training images, approximately; default: %(default)s")
     add("--weights", default="imagenet", help="imagenet, none (random) or a Keras weights file; default: %(default)s")
     add("--image-size", type=int, default=96, metavar="PX", help="default: %(default)s")
     add("--epochs", type=int, default=10, metavar="N", help="default: %(default)s")
