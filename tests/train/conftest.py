@@ -12,6 +12,7 @@ from components.artifacts import files, prepared_dataset
 from components.artifacts.names import BACKBONES
 from components.train import backbones, device, folding, networks
 from components.train.backbones import Backbone, InputScaling
+from components.train.checkpoint import Checkpoint
 from components.train.recipe import Recipe
 
 SIZE = 32
@@ -131,3 +132,21 @@ def most_at_once(open_place, count):
     for thread in threads:
         thread.join()
     return most
+
+
+class StoppedError(Exception):
+    """Ends a training."""
+
+
+def state_when_stopped(training, pauses, folder):
+    """Stops a phase at one of its pauses, saves its state, and gives what another process would load."""
+    left = iter(range(pauses - 1))
+
+    def pause(_complete):
+        if next(left, None) is None:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        training.run(lambda _: None, pause)
+    Checkpoint(folder, print).save("state", training.state)
+    return Checkpoint(folder, print).load("state")

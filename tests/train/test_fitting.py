@@ -9,10 +9,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from components.console import UserError
 from components.train.batches import Batches
-from components.train.checkpoint import Checkpoint
 from components.train.fitting import Phase, balanced_weights
 from components.train.recipe import Recipe
 from components.train.validation import Validation
+from tests.train.conftest import state_when_stopped
 
 TINY_RATE = 1e-30
 """A learning rate that leaves float32 weights as they are."""
@@ -195,10 +195,6 @@ def test_balanced_weights_have_the_same_sum_for_both_classes(labels):
     assert weights.mean() == pytest.approx(1)
 
 
-class StoppedError(Exception):
-    pass
-
-
 def phase(epochs=4, patience=0):
     """A phase of a network with dropout and batch normalisation, on inputs that it cannot learn; and its parts."""
     keras.utils.set_random_seed(1)
@@ -234,17 +230,8 @@ def whole(patience):
 @pytest.mark.parametrize(("pauses", "patience"), [(2, 0), (3, 0), (4, 0), (6, 2), (15, 0)])
 def test_a_phase_that_stops_after_any_step_or_epoch_goes_on_to_the_same_result(tmp_path, pauses, patience):
     training, _, _ = phase(patience=patience)
-    left = iter(range(pauses - 1))
-
-    def pause(_complete):
-        if next(left, None) is None:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        training.run(lambda _: None, pause)
-    Checkpoint(tmp_path, print).save("state", training.state)
     other, model, monitor = phase(patience=patience)
-    other.state = Checkpoint(tmp_path, print).load("state")
+    other.state = state_when_stopped(training, pauses, tmp_path)
     assert other.done == training.done
     assert finished(other, model, monitor) == whole(patience)
 

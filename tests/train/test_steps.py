@@ -14,11 +14,11 @@ from components.artifacts.names import BACKBONES, BUNDLED_BACKBONE, REGIMES
 from components.train import batches, device, networks, steps
 from components.train.augmentation import RadiographAugmentation
 from components.train.batches import Batches
-from components.train.checkpoint import Checkpoint
 from components.train.fitting import Phase, balanced_weights
 from components.train.recipe import Recipe
 from components.train.steps import StepLosses
 from components.train.validation import Validation
+from tests.train.conftest import state_when_stopped
 
 SIZE = 4
 EXAMPLES = 41 * SIZE
@@ -85,27 +85,14 @@ def test_examples_that_are_too_large_for_the_gpu_are_sent_with_each_call(monkeyp
     np.testing.assert_array_equal(finished(*phase(True)), resident)
 
 
-class StoppedError(Exception):
-    pass
-
-
 SLOW = [pytest.param(*values, marks=pytest.mark.slow) for values in ((True, 3), (True, 5), (False, 2))]
 
 
 @pytest.mark.parametrize(("before", "pauses"), [(True, 1), *SLOW])
 def test_a_training_goes_on_to_the_same_result_after_any_call_or_step(tmp_path, before, pauses):
     training, _, _ = phase(before)
-    left = iter(range(pauses - 1))
-
-    def pause(_complete):
-        if next(left, None) is None:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        training.run(lambda _: None, pause)
-    Checkpoint(tmp_path, print).save("state", training.state)
     other = phase(True)
-    other[0].state = Checkpoint(tmp_path, print).load("state")
+    other[0].state = state_when_stopped(training, pauses, tmp_path)
     assert other[0].done == training.done
     np.testing.assert_allclose(finished(*other), whole(), rtol=1e-4, atol=1e-5)
 
