@@ -4,7 +4,6 @@ import gc
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,6 @@ from components.train import backbones, checkpoint_folder, device, folding, netw
 from components.train.augmentation import RadiographAugmentation
 from components.train.backbones import Backbone
 from components.train.batches import computation
-from components.train.candidates import with_penalties
 from components.train.checkpoint import Checkpoint
 from components.train.checkpoint_folder import Place
 from components.train.interruption import Interruption
@@ -97,35 +95,20 @@ def train(
                 named = parameters.seeds > 1
                 return Session(data, regime, Recipe.of(own), seed, stored, kept, interruption, named, candidate)
 
-            search = Search(regime, parameters, data.splits["validation"], place, store, session, _train_seed)
-
-            def train_one(seed: int, kept: Checkpoint, model: Path) -> TrainingRecord:
-                if search.settings:
-                    return search.run(seed, model)
-
-                def alone() -> TrainingRecord:
-                    return _train_seed(session(seed, kept, parameters, stored, ""), parameters, model)
-
-                return with_penalties(kept.or_anew(alone, stored.clear), parameters)
-
-            trainings = _train_seeds(train_one, search.forget, regime, parameters, folder, place)
+            validation = data.splits["validation"]
+            search = Search(regime, parameters, validation, place, store, stored, session, _train_seed)
+            trainings = _train_seeds(search, regime, parameters, folder, place)
             trained_model.save_all(folder, trainings)
     return trainings
 
 
 def _train_seeds(
-    train_one: Callable[[int, Checkpoint, Path], TrainingRecord],
-    forget: Callable[[int], None],
-    regime: str,
-    parameters: TrainParameters,
-    folder: Path,
-    place: Place,
+    search: Search, regime: str, parameters: TrainParameters, folder: Path, place: Place
 ) -> list[TrainingRecord]:
     """Trains with every seed, or takes what an interrupted process has finished.
 
     Args:
-        train_one: trains with a seed and its checkpoint and saves the model in a new folder.
-        forget: removes further checkpoints of a seed that is finished.
+        search: trains with a seed.
         regime: one of `names.REGIMES`.
         parameters: the seeds.
         folder: of the trained models.
@@ -138,11 +121,11 @@ def _train_seeds(
         model_folder = files.seed_folder(folder, own)
         record = kept.finished(regime, own, model_folder)
         if record is None:
-            record = train_one(own, kept, model_folder)
+            record = search.run(own, kept, model_folder)
             gc.collect()  # networks have reference cycles, and the next one needs their memory
             if own < parameters.seed + parameters.seeds - 1:
                 kept.finish(model_folder, record)
-                forget(own)
+                search.forget(own)
         trainings.append(record)
     costs = [record["cost"] for record in trainings]
     memory = max(cost["peak_memory_mb"] for cost in costs)

@@ -93,7 +93,7 @@ class SharedFeatures(StoredFeatures):
 
 
 class Search:
-    """The search of one regime.
+    """The trainings of one regime: one for each seed, or one for each seed and candidate.
 
     Args:
         regime: one of `names.REGIMES`.
@@ -101,6 +101,7 @@ class Search:
         validation: the validation split.
         place: of the checkpoints.
         store: of stored features.
+        stored: features that trainings without a search share.
         session: makes the session of a training.
         train: trains in a session and saves the model in a new folder.
 
@@ -115,11 +116,12 @@ class Search:
         validation: Split,
         place: Place,
         store: Store,
+        stored: dict[str, StoredFeatures],
         session: MakeSession,
         train: Callable[[Session, TrainParameters, Path], TrainingRecord],
     ):
         self._regime, self._parameters, self._validation = regime, parameters, validation
-        self._place, self._session, self._train = place, session, train
+        self._place, self._session, self._train, self._alone = place, session, train, stored
         self._images: list[str] = validation.index["image"].tolist()
         self.settings = candidates.settings(regime, parameters)
         # The cut, and with it the features, depends on the number of trainable layers.
@@ -127,29 +129,41 @@ class Search:
             own.layers: defaultdict(lambda: SharedFeatures(store)) for own in self.settings
         }
 
-    def run(self, seed: int, folder: Path) -> TrainingRecord:
-        """Trains every candidate with one seed, and saves the best in a new folder.
+    def run(self, seed: int, kept: Checkpoint, folder: Path) -> TrainingRecord:
+        """Trains with one seed, every candidate if there are any, and saves the model, or the best, in a new folder.
 
         Args:
             seed: of the trainings.
+            kept: checkpoint of a training without candidates.
             folder: of the model.
 
         Raises:
             DivergedError: every candidate diverged in its first epoch.
         """
+        if not self.settings:
+
+            def train() -> TrainingRecord:
+                return self._train(
+                    self._session(seed, kept, self._parameters, self._alone, ""), self._parameters, folder
+                )
+
+            return candidates.with_penalties(kept.or_anew(train, self._alone.clear), self._parameters)
+        return self._search(seed, folder)
+
+    def _search(self, seed: int, folder: Path) -> TrainingRecord:
         for features in (own for stored in self._stored.values() for own in stored.values()):
             if isinstance(features, SharedFeatures):
                 features.next_seed()
         with tempfile.TemporaryDirectory(prefix=".candidates-", dir=folder.parent) as base:
             tried = [self._try(seed, setting, Path(base) / str(setting.number)) for setting in self.settings]
-            kept = candidates.best(tried, self._validation)
-            (Path(base) / str(kept.setting.number)).rename(folder)
+            chosen = candidates.best(tried, self._validation)
+            (Path(base) / str(chosen.setting.number)).rename(folder)
         logits = {own.setting.number: own.scores.logits for own in tried if isinstance(own, Trained)}
         artifact.save(folder, self._images, logits)
-        record = candidates.joined(tried, kept, self._parameters)
+        record = candidates.joined(tried, chosen, self._parameters)
         say = self._speaker(seed)
         say(
-            f"kept {self._named(kept.setting)}, by validation the best of {len(tried)} candidates, "
+            f"kept {self._named(chosen.setting)}, by validation the best of {len(tried)} candidates, "
             f"{record['cost']['train_seconds']:.1f} s for all of them"
         )
         if record.get("diverged"):
