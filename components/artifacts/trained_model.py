@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from components.artifacts import failed_training, files
 from components.artifacts.tuning import Tuning
@@ -200,6 +200,12 @@ def best_epoch_is_last(training: TrainingRecord) -> bool:
     solved = training["cost"]["epochs"] == 0
     last = training["best_epoch"] is not None and training["best_epoch"] == training["recipe"].get("epochs")
     return last and not solved and not training.get("diverged")
+
+
+def arguments(training: TrainingRecord) -> dict[str, Any]:
+    """The arguments of a training as they were given, without what a search found."""
+    tuning = training.get("tuning")
+    return training["made_by"]["arguments"] | (tuning["given"] if tuning else {})
 
 
 def load_all(folder: str | Path) -> list[TrainedModel]:

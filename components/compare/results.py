@@ -16,7 +16,7 @@ from components.artifacts.comparison import (
 from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR
 from components.artifacts.trained_model import Backbone
-from components.compare import clinical_use
+from components.compare import clinical_use, tuning
 from components.compare.clinical_use import Population
 from components.compare.failures import described
 from components.compare.inputs import ExternalImages, Inputs
@@ -75,6 +75,8 @@ def build(
         found["external"] = found["external_test"] = _external(inputs, inputs.external, rows)
     if inputs.failures:
         found["failed"] = described(inputs.failures)
+    if searches := tuning.build(inputs):
+        found["tuning"] = searches
     return found
 
 

@@ -23,11 +23,12 @@ from components.compare.report import (
     seen_patients,
 )
 from components.compare.report import table as tables
+from components.compare.report import tuning as searches
 from components.compare.report.notes import notes, several_machines
 from components.compare.report.plots.picture import Picture
 from components.compare.report.table import Table
 from components.compare.report.tables import clinical as clinical_tables
-from components.compare.report.tables import cost, main, provenance, quality, transfer
+from components.compare.report.tables import cost, main, provenance, quality, transfer, tuning
 from components.compare.report.titles import backbone_title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -82,6 +83,7 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         command=reproduce.command(inputs, record),
         origin=_origin(info["source"]),
         planned=planned(record),
+        tuning=searches.shown(record),
         clinical=clinical.shown(record),
         clinical_hint=clinical.HINT,
         tables=_tables(record, inputs),
@@ -115,6 +117,11 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "settings": provenance.settings_table(record, inputs),
         "checklist": checklist.checklist_table(),
         "baseline": quality.differences_table(record, record["floor"]["comparisons"] if "floor" in record else []),
+    }
+    found |= {
+        "tuned_rates": tuning.learning_rate_table(record),
+        "tuned_layers": tuning.layers_table(record),
+        "tuned_kept": tuning.kept_table(record),
     }
     if "clinical_use" in record:
         found["clinical"] = clinical_tables.predictive_values_table(record, record["clinical_use"])
