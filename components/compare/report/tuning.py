@@ -6,7 +6,7 @@ from components.artifacts.comparison import Findings
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.tuning_result import KeptCandidate, RegimeTuning, Reversal
 from components.compare.report import formats
-from components.compare.report.titles import listed
+from components.compare.report.titles import listed, pair_title
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Shown:
         rates, layers: whether the learning rate, and the number of trainable layers, were searched.
         solved: regimes without a learning rate, whose search is that for the penalty of their head.
         ranking: whether the order of the regimes depends on the learning rate; "" where that cannot be said.
+        reversals: the pairs that it speaks of.
         cost: what the training time contains; "" where nothing was searched but penalties.
     """
 
@@ -26,6 +27,7 @@ class Shown:
     layers: bool
     solved: list[str]
     ranking: str
+    reversals: list[str]
     cost: str
 
 
@@ -40,6 +42,7 @@ def shown(findings: Findings) -> Shown | None:
         any("trainable_layers" in own for own in found["regimes"].values()),
         [REGIME_TITLES[name] for name, own in found["regimes"].items() if "strength" in own],
         ranking(findings),
+        reversals(findings),
         cost_note(findings),
     )
 
@@ -53,35 +56,38 @@ def ranking(findings: Findings) -> str:
     """Whether the order of the regimes depends on the multiple of the learning rate; "" where that cannot be said."""
     if "tuning" not in findings:
         return ""
-    orders, reversals = findings["tuning"]["orders"], findings["tuning"]["reversals"]
+    orders, pairs = findings["tuning"]["orders"], findings["tuning"]["reversals"]
     if len(orders) < 2 or len(next(iter(orders.values()))) < 2:
         return ""
-    multiples = listed([f"{multiple}" for multiple in orders])
-    if not reversals:
-        names = listed([REGIME_TITLES[name] for name in next(iter(orders.values()))])
+    if not pairs:
+        names = ", ".join(REGIME_TITLES[name] for name in next(iter(orders.values())))
         return (
-            f"The order of the regimes by ROC AUC on validation is the same with the multiples {multiples} of the "
-            f"learning rate: {names}."
+            f"The order of the regimes by their mean ROC AUC on validation is the same with the multiples "
+            f"{listed(list(orders))} of the learning rate: {names}."
         )
-    shown = [pair for pair in reversals if pair["shown"]]
-    if not shown:
-        pairs = "; ".join(map(_words, reversals))
+    if any(pair["shown"] for pair in pairs):
         return (
-            "The order of the means on validation changes between multiples of the learning rate, but that this is not "
-            f"chance is not shown: {pairs}."
+            "The ranking on validation depends on the learning rate, which is shown after correction for the number of "
+            "pairs and multiples for these regimes:"
         )
     return (
-        "The ranking on validation depends on the learning rate, also after correction for the number of pairs and "
-        f"multiples: {'; '.join(map(_words, shown))}."
+        "The order of the means on validation changes between multiples of the learning rate, but it is not shown that "
+        "this is more than chance:"
     )
+
+
+def reversals(findings: Findings) -> list[str]:
+    """The pairs of regimes that `ranking` speaks of, with the multiples at which they differ most in each direction."""
+    pairs = findings["tuning"]["reversals"] if "tuning" in findings else []
+    return [_words(pair) for pair in [pair for pair in pairs if pair["shown"]] or pairs]
 
 
 def _words(pair: Reversal) -> str:
     parts = [
-        f"{formats.signed(difference['value'])} ({formats.signed_span(difference['ci95'])}) with {multiple:g}"
+        f"{formats.signed(difference['value'])} ({formats.signed_span(difference['ci95'])}) at × {multiple:g}"
         for multiple, difference in zip(pair["multiples"], pair["differences"], strict=True)
     ]
-    return f"{REGIME_TITLES[pair['a']]} minus {REGIME_TITLES[pair['b']]} {' and '.join(parts)}"
+    return f"{pair_title(pair['a'], pair['b'])}: {', '.join(parts)}."
 
 
 def cost_note(findings: Findings) -> str:

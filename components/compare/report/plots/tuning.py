@@ -61,18 +61,17 @@ def trainable_layers(findings: Findings) -> Drawing | None:
     values = _values(curves)
     if len(values) < 2:
         return None
-    figure = Figure(figsize=(8, 3.8))
+    figure = Figure(figsize=(5.4, 3.6))
     axes = figure.subplots()
     for name, own in curves.items():
         _curve(axes, name, [point["value"] for point in own], own)
     _ticks(axes, values, "")
     axes.margins(x=0.08)
     axes.set_xlabel("Trainable layers of the backbone")
-    legend_above(figure, list(curves))
     return Drawing(
         figure,
         "Number of trainable layers",
-        "Means over the seeds, each with the learning rate that it kept, with 95% intervals.",
+        "Partial fine-tuning: means over the seeds, each with the learning rate that it kept, with 95% intervals.",
         sentence(_words(curves, "")),
     )
 
@@ -95,6 +94,9 @@ def _line(axes: Axes, name: str, metric: Metric) -> None:
     """Draws what is the same with every value, and its interval as a band."""
     look, (low, high) = LOOKS[name], metric["ci95"]
     axes.axhline(metric["value"], color=look.colour, linestyle=look.line, linewidth=1.4, zorder=0)
+    axes.plot(
+        [1], [metric["value"]], look.marker, color=look.colour, transform=axes.get_yaxis_transform(), clip_on=False
+    )
     axes.axhspan(low, high, color=look.colour, alpha=0.12, linewidth=0, zorder=0)
 
 

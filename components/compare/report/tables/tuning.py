@@ -40,13 +40,13 @@ def kept_table(findings: Findings) -> Table:
     """The candidate that each seed kept."""
     rows: list[Row] = [
         [
-            *(REGIME_TITLES[name], seed, candidate(kept), formats.count(kept["candidates"])),
-            formats.decimal(kept["validation_auc"]),
+            *(REGIME_TITLES[name], seed, formats.count(kept["candidates"])),
+            *(formats.decimal(kept["validation_auc"]), candidate(kept)),
         ]
         for name, regime in regimes(findings).items()
         for seed, kept in regime["kept"].items()
     ]
-    return table(["Regime", "Seed", "Kept", "Candidates", "Validation ROC AUC"], rows)
+    return table(["Regime", "Seed", "Candidates", "Validation ROC AUC", "Kept"], rows)
 
 
 def _cells(own: Sensitivity) -> list[str | Cell]:
