@@ -272,15 +272,13 @@ class TrainParameters(Parameters):
     )
     tune_learning_rate: str = _parameter(
         "",
-        "every regime tries these multiples of its learning rate and keeps the best on validation, seed by seed; empty "
-        "for no search",
+        "multiples of the learning rate that every regime tries, keeping the best on validation; empty for no search",
         MULTIPLES,
         "X",
     )
     tune_trainable_layers: str = _parameter(
         "",
-        "partial fine-tuning tries these numbers of trainable layers likewise, each with every multiple; empty for no "
-        "search",
+        "numbers of trainable layers that partial fine-tuning tries likewise; empty for no search",
         LAYERS,
         "N",
     )
