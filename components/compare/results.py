@@ -63,8 +63,6 @@ def build(
         # Summaries of earlier versions do not have it.
         "planning": inputs.dataset.info.get("planning") or planning.plan(inputs.labels, inputs.patients),
     }
-    if ensembles := _ensembles(inputs):
-        found["ensembles"] = ensembles
     if inputs.baseline:
         pairs = [(name, FLOOR) for name in inputs.regimes]
         against = comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS)
@@ -73,11 +71,18 @@ def build(
         found["clinical_use"] = clinical_use.build(inputs, population, estimates, rows)
     if inputs.external:
         found["external"] = found["external_test"] = _external(inputs, inputs.external, rows)
+    _add_further(found, inputs)
+    return found
+
+
+def _add_further(found: Findings, inputs: Inputs) -> None:
+    """Adds what only some comparisons have: the seeds as one classifier, failures, searches."""
+    if ensembles := _ensembles(inputs):
+        found["ensembles"] = ensembles
     if inputs.failures:
         found["failed"] = described(inputs.failures)
     if searches := tuning.build(inputs):
         found["tuning"] = searches
-    return found
 
 
 def _seconds(inputs: Inputs) -> dict[str, list[float]]:

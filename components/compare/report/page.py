@@ -116,12 +116,8 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "versions": provenance.versions_table(record),
         "settings": provenance.settings_table(record, inputs),
         "checklist": checklist.checklist_table(),
+        **tuning.tables(record),
         "baseline": quality.differences_table(record, record["floor"]["comparisons"] if "floor" in record else []),
-    }
-    found |= {
-        "tuned_rates": tuning.learning_rate_table(record),
-        "tuned_layers": tuning.layers_table(record),
-        "tuned_kept": tuning.kept_table(record),
     }
     if "clinical_use" in record:
         found["clinical"] = clinical_tables.predictive_values_table(record, record["clinical_use"])

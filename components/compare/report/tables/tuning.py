@@ -10,6 +10,15 @@ from components.compare.report.tuning import candidate, regimes
 HEADERS = ("Validation ROC AUC", "Kept by", "Diverged")
 
 
+def tables(findings: Findings) -> dict[str, Table]:
+    """All of them by their names in the template."""
+    return {
+        "tuned_rates": learning_rate_table(findings),
+        "tuned_layers": layers_table(findings),
+        "tuned_kept": kept_table(findings),
+    }
+
+
 def learning_rate_table(findings: Findings) -> Table:
     """Every regime by multiple of the learning rate; a head that is solved by strength of its penalty instead."""
     rows: list[Row] = []
