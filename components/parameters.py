@@ -182,6 +182,12 @@ class Parameters:
 _FRACTION = Range(0, 1, whole=False)
 _PRICE = Range(0, 1e6, whole=False)
 
+MULTIPLES = Several(Range(0.01, 100, whole=False), usual="0.3 1 3")
+"""Of the learning rate, which are tried."""
+
+LAYERS = Several(Range(0, max(BACKBONE_LAYERS.values())), usual="5 10 20")
+"""Numbers of trainable layers, which are tried."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataParameters(Parameters):
@@ -263,6 +269,18 @@ class TrainParameters(Parameters):
     )
     trainable_layers: int = _parameter(
         10, "how many of the backbone's last layers partial fine-tuning trains", Range(0), "N"
+    )
+    tune_learning_rate: str = _parameter(
+        "",
+        "multiples of the learning rate that every regime tries, keeping the best on validation; empty for no search",
+        MULTIPLES,
+        "X",
+    )
+    tune_trainable_layers: str = _parameter(
+        "",
+        "numbers of trainable layers that partial fine-tuning tries likewise; empty for no search",
+        LAYERS,
+        "N",
     )
     patience: int = _parameter(
         5, "epochs without a better validation ROC AUC before training stops; 0 trains all epochs", Range(0), "N"
@@ -379,15 +397,31 @@ def check_training(values: Mapping[str, Any], spell: Callable[[str], str]) -> No
         spell: how the user writes a parameter.
 
     Raises:
-        UserError: the backbone has other bundled weights, or fewer layers.
+        UserError: the backbone has other bundled weights, or fewer layers, or a learning rate would be too high.
     """
-    backbone, weights, layers = values["backbone"], values["weights"], values["trainable_layers"]
+    backbone, weights = values["backbone"], values["weights"]
     if weights == "bundled" and not BUNDLED_BACKBONE.startswith(backbone):
         raise UserError(f"the bundled weights are not those of {backbone}: leave {spell('backbone')} out")
     if not weights:
         raise UserError(f"{spell('weights')} is empty: give imagenet, bundled, none or the path of a file")
-    if layers > BACKBONE_LAYERS[backbone]:
-        raise UserError(
-            f"{spell('trainable_layers')} is {layers}, but {backbone} has {BACKBONE_LAYERS[backbone]} layers: "
-            "choose at most that many"
-        )
+    layers = [("trainable_layers", values["trainable_layers"])]
+    layers += [("tune_trainable_layers", number) for number in LAYERS.read(values["tune_trainable_layers"])]
+    for name, number in layers:
+        if number > BACKBONE_LAYERS[backbone]:
+            raise UserError(
+                f"{spell(name)} is {number}, but {backbone} has {BACKBONE_LAYERS[backbone]} layers: choose at most "
+                "that many"
+            )
+    allowed = described(TrainParameters)["learning_rate"].allowed
+    for multiple in MULTIPLES.read(values["tune_learning_rate"]):
+        rate = times(values["learning_rate"], multiple)
+        if allowed and rate not in allowed:
+            raise UserError(
+                f"{spell('tune_learning_rate')} has {multiple:g}, with which the learning rate is {rate:g}, but it "
+                f"must be {allowed}: choose smaller multiples"
+            )
+
+
+def times(learning_rate: float, multiple: float) -> float:
+    """A multiple of a learning rate, as a person would write it: 0.3 and not 0.30000000000000004."""
+    return float(f"{learning_rate * multiple:.15g}")

@@ -90,6 +90,7 @@ def test_what_has_an_effect_is_taken():
     check({"source": "https://example.org/x.zip", "sha256": "0" * 64})
     check({"synthetic_images": 50, "synthetic_size": 64, "synthetic_difficulty": 0.1})
     check({"backbone": "ResNet50", "trainable_layers": 175, "weights": "none"})
+    check({"backbone": "ResNet50", "tune_trainable_layers": "0 5 175", "tune_learning_rate": "0.3 1 3"})
     check({"prevalence": 0.1, "harm_ratio": 4.0})
     check({"prevalence": 0.1})
 
@@ -101,6 +102,16 @@ def test_what_has_an_effect_is_taken():
         ({"backbone": "VGG"}, "the parameter backbone is 'VGG', but must be one of MobileNetV2"),
         ({"backbone": "ResNet50", "weights": "bundled"}, "the bundled weights are not those of ResNet50"),
         ({"backbone": "ResNet50", "trainable_layers": 176}, "trainable-layers is 176, but ResNet50 has 175"),
+        (
+            {"backbone": "ResNet50", "tune_trainable_layers": "5 176"},
+            "tune-trainable-layers is 176, but ResNet50 has 175 layers: choose at most that many",
+        ),
+        (
+            {"learning_rate": 0.1, "tune_learning_rate": "1 20"},
+            "tune-learning-rate has 20, with which the learning rate is 2, but it must be a number above 0 and at most",
+        ),
+        ({"tune_learning_rate": "3 1"}, "tune_learning_rate is '3 1', but must be each a number from 0.01 to 100"),
+        ({"tune_trainable_layers": "5 1.5"}, "tune_trainable_layers is '5 1.5', but must be each a whole number"),
         (
             {"source": "pneumoniamnist", "pneumoniamnist_size": 100},
             "pneumoniamnist_size is 100, but must be one of 28, 64",

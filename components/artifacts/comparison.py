@@ -14,6 +14,7 @@ from components.artifacts.names import FLOOR
 from components.artifacts.raw_dataset import Source
 from components.artifacts.regime_result import Metric, RegimeResult
 from components.artifacts.trained_model import Backbone, Hardware
+from components.artifacts.tuning_result import TuningResult
 
 KIND = "comparison"
 KIND_OF_RUNS = "comparison of runs"
@@ -137,6 +138,7 @@ class Findings(TypedDict):
         planning: what the test set can show, as it was known before training.
         clinical_use: at a given prevalence; missing without one.
         failed: {regime: why it is not compared}; missing if no training failed.
+        tuning: the searches for learning rate and trainable layers; missing without any.
     """
 
     run: RunInfo
@@ -155,6 +157,7 @@ class Findings(TypedDict):
     planning: Planning
     clinical_use: NotRequired[ClinicalUse]
     failed: NotRequired[dict[str, FailedRegime]]
+    tuning: NotRequired[TuningResult]
 
 
 class Decision(TypedDict):

@@ -185,8 +185,8 @@ class EvaluationRecord(files.Header):
 class Evaluation:
     """Predictions of one model and the results computed from them.
 
-    On disk, in a folder for each seed (`files.seed_folder`): `predictions.csv`, `evaluation.json` and, if Grad-CAM
-    supports the model, `explanations.npz` (of the first seed only).
+    On disk, in a folder for each seed (`files.seed_folder`): `predictions.csv`, `evaluation.json`, if Grad-CAM
+    supports the model `explanations.npz` (of the first seed only), and if the training was a search its `tuning.csv`.
 
     Attributes:
         folder: of this evaluation.

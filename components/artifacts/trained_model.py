@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from components.artifacts import failed_training, files
+from components.artifacts.tuning import Tuning
 from components.console import UserError, one_line
 
 KIND = "trained model"
@@ -137,6 +138,8 @@ class TrainingRecord(files.Header):
         deterministic: whether operations were deterministic, so that the same seed gives the same model on this
             machine. The baseline and records of earlier versions do not have it.
         dataset: the training data.
+        tuning: the search for the learning rate or the number of trainable layers, whose time `cost` contains; missing
+            without one. Everything else is of the candidate that was kept.
     """
 
     regime: str
@@ -154,6 +157,7 @@ class TrainingRecord(files.Header):
     hardware: Hardware | None
     deterministic: NotRequired[bool]
     dataset: DatasetId
+    tuning: NotRequired[Tuning]
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,8 @@ class TrainedModel:
     """A trained model and its training record.
 
     On disk, in a folder for each seed (`files.seed_folder`): `model.keras` (takes uint8 (N, H, W, 1), gives float32
-    (N, 1), the probability of pneumonia; includes all preprocessing except resizing) and `training.json`.
+    (N, 1), the probability of pneumonia; includes all preprocessing except resizing) and `training.json`; after a
+    search over trainings also `tuning.csv` (see `tuning.save`).
 
     Attributes:
         folder: of this model.
@@ -195,6 +200,12 @@ def best_epoch_is_last(training: TrainingRecord) -> bool:
     solved = training["cost"]["epochs"] == 0
     last = training["best_epoch"] is not None and training["best_epoch"] == training["recipe"].get("epochs")
     return last and not solved and not training.get("diverged")
+
+
+def arguments(training: TrainingRecord) -> dict[str, Any]:
+    """The arguments of a training as they were given, without what a search found."""
+    tuning = training.get("tuning")
+    return training["made_by"]["arguments"] | (tuning["given"] if tuning else {})
 
 
 def load_all(folder: str | Path) -> list[TrainedModel]:

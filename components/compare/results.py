@@ -16,7 +16,7 @@ from components.artifacts.comparison import (
 from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR
 from components.artifacts.trained_model import Backbone
-from components.compare import clinical_use
+from components.compare import clinical_use, tuning
 from components.compare.clinical_use import Population
 from components.compare.failures import described
 from components.compare.inputs import ExternalImages, Inputs
@@ -63,8 +63,6 @@ def build(
         # Summaries of earlier versions do not have it.
         "planning": inputs.dataset.info.get("planning") or planning.plan(inputs.labels, inputs.patients),
     }
-    if ensembles := _ensembles(inputs):
-        found["ensembles"] = ensembles
     if inputs.baseline:
         pairs = [(name, FLOOR) for name in inputs.regimes]
         against = comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS)
@@ -73,9 +71,18 @@ def build(
         found["clinical_use"] = clinical_use.build(inputs, population, estimates, rows)
     if inputs.external:
         found["external"] = found["external_test"] = _external(inputs, inputs.external, rows)
+    _add_further(found, inputs)
+    return found
+
+
+def _add_further(found: Findings, inputs: Inputs) -> None:
+    """Adds what only some comparisons have: the seeds as one classifier, failures, searches."""
+    if ensembles := _ensembles(inputs):
+        found["ensembles"] = ensembles
     if inputs.failures:
         found["failed"] = described(inputs.failures)
-    return found
+    if searches := tuning.build(inputs):
+        found["tuning"] = searches
 
 
 def _seconds(inputs: Inputs) -> dict[str, list[float]]:

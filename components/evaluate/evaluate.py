@@ -1,9 +1,10 @@
 """Evaluates the trained models of one regime; `results` computes everything that follows from their predictions."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 
-from components.artifacts import evaluation, files, trained_model
+from components.artifacts import evaluation, files, trained_model, tuning
 from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
@@ -68,6 +69,8 @@ def evaluate(
                     explanations=explanations,
                 )
             )
+            if (scores := model.folder / tuning.SCORES).is_file():  # compare has no other way to them
+                shutil.copyfile(scores, files.seed_folder(folder, seed) / tuning.SCORES)
         evaluation.save_index(folder, results)
     return results
 

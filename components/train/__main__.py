@@ -14,7 +14,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m components.train",
         description="Trains one classifier of chest X-rays in one of four ways, once for each seed.",
-        epilog="example: python -m components.train /tmp/prepared full_fine_tuning --output /tmp/model --epochs 5",
+        epilog="example: python -m components.train /tmp/prepared partial_fine_tuning --output /tmp/model --epochs 5 "
+        "--tune-learning-rate 0.3 1 3 --tune-trainable-layers 5 10",
     )
     parser.add_argument("dataset", help="folder that preprocess wrote")
     parser.add_argument("regime", choices=REGIMES)

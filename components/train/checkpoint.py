@@ -10,9 +10,9 @@ import os
 import shutil
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,9 @@ WITHIN_EPOCH = 60.0
 
 STORE_RATE = 300e6
 """Bytes per second at which features are assumed to be saved: those that are computed faster are not worth it."""
+
+
+Result = TypeVar("Result")
 
 
 class UnusableError(Exception):
@@ -155,6 +158,27 @@ class Checkpoint:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._push()
+
+    def or_anew(self, train: Callable[[], Result], forget: Callable[[], None]) -> Result:
+        """Trains, and if the checkpoint does not fit, trains anew.
+
+        Args:
+            train: continues from the checkpoint if there is one; may raise `UnusableError`.
+            forget: drops what was taken from the checkpoint.
+        """
+        try:
+            return train()
+        except UnusableError as error:
+            self._say(f"the checkpoint does not fit this training ({error}), so it starts anew")
+            self.remove()
+            forget()
+            return train()
+
+    def forget(self) -> None:
+        """Removes what `save` and `finish` wrote."""
+        if self._folder is not None:
+            shutil.rmtree(self._finished(self._folder), ignore_errors=True)
+            self.remove()
 
     def finish(self, model: Path, record: TrainingRecord) -> None:
         """Keeps a finished model in place of its checkpoint, until the other seeds are finished too.

@@ -48,14 +48,18 @@ class Place:
     folder: Path | None = None
     mirror: Mirror | None = None
 
-    def checkpoint(self, seed: int, say: Say) -> Checkpoint:
+    def checkpoint(self, seed: int, say: Say, candidate: int = 0) -> Checkpoint:
         """The checkpoint of one training.
 
         Args:
             seed: of the training.
             say: prints a message.
+            candidate: number among the trainings of a search with this seed; 0 without a search, and for its result.
         """
-        return Checkpoint(files.seed_folder(self.folder, seed) if self.folder else None, say, self.mirror)
+        folder = files.seed_folder(self.folder, seed) if self.folder else None
+        if folder and candidate:
+            folder = folder.with_name(f"{folder.name}-candidate-{candidate}")
+        return Checkpoint(folder, say, self.mirror)
 
 
 @contextlib.contextmanager

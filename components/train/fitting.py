@@ -129,7 +129,7 @@ class Phase:
             `DIVERGED_LOSS`.
 
         Raises:
-            UserError: the logits overflowed in the first epoch, so that there is no model.
+            DivergedError: the logits overflowed in the first epoch, so that there is no model.
         """
         while not self._ended():
             self._train_epoch(pause)

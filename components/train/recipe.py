@@ -6,6 +6,7 @@ README.md has the results of this recipe for MobileNetV2 pre-trained on ImageNet
 from dataclasses import asdict, dataclass
 
 from components.console import UserError
+from components.parameters import TrainParameters
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,16 @@ class Recipe:
     bias_field: float = 0.3
     sharpness: float = 1.0
     class_weights: str = "balanced"
+
+    @classmethod
+    def of(cls, parameters: TrainParameters) -> "Recipe":
+        """The recipe with what users set."""
+        return cls(
+            epochs=parameters.epochs,
+            batch_size=parameters.batch_size,
+            learning_rate=parameters.learning_rate,
+            patience=parameters.patience,
+        )
 
     def __post_init__(self) -> None:
         """Checks the values that users set.

@@ -89,9 +89,14 @@ class EpochChoice(Generic[State]):
         return [candidate.epoch for candidate in self._candidates]
 
     @property
+    def chosen(self) -> Candidate | None:
+        """The scores of the chosen epoch, which has the lowest loss of the candidates; None before the first."""
+        return min(self._candidates, key=lambda candidate: candidate.loss, default=None)
+
+    @property
     def epoch(self) -> int:
-        """The chosen epoch, which has the lowest loss of the candidates; 0 before the first."""
-        return min(self._candidates, key=lambda candidate: candidate.loss).epoch if self._candidates else 0
+        """The chosen epoch; 0 before the first."""
+        return self.chosen.epoch if self.chosen else 0
 
     @property
     def state(self) -> State:

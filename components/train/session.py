@@ -19,6 +19,7 @@ from components.train.interruption import Interruption
 from components.train.linear_head import Fit, Head, fit_head
 from components.train.networks import Network
 from components.train.recipe import Recipe
+from components.train.selection import Candidate
 from components.train.stored_features import Examples, StoredFeatures
 from components.train.validation import Validation
 
@@ -40,6 +41,7 @@ class Session:
         checkpoint: of this training; what it contains is continued.
         interruption: requests to stop.
         named: whether progress messages name the seed.
+        candidate: what they call this training among those of a search; "" for none.
 
     Attributes:
         history: one entry per epoch so far.
@@ -47,6 +49,7 @@ class Session:
         diverged: whether the last phase diverged.
         resumed: how often this training was continued from a checkpoint.
         head: how the head on frozen features was found; None without one.
+        best: validation scores of the best epoch of the last phase; None before, and without epochs.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Session:
         checkpoint: Checkpoint,
         interruption: Interruption,
         named: bool,
+        candidate: str = "",
     ):
         self.regime, self.recipe, self.seed = regime, recipe, seed
         self.splits = data.splits
@@ -70,7 +74,9 @@ class Session:
         self.diverged = False
         self.resumed = 0
         self.head: HeadChoice | None = None
-        self._stored, self._speaker = stored, speaker(regime, seed, named)
+        self.best: Candidate | None = None
+        self.candidate = candidate
+        self._stored, self._speaker = stored, speaker(regime, seed, named, candidate)
         # A training that starts anew has the checkpoint of the session that failed.
         self._started = time.perf_counter() - checkpoint.seconds
         self._spared, self._earlier_checkpoints = 0.0, 0.0
@@ -174,6 +180,7 @@ class Session:
         with self._interruption.deferred():
             # Only the last phase counts, since it can recover from an earlier one.
             self.diverged = training.run(report, pause)
+        self.best = monitor.best
         return monitor
 
     def solve(self, phase: str, network: Network, features: Examples) -> Head:
@@ -269,12 +276,13 @@ def _described(entry: Epoch, epochs: int) -> str:
     )
 
 
-def speaker(regime: str, seed: int, named: bool) -> str:
+def speaker(regime: str, seed: int, named: bool, candidate: str = "") -> str:
     """The beginning of the progress messages of a training.
 
     Args:
         regime: one of `names.REGIMES`.
         seed: of the training.
         named: whether messages name the seed.
+        candidate: of a search; "" for none.
     """
-    return f"train {regime}{f', seed {seed}' if named else ''}"
+    return f"train {regime}{f', seed {seed}' if named else ''}{candidate and f', {candidate}'}"

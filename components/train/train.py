@@ -4,7 +4,6 @@ import gc
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from components.train import backbones, checkpoint_folder, device, folding, netw
 from components.train.augmentation import RadiographAugmentation
 from components.train.backbones import Backbone
 from components.train.batches import computation
-from components.train.checkpoint import Checkpoint, UnusableError
+from components.train.checkpoint import Checkpoint
 from components.train.checkpoint_folder import Place
 from components.train.interruption import Interruption
 from components.train.linear_head import Head
@@ -30,6 +29,7 @@ from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
 from components.train.session import HEAD_WARM_UP, TRAINING, Session, speaker
 from components.train.stored_features import Examples, Store, StoredFeatures
+from components.train.tuning import Search
 from components.train.validation import Validation
 
 TRAINED_ON = ("train", "validation")
@@ -71,12 +71,7 @@ def train(
     """
     if regime not in REGIMES:
         raise UserError(f"there is no regime {regime!r}: choose one of {', '.join(REGIMES)}")
-    recipe = Recipe(
-        epochs=parameters.epochs,
-        batch_size=parameters.batch_size,
-        learning_rate=parameters.learning_rate,
-        patience=parameters.patience,
-    )
+    recipe = Recipe.of(parameters)
     data = PreparedDataset.load(dataset)
     interruption = Interruption()
     with interruption.watching():
@@ -94,29 +89,28 @@ def train(
         ):
             stored: dict[str, StoredFeatures] = defaultdict(lambda: StoredFeatures(store))
 
-            def session(seed: int, kept: Checkpoint) -> Session:
-                return Session(data, regime, recipe, seed, stored, kept, interruption, parameters.seeds > 1)
+            def session(
+                seed: int, kept: Checkpoint, own: TrainParameters, stored: dict[str, StoredFeatures], candidate: str
+            ) -> Session:
+                named = parameters.seeds > 1
+                return Session(data, regime, Recipe.of(own), seed, stored, kept, interruption, named, candidate)
 
-            trainings = _train_seeds(session, stored, regime, parameters, folder, place)
+            validation = data.splits["validation"]
+            search = Search(regime, parameters, validation, place, store, stored, session, _train_seed)
+            trainings = _train_seeds(search, regime, parameters, folder, place)
             trained_model.save_all(folder, trainings)
     return trainings
 
 
 def _train_seeds(
-    session: Callable[[int, Checkpoint], Session],
-    stored: dict[str, StoredFeatures],
-    regime: str,
-    parameters: TrainParameters,
-    folder: Path,
-    place: Place,
+    search: Search, regime: str, parameters: TrainParameters, folder: Path, place: Place
 ) -> list[TrainingRecord]:
     """Trains with every seed, or takes what an interrupted process has finished.
 
     Args:
-        session: makes the session of a seed with its checkpoint.
-        stored: features that the seeds share.
+        search: trains with a seed.
         regime: one of `names.REGIMES`.
-        parameters: backbone, weights, recipe and seeds.
+        parameters: the seeds.
         folder: of the trained models.
         place: of the checkpoints.
     """
@@ -127,16 +121,11 @@ def _train_seeds(
         model_folder = files.seed_folder(folder, own)
         record = kept.finished(regime, own, model_folder)
         if record is None:
-            try:
-                record = _train_seed(session(own, kept), parameters, model_folder)
-            except UnusableError as error:
-                say(f"the checkpoint does not fit this training ({error}), so it starts anew")
-                kept.remove()
-                stored.clear()
-                record = _train_seed(session(own, kept), parameters, model_folder)
+            record = search.run(own, kept, model_folder)
             gc.collect()  # networks have reference cycles, and the next one needs their memory
             if own < parameters.seed + parameters.seeds - 1:
                 kept.finish(model_folder, record)
+                search.forget(own)
         trainings.append(record)
     costs = [record["cost"] for record in trainings]
     memory = max(cost["peak_memory_mb"] for cost in costs)
@@ -212,7 +201,7 @@ def _say(session: Session, record: TrainingRecord) -> None:
     session.say(f"trained in {record['cost']['train_seconds']:.1f} s{saving}{best}")
     if trained_model.best_epoch_is_last(record):
         session.say("the best epoch is the last one, so a training with more epochs may give a better model")
-    if session.diverged:
+    if session.diverged and not session.candidate:
         session.say("the training diverged, so its results say nothing about the regime: choose a lower learning rate")
 
 

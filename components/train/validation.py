@@ -13,6 +13,10 @@ from components.train.batches import predict
 from components.train.selection import Candidate, EpochChoice
 
 
+class DivergedError(UserError):
+    """A training diverged in its first epoch, so that there is no model."""
+
+
 class Scores(TypedDict):
     """Scores of the validation split.
 
@@ -100,6 +104,11 @@ class Validation:
         """The epoch whose weights are restored, counted from 1; 0 before the first."""
         return self._choice.epoch
 
+    @property
+    def best(self) -> Candidate | None:
+        """The scores of that epoch; None before the first."""
+        return self._choice.chosen
+
     def score(self, epoch: int) -> Scores | None:
         """Scores the model after `epoch` (counted from 1); returns None if its logits are not finite."""
         if not self._recent.maxlen:
@@ -160,8 +169,8 @@ class Validation:
         """Restores the weights of the best epoch.
 
         Raises:
-            UserError: the logits were not finite after any epoch.
+            DivergedError: the logits were not finite after any epoch.
         """
         if not self.best_epoch:
-            raise UserError("the training diverged in its first epoch: choose a lower learning rate")
+            raise DivergedError("the training diverged in its first epoch: choose a lower learning rate")
         self._model.set_weights(self._choice.state)

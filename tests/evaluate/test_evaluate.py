@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from components.artifacts import files, trained_model
+from components.artifacts import files, trained_model, tuning
 from components.artifacts.evaluation import METRICS, load_all
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
@@ -181,3 +181,19 @@ def test_the_second_of_two_models_is_scored_by_its_own_weights(evaluated, tmp_pa
         for results in evaluate(data, both, tmp_path / "evaluation", EvaluateParameters())
     )
     assert first > second == 0.5
+
+
+def test_the_scores_of_a_search_are_handed_on_with_its_record(evaluated, tmp_path):
+    """Compare sees evaluations, and no models."""
+    folder = write_model(tmp_path / "models", seeds=(1, 2))
+    own = folder / "seed-2"
+    tuning.save(own, ["a.png", "b.png"], {1: np.array([0.5, -12.3456789]), 3: np.array([1e-7, 2.0])})
+    training = json.loads((own / "training.json").read_text())
+    files.write_json(own / "training.json", training | {"tuning": {"chosen": 3}})
+    evaluate(evaluated[0], folder, tmp_path / "evaluations", EvaluateParameters(report_images=False))
+    first, second = load_all(tmp_path / "evaluations")
+    assert not (first.folder / tuning.SCORES).exists()
+    assert (second.folder / tuning.SCORES).read_text() == "image,1,3\na.png,0.5,1e-07\nb.png,-12.3457,2\n"
+    assert second.results["training"]["tuning"] == {"chosen": 3}
+    table = tuning.load(second.folder, "evaluation")
+    assert table["1"].tolist() == [0.5, -12.3457]

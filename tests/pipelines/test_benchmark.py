@@ -101,6 +101,8 @@ def test_the_pipelines_parameters_have_these_names_and_types(pipeline):
         "batch_size": "NUMBER_INTEGER",
         "learning_rate": "NUMBER_DOUBLE",
         "trainable_layers": "NUMBER_INTEGER",
+        "tune_learning_rate": "STRING",
+        "tune_trainable_layers": "STRING",
         "patience": "NUMBER_INTEGER",
         "target_sensitivity": "NUMBER_DOUBLE",
         "gpu_hour_price": "NUMBER_DOUBLE",

@@ -402,10 +402,27 @@ HOSTILE = (
         "seed-x/state.npz",
         "seed-1/state.npy",
         "seed-1-finished/evil.py",
+        "seed-1-candidate-x/state.npz",
+        "seed-1-candidate-1/evil.csv",
+        "seed-1-candidate-1-finished/evil.csv",
         "seed-\u0661/state.npz",
         "seed-1/st\u00e4te.npz",
     ),
 )
+
+
+def test_a_candidate_of_a_search_has_a_place_of_its_own(kept, said):
+    with pytest.raises(KeyboardInterrupt), opened(url(kept), "key", said.append) as place:
+        place.checkpoint(1, said.append).save("state", {"of": "the seed"})
+        place.checkpoint(1, said.append, 2).save("lost", {"lost_after": 3.0})
+        raise KeyboardInterrupt
+    assert names(kept) - {"lock"} == {"seed-1/state.npz", "seed-1-candidate-2/lost.npz"}
+    with opened(url(kept), "key", said.append) as place:
+        assert place.checkpoint(1, said.append, 2).load("lost") == {"lost_after": 3.0}
+        assert place.checkpoint(1, said.append, 1).load("lost") is None
+        place.checkpoint(1, said.append, 2).forget()
+        assert names(kept) - {"lock"} == {"seed-1/state.npz"}
+    assert NAMES.fullmatch("seed-1-candidate-12-finished/tuning.csv")
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "/seed-1/state.npz", "seed-1/state.npz\n", "C:\\evil.npz", "lock"])

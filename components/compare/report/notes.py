@@ -4,7 +4,7 @@ from components.artifacts.comparison import Findings
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.trained_model import best_epoch_is_last
 from components.compare.inputs import Inputs, Model
-from components.compare.report import failures, seen_patients
+from components.compare.report import failures, seen_patients, tuning
 
 FEW_PATIENTS = 50
 """With fewer test patients in a class intervals are rough: the bootstrap then resamples only a handful of people."""
@@ -20,6 +20,7 @@ def notes(findings: Findings, inputs: Inputs) -> list[str]:
     found = (
         several_machines(inputs),
         _from_cache(findings),
+        tuning.cost_note(findings),
         _resumed(inputs),
         _not_deterministic(inputs),
         _seeds(inputs, failures.compared(findings)),

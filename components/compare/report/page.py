@@ -23,11 +23,12 @@ from components.compare.report import (
     seen_patients,
 )
 from components.compare.report import table as tables
+from components.compare.report import tuning as searches
 from components.compare.report.notes import notes, several_machines
 from components.compare.report.plots.picture import Picture
 from components.compare.report.table import Table
 from components.compare.report.tables import clinical as clinical_tables
-from components.compare.report.tables import cost, main, provenance, quality, transfer
+from components.compare.report.tables import cost, main, provenance, quality, transfer, tuning
 from components.compare.report.titles import backbone_title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -68,7 +69,6 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         subgroups=list(inputs.subgroups),
         external=external_subject(external) if external else "",
         several_seeds=several_seeds(record),
-        margin=record["recommendation"]["margin"],
         listed_files=LISTED_FILES,
         images={name: embedded(picture.file) for name, picture in pictures.items()},
         pictures=pictures,
@@ -82,6 +82,7 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         command=reproduce.command(inputs, record),
         origin=_origin(info["source"]),
         planned=planned(record),
+        tuning=searches.shown(record),
         clinical=clinical.shown(record),
         clinical_hint=clinical.HINT,
         tables=_tables(record, inputs),
@@ -114,6 +115,7 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
         "versions": provenance.versions_table(record),
         "settings": provenance.settings_table(record, inputs),
         "checklist": checklist.checklist_table(),
+        **tuning.tables(record),
         "baseline": quality.differences_table(record, record["floor"]["comparisons"] if "floor" in record else []),
     }
     if "clinical_use" in record:

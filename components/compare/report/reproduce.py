@@ -4,10 +4,11 @@ import shlex
 from typing import Any
 
 from components import options
+from components.artifacts import trained_model
 from components.artifacts.comparison import ComparisonRecord
 from components.artifacts.names import REGIMES
 from components.compare.inputs import Inputs
-from components.parameters import PIPELINE, STEPS, described
+from components.parameters import PIPELINE, STEPS, TrainParameters, described
 
 
 def command(inputs: Inputs, results: ComparisonRecord) -> str:
@@ -26,12 +27,14 @@ def command(inputs: Inputs, results: ComparisonRecord) -> str:
     if not info.get("ingest") or seeds != list(range(seeds[0], seeds[0] + len(seeds))):
         return ""
     first = inputs.models[0].record
-    made_by = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
+    makers = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
+    arguments = [made_by["arguments"] for made_by in makers]
+    arguments[STEPS.index(TrainParameters)] = trained_model.arguments(first["training"])
     values: dict[str, Any] = {}
-    for step, own in zip(STEPS, made_by, strict=True):
+    for step, own in zip(STEPS, arguments, strict=True):
         for name, parameter in described(step).items():
-            if name in own["arguments"]:
-                values.setdefault(parameter.pipeline_name, own["arguments"][name])
+            if name in own:
+                values.setdefault(parameter.pipeline_name, own[name])
     values |= {"seed": seeds[0], "seeds": len(seeds)}
     if values.get("path"):
         values.pop("pneumoniamnist_size", None)  # the file determines it

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from components.artifacts import trained_model
 from components.artifacts.comparison import FIRST_METRICS, RunsRecord, RunsResults, Setting
 from components.artifacts.names import REGIME_TITLES
 from components.compare import recommendation
@@ -38,7 +39,7 @@ def _settings(run: Run) -> dict[str, str]:
     info, models = run.inputs.dataset.info, run.inputs.models
     trainings = [model.record["training"] for model in models]
     backbones = {backbone_title(own) for own in (training["backbone"] for training in trainings) if own}
-    arguments = trainings[0]["made_by"]["arguments"]
+    arguments = trained_model.arguments(trainings[0])
     skipped = ("regime", "seed", "backbone", "weights")
     return {
         "backbone": _joined(sorted(backbones)) or "none",

@@ -16,6 +16,7 @@ from components.compare.report.plots import (
     robustness,
     scores,
     training,
+    tuning,
 )
 from components.compare.report.plots.picture import Drawing, Picture, draw_one
 
@@ -31,6 +32,8 @@ FROM_FINDINGS: dict[str, Callable[[Findings], Drawing | None]] = {
     "robustness": robustness.robustness,
     "pareto": cost.pareto,
     "cost": cost.cost,
+    "tuned_learning_rate": tuning.learning_rate,
+    "tuned_trainable_layers": tuning.trainable_layers,
 }
 """Plots of the numbers alone, by the name of their file."""
 

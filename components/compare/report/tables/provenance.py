@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from components.artifacts import trained_model
 from components.artifacts.comparison import Findings
 from components.artifacts.dataset_summary import Counts, Planning
 from components.artifacts.names import REGIME_TITLES, SPLITS
@@ -73,11 +74,14 @@ def balance_text(findings: Findings) -> str:
 
 
 def recipe_table(inputs: Inputs) -> Table:
-    """How each regime was trained, a row for each setting."""
-    recipes = {name: models[0].record["training"]["recipe"] for name, models in inputs.regimes.items()}
-    settings = dict.fromkeys(setting for recipe in recipes.values() for setting in recipe)
+    """How each regime was trained, a row for each setting; several values where the seeds differ."""
+    recipes = {name: [model.record["training"]["recipe"] for model in own] for name, own in inputs.regimes.items()}
+    settings = dict.fromkeys(setting for own in recipes.values() for recipe in own for setting in recipe)
     rows = [
-        [setting.replace("_", " "), *(formats.setting(recipe.get(setting)) for recipe in recipes.values())]
+        [
+            setting.replace("_", " "),
+            *(" or ".join(dict.fromkeys(formats.setting(one.get(setting)) for one in own)) for own in recipes.values()),
+        ]
         for setting in settings
     ]
     rows += _head_rows(inputs)
@@ -141,5 +145,5 @@ def settings_table(findings: Findings, inputs: Inputs) -> Table:
 
 def _common_arguments(inputs: Inputs) -> dict[str, Any]:
     """The arguments that all trainings have in common."""
-    given = [model.record["training"]["made_by"]["arguments"] for model in inputs.models]
+    given = [trained_model.arguments(model.record["training"]) for model in inputs.models]
     return {name: value for name, value in given[0].items() if all(other.get(name) == value for other in given)}
