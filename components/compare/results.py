@@ -16,7 +16,8 @@ from components.artifacts.comparison import (
 from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR
 from components.artifacts.trained_model import Backbone
-from components.compare import clinical_use
+from components.compare import clinical_use, label_budgets
+from components.compare.budget_inputs import BudgetInputs
 from components.compare.clinical_use import Population
 from components.compare.failures import described
 from components.compare.inputs import ExternalImages, Inputs
@@ -31,6 +32,8 @@ def build(
     prices: Prices | None = None,
     run_started: str = "",
     population: Population | None = None,
+    budgets: BudgetInputs | None = None,
+    label_price: float = 0.0,
 ) -> Findings:
     """Computes the numbers of a comparison.
 
@@ -43,6 +46,8 @@ def build(
         prices: of an hour of training; None for unknown.
         run_started: when the run began (ISO 8601), see `from_cache`.
         population: where the models would be used; None for unknown.
+        budgets: trainings with fewer labelled patients; None without any.
+        label_price: of labelling a patient; 0 for unknown.
     """
     rows = evidence.model_rows(inputs.groups)
     models = [scored(model) for own in inputs.groups.values() for model in own]
@@ -75,6 +80,10 @@ def build(
         found["external"] = found["external_test"] = _external(inputs, inputs.external, rows)
     if inputs.failures:
         found["failed"] = described(inputs.failures)
+    if budgets:
+        whole = {name: regime["metrics"] for name, regime in regimes.items()}
+        external = found.get("external")
+        found["label_budgets"] = label_budgets.build(inputs, budgets, label_price, whole, external)
     return found
 
 
