@@ -82,8 +82,10 @@ class BudgetDifference(TypedDict):
     Attributes:
         patients: of training and validation together.
         difference: ROC AUC of the first minus that of the second.
-        ci95: the intervals of all pairs and numbers of patients contain all true differences with 95% confidence.
-        ahead: the regime that is shown to be ahead; None where none is.
+        ci95: with a budget so wide that those of all pairs and budgets together contain the true differences with 95%
+            confidence; with all patients the interval of the comparison.
+        ahead: the regime that is shown to be ahead, with all patients after correction for the number of pairs; None
+            where none is.
     """
 
     patients: int

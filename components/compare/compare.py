@@ -15,6 +15,7 @@ from components.compare.inputs import Inputs
 from components.compare.regime_results import Prices
 from components.compare.report import formats, model_card, page, plots, summary
 from components.compare.report.recommendation import sentences
+from components.compare.report.tables.label_budgets import budgets_frame
 from components.compare.report.tables.main import results_frame
 from components.compare.stats import noninferiority, resampling
 from components.console import UserError, say
@@ -123,6 +124,8 @@ def _write(folder: Path, record: ComparisonRecord, given: Inputs) -> None:
     pictures = plots.draw(folder, record, given)
     comparison.save(folder, record)
     results_frame(record).to_csv(folder / "results.csv", index=False)
+    if (budgets := budgets_frame(record)) is not None:
+        budgets.to_csv(folder / "label_budgets.csv", index=False)
     files.write_text(folder / "report.html", page.html(record, given, pictures))
     files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
     files.write_text(folder / "model_card.md", model_card.model_card(record, given))

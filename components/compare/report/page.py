@@ -18,6 +18,7 @@ from components.compare.report import (
     explanations,
     failures,
     formats,
+    label_budgets,
     recommendation,
     reproduce,
     seen_patients,
@@ -28,6 +29,7 @@ from components.compare.report.plots.picture import Picture
 from components.compare.report.table import Table
 from components.compare.report.tables import clinical as clinical_tables
 from components.compare.report.tables import cost, main, provenance, quality, transfer
+from components.compare.report.tables import label_budgets as budget_tables
 from components.compare.report.titles import backbone_title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -82,6 +84,7 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         command=reproduce.command(inputs, record),
         origin=_origin(info["source"]),
         planned=planned(record),
+        budgets=label_budgets.shown(record),
         clinical=clinical.shown(record),
         clinical_hint=clinical.HINT,
         tables=_tables(record, inputs),
@@ -119,6 +122,8 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
     if "clinical_use" in record:
         found["clinical"] = clinical_tables.predictive_values_table(record, record["clinical_use"])
         found["net_benefit"] = clinical_tables.net_benefit_table(record["clinical_use"])
+    if "label_budgets" in record:
+        found |= budget_tables.all_tables(record["label_budgets"])
     if "external" in record:
         found["external"] = quality.external_table(record, record["external"])
         found["external_differences"] = quality.differences_table(record, record["external"]["comparisons"])

@@ -10,7 +10,7 @@ the covariances
 
 The first part is DeLong's covariance between trainings of different draws, which share test patients only. The second
 part comes from the spread between draws, in which E counts once. Draws stay whole, so a difference of two conditions
-has the variance of its paired differences. With all patients nothing is drawn: those trainings differ in the seed alone,
+has the variance of its paired differences. With all patients nothing is drawn: those trainings differ in the seed only,
 and seeds of different regimes are not paired.
 
 A few draws tell little about their spread. A bootstrap that draws them with replacement would take the spread that it
@@ -30,8 +30,11 @@ from components import roc_auc
 from components.compare.stats import evidence, resampling
 from components.compare.stats.uncertainty import Estimate
 
-SAMPLES = 4000
-"""Of the means; the ends of a 95% interval vary by about 2% of its width between other samples."""
+SAMPLES = 20_000
+"""Of the means; so many for the outer quantiles of intervals that hold together."""
+
+CURVE_SAMPLES = 4000
+"""Of them, to which curves are fitted; the ends of a 95% interval vary by about 2% of its width between others."""
 
 SEED = resampling.BOOTSTRAP_SEED
 """Fixed, so that the same predictions always give the same intervals."""
@@ -94,12 +97,12 @@ class Means:
     spreads: tuple[np.ndarray, ...]
 
     @property
-    def covariance(self) -> np.ndarray:
-        """Covariance (J, J) of the means between other test patients and other draws."""
-        return self.of_patients + sum(
-            (spread.T @ spread / (len(spread) * (len(spread) - 1)) for spread in self.spreads),
-            np.zeros_like(self.of_patients),
-        )
+    def variances(self) -> np.ndarray:
+        """Variance (J,) of each mean between other test patients and other draws."""
+        found = np.diag(self.of_patients).copy()
+        for spread in self.spreads:
+            found += (spread**2).sum(axis=0) / (len(spread) * (len(spread) - 1))
+        return found
 
 
 def areas(trainings: Trainings) -> Estimate:
@@ -160,12 +163,7 @@ def _shared(conditions: Sequence[Condition], estimate: Estimate) -> np.ndarray:
     return (directions * np.maximum(sizes, 0)) @ directions.T
 
 
-def sample(found: Means, samples: int = SAMPLES) -> np.ndarray:
-    """Samples (B, J) of the means, as other test patients and other draws would give them."""
-    return shifted(found.values, deviations(found, samples))
-
-
-def deviations(found: Means, samples: int = SAMPLES) -> np.ndarray:
+def deviations(found: Means, samples: int) -> np.ndarray:
     """Deviations (B, J) of the means from what they estimate, before the logit scale."""
     random = np.random.default_rng(SEED)
     sizes, directions = np.linalg.eigh(found.of_patients)

@@ -1,20 +1,27 @@
 """Which of two regimes is ahead with how many labelled patients, and where they change places.
 
-All differences of two regimes, at every number of patients that both were trained with, are tested together: their
-intervals have one critical value, the 95% quantile of the largest of all standardised differences (max-t: Hothorn,
-Bretz and Westfall 2008, doi:10.1002/bimj.200810425). So with 95% confidence no regime is wrongly called ahead anywhere.
+All differences of two regimes with the same budget, at every budget, are tested together. Their intervals cut off the
+same share of the samples of the means at each end, so small a share that all of them together contain 95% of the
+samples (Beran 1988, doi:10.1080/01621459.1988.10478648). So with 95% confidence no regime is wrongly called ahead with
+any budget. Intervals with one critical value for all (max-t) would all be as wide as the worst known of them requires.
+
+The differences with all patients are those of the comparison itself (`comparisons`), corrected for the number of pairs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from scipy.stats import rankdata
 
 from components.artifacts.label_budget_results import BudgetDifference, Crossing
-from components.compare.stats import uncertainty
+from components.compare.stats import comparisons, uncertainty
 from components.compare.stats.budgets import Means
-from components.compare.stats.uncertainty import CONFIDENCE, NO_VARIANCE, UncertainValue
+from components.compare.stats.uncertainty import CONFIDENCE, Estimate, UncertainValue
+
+SAME = 1e-9
+"""Ends of an interval that are closer differ by rounding."""
 
 GRID = 400
 """Numbers of patients between the smallest and the largest at which two regimes are compared."""
@@ -38,53 +45,68 @@ class Gap:
     from_curves: bool
 
 
-def differences(found: Means, moved: np.ndarray) -> dict[tuple[str, str], list[BudgetDifference]]:
+def differences(found: Means, made: np.ndarray, estimate: Estimate) -> dict[tuple[str, str], list[BudgetDifference]]:
     """Every difference of two regimes with the same number of patients.
 
     Args:
         found: the means.
-        moved: float64 (B, J), deviations of the means from what they estimate.
+        made: float64 (B, J), samples of the means; more than for curves, since outer quantiles are needed.
+        estimate: of the single trainings.
 
     Returns:
         {(a, b): differences by ascending number of patients}, in the order of the regimes.
     """
-    pairs = [
-        (j, k)
-        for j, k in combinations(range(len(found.conditions)), 2)
-        if found.conditions[j].patients == found.conditions[k].patients
-    ]
-    if not pairs:
-        return {}
-    contrasts = np.zeros((len(pairs), len(found.values)))
-    for row, (first, second) in enumerate(pairs):
-        contrasts[row, [first, second]] = 1, -1
-    reach = _reach(contrasts, found, moved)
     together: dict[tuple[str, str], list[BudgetDifference]] = {}
-    for (first, second), difference, own in zip(pairs, contrasts @ found.values, reach, strict=True):
-        a, b = found.conditions[first], found.conditions[second]
-        ends = [max(-1.0, float(difference - own)), min(1.0, float(difference + own))]
-        ahead = a.regime if ends[0] > 0 else b.regime if ends[1] < 0 else None
-        gap: BudgetDifference = {
-            "patients": a.patients,
-            "difference": float(difference),
-            "ci95": ends,
-            "ahead": ahead,
-        }
-        together.setdefault((a.regime, b.regime), []).append(gap)
+    for pair, gap in [*_with_budgets(found, made), *_with_all(found, estimate)]:
+        together.setdefault(pair, []).append(gap)
     return {pair: sorted(own, key=lambda gap: gap["patients"]) for pair, own in together.items()}
 
 
-def _reach(contrasts: np.ndarray, found: Means, moved: np.ndarray) -> np.ndarray:
-    """Half widths (P,) of simultaneous intervals of the contrasts (P, J)."""
-    variances = np.einsum("ij,jk,ik->i", contrasts, found.covariance, contrasts)
-    varies = variances > NO_VARIANCE
+def _with_budgets(found: Means, made: np.ndarray) -> Iterator[tuple[tuple[str, str], BudgetDifference]]:
+    drawn = [place for place, own in enumerate(found.conditions) if not own.whole]
+    pairs = [(j, k) for j, k in combinations(drawn, 2) if found.conditions[j].patients == found.conditions[k].patients]
+    if not pairs:
+        return
+    first, second = np.array(pairs).T
+    intervals = _together(made[:, first] - made[:, second])
     # Where nothing varies, other patients may differ all the same.
-    reach = np.full(len(contrasts), uncertainty.unseen(UncertainValue(0.0, 0.0, found.freedom)))
-    if varies.any():
-        errors = np.sqrt(variances[varies])
-        largest = np.abs(moved @ contrasts[varies].T / errors).max(axis=1)
-        reach[varies] = np.quantile(largest, CONFIDENCE) * errors
-    return reach
+    unseen = uncertainty.unseen(UncertainValue(0.0, 0.0, found.freedom))
+    for (j, k), own in zip(pairs, intervals.tolist(), strict=True):
+        a, b, difference = found.conditions[j], found.conditions[k], float(found.values[j] - found.values[k])
+        same = own[1] - own[0] < SAME
+        low, high = (max(-1.0, difference - unseen), min(1.0, difference + unseen)) if same else own
+        gap: BudgetDifference = {
+            "patients": a.patients,
+            "difference": difference,
+            "ci95": [low, high],
+            "ahead": a.regime if low > 0 else b.regime if high < 0 else None,
+        }
+        yield (a.regime, b.regime), gap
+
+
+def _with_all(found: Means, estimate: Estimate) -> Iterator[tuple[tuple[str, str], BudgetDifference]]:
+    whole = {own.regime: own for own in found.conditions if own.whole}
+    rows = {name: own.rows for name, own in whole.items()}
+    for pair in comparisons.compare_all(list(combinations(whole, 2)), {"roc_auc": estimate}, rows, ["roc_auc"]):
+        a, b, (low, high) = pair["a"], pair["b"], pair["ci95"]
+        certain = pair["p_value_holm"] <= 1 - CONFIDENCE
+        gap: BudgetDifference = {
+            "patients": whole[a].patients,
+            "difference": pair["difference"],
+            "ci95": pair["ci95"],
+            "ahead": a if certain and low > 0 else b if certain and high < 0 else None,
+        }
+        yield (a, b), gap
+
+
+def _together(samples: np.ndarray) -> np.ndarray:
+    """The ends (P, 2) of intervals that together contain 95% of the rows of samples (B, P)."""
+    ranks = rankdata(samples, axis=0)
+    outermost = np.minimum(ranks, len(samples) + 1 - ranks).min(axis=1)
+    # Of the rows, which are sorted by their outermost rank, 5% may be cut off somewhere.
+    cut = int(np.quantile(outermost, 1 - CONFIDENCE)) - 1
+    ordered = np.sort(samples, axis=0)
+    return np.stack([ordered[cut], ordered[-1 - cut]], axis=1)
 
 
 def crossing(a: str, own: Sequence[BudgetDifference], gaps: Sequence[Gap]) -> Crossing | None:

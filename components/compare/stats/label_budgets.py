@@ -23,12 +23,15 @@ from components.compare.stats.uncertainty import Estimate
 POINTS_OF_CURVE = 60
 
 
-def on_test_set(trainings: Trainings, samples: int = budgets.SAMPLES) -> OnTestSet:
+def on_test_set(
+    trainings: Trainings, samples: int = budgets.SAMPLES, curve_samples: int = budgets.CURVE_SAMPLES
+) -> OnTestSet:
     """The results on one test set.
 
     Args:
         trainings: of all regimes, budgets and draws, and those with all patients.
         samples: of the means.
+        curve_samples: of them, to which curves are fitted.
     """
     areas, accuracies = budgets.areas(trainings), budgets.accuracies(trainings)
     found = budgets.means(trainings, areas)
@@ -36,9 +39,10 @@ def on_test_set(trainings: Trainings, samples: int = budgets.SAMPLES) -> OnTestS
     made = budgets.shifted(found.values, moved)
     names = list(dict.fromkeys(own.regime for own in found.conditions))
     places = {name: _places(found, name) for name in names}
+    differences = crossing.differences(found, made, areas)
+    moved, made = moved[:curve_samples], made[:curve_samples]
     fits = {name: _fit(found, places[name], made, moved) for name in names}
     regimes = {name: _regime(found, places[name], fits[name], areas, accuracies) for name in names}
-    differences = crossing.differences(found, moved)
     pairs: list[BudgetPair] = []
     for a, b in combinations(names, 2):
         own = differences.get((a, b), [])
@@ -59,9 +63,8 @@ def _patients(found: Means, places: Sequence[int]) -> np.ndarray:
 
 
 def _fit(found: Means, places: list[int], made: np.ndarray, moved: np.ndarray) -> Fit:
-    variances = np.diag(found.covariance)[places]
     return learning_curve.fit(
-        _patients(found, places), found.values[places], variances, made[:, places], moved[:, places]
+        _patients(found, places), found.values[places], found.variances[places], made[:, places], moved[:, places]
     )
 
 
