@@ -1,6 +1,7 @@
 """The section on numbers of labelled patients in words that claim no more than the intervals show."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.artifacts.comparison import Findings
@@ -21,6 +22,7 @@ class Section:
     Attributes:
         title: of the section.
         answer: in one sentence.
+        cautions: which regimes are missing, and why.
         sentences: what else is shown, and what more labels would bring.
         notes: what the numbers are and what is missing.
         external: the answer on the external test set; "" without one.
@@ -28,6 +30,7 @@ class Section:
 
     title: str
     answer: str
+    cautions: list[str]
     sentences: list[str]
     notes: list[str]
     external: str
@@ -41,6 +44,7 @@ def shown(findings: Findings) -> Section | None:
     return Section(
         title=TITLE,
         answer=answer(found, found),
+        cautions=_failed(found),
         sentences=[*_crossings(found), *_doubling(found)],
         notes=notes(found),
         external=answer(found, found["external"]) if "external" in found else "",
@@ -85,8 +89,8 @@ def _crossed(pair: BudgetPair, crossing: Crossing) -> str:
     first, second = crossing["first"], crossing["second"]
     ahead = [_numbers(pair, side) for side in (first, second)]
     return (
-        f"With {ahead[0]} labelled patients {named(first)} is shown to be ahead of {named(second)}, with {ahead[1]} "
-        f"{named(second)} is; they change places at about {about(crossing['patients'])} patients (95% interval "
+        f"With {ahead[0]} labelled patients {named(first)} is shown to be ahead of {named(second)}, {named(second)} "
+        f"with {ahead[1]}; they change places at about {about(crossing['patients'])} patients (95% interval "
         f"{_between(crossing['ci95'], pair)})."
     )
 
@@ -94,7 +98,11 @@ def _crossed(pair: BudgetPair, crossing: Crossing) -> str:
 def _between(ends: Sequence[float | None], pair: BudgetPair) -> str:
     low, high = ends
     fewest, most = (formats.count(pair["differences"][place]["patients"]) for place in (0, -1))
-    return f"{f'below {fewest}' if low is None else about(low)} to {f'above {most}' if high is None else about(high)}"
+    texts = [
+        f"below {fewest}" if low is None else about(low, math.floor),
+        f"above {most}" if high is None else about(high, math.ceil),
+    ]
+    return " to ".join(texts)
 
 
 def _not_crossed(first: str, last: str, pair: BudgetPair | None, numbers: Sequence[int]) -> str:
@@ -213,9 +221,7 @@ def _gain(value: float) -> str:
 
 def notes(found: LabelBudgetResults) -> list[str]:
     """What the numbers are, what they cost, and what is missing."""
-    return [
-        note for note in (*_what(found), _cost(found), *_left_out(found), *_failed(found), _diverged(found)) if note
-    ]
+    return [note for note in (*_what(found), _cost(found), *_left_out(found), _diverged(found)) if note]
 
 
 def _what(found: LabelBudgetResults) -> list[str]:
@@ -298,6 +304,7 @@ def named(regime: str, begins: bool = False) -> str:
     return title[0].upper() + title[1:] if begins else title
 
 
-def about(number: float) -> str:
-    """A number of patients with two digits, for example `120`."""
-    return formats.count(int(float(f"{number:.2g}")))
+def about(number: float, rounded: Callable[[float], int] = round) -> str:
+    """A number of patients with two digits, for example `120`; ends of intervals are rounded outwards."""
+    unit = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    return formats.count(rounded(number / unit) * unit)

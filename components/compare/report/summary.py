@@ -39,7 +39,9 @@ def markdown_summary(results: Results, inputs: Inputs) -> str:
 
 def _label_budgets(findings: Findings) -> list[str]:
     found = label_budgets.shown(findings)
-    return [f"**{found.title}** {found.answer} {' '.join(found.sentences)}".strip()] if found else []
+    if not found:
+        return []
+    return [f"**{found.title}** {found.answer} {' '.join(found.sentences)}".strip(), *map(escaped, found.cautions)]
 
 
 def _external(findings: Findings) -> list[str]:

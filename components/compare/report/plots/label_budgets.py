@@ -59,7 +59,12 @@ def _drawing(found: LabelBudgetResults, on: OnTestSet, title: str) -> Drawing | 
         figure,
         title,
         "Markers are means over the trainings with a budget, with 95% intervals; they stand side by side where they "
-        "belong to the same number. Lines are fitted learning curves a − b n^−c, shaded their pointwise 95% bands. "
+        "belong to the same number. "
+        + (
+            "Lines are fitted learning curves a − b / nᶜ, shaded their pointwise 95% bands. "
+            if len(without) < len(on["regimes"])
+            else ""
+        )
         + (f"Thin straight lines join the means where no curve fits: {', '.join(without)}. " if without else "")
         + "Overlapping intervals say nothing about a difference, which is tested on the same patients and draws.",
         sentence([f"{REGIME_TITLES[name]}: {_words(regime)}" for name, regime in on["regimes"].items()]),
@@ -75,6 +80,7 @@ def _number_axis(axes: Axes, numbers: list[int], whole: int | None) -> None:
     for number in reversed(numbers[:-1]):
         if kept[-1] / number >= span**0.09:
             kept.append(number)
+    axes.spines["bottom"].set_bounds(axes.get_xlim()[0], numbers[-1])
     axes.xaxis.set_major_locator(FixedLocator(numbers))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels(
@@ -126,7 +132,14 @@ def _labels(axes: Axes, on: OnTestSet, most: int) -> None:
             fontweight="bold",
             fontsize=10,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": look.colour, "linewidth": 0.8, "shrinkA": 2, "shrinkB": 6},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": look.colour,
+                "linewidth": 0.8,
+                "shrinkA": 2,
+                "shrinkB": 6,
+                "relpos": (0, 0.5),
+            },
         )
 
 

@@ -21,7 +21,7 @@ def all_tables(found: LabelBudgetResults) -> dict[str, Table]:
         on = found if where == "test" else found.get("external")
         if on:
             shown |= {
-                f"{prefix}budgets": budgets_table(found, on, "roc_auc"),
+                f"{prefix}budgets": budgets_table(found, on, "roc_auc", with_labels=where == "test"),
                 f"{prefix}budgets_accuracy": budgets_table(found, on, "accuracy"),
                 f"{prefix}budgets_differences": differences_table(on),
                 f"{prefix}budgets_curves": curves_table(found, on),
@@ -29,17 +29,18 @@ def all_tables(found: LabelBudgetResults) -> dict[str, Table]:
     return shown
 
 
-def budgets_table(found: LabelBudgetResults, on: OnTestSet, metric: str) -> Table:
+def budgets_table(found: LabelBudgetResults, on: OnTestSet, metric: str, with_labels: bool = False) -> Table:
     """A metric of every regime by number of labelled patients.
 
     Args:
         found: everything about label budgets.
         on: the results on one of the test sets.
         metric: "roc_auc" or "accuracy".
+        with_labels: whether to show what the labels are for and cost.
     """
     names = list(on["regimes"])
-    priced = found["label_price"] is not None
-    headers = ["Patients", "Training + validation", *(["Price of the labels"] if priced else [])]
+    further = ["For training + for validation"] * with_labels
+    further += ["Price of the labels"] * (with_labels and found["label_price"] is not None)
     rows: list[Row] = []
     for cost in found["costs"]:
         points = {name: _point(on["regimes"][name], cost["patients"], metric) for name in names}
@@ -49,12 +50,14 @@ def budgets_table(found: LabelBudgetResults, on: OnTestSet, metric: str) -> Tabl
         rows.append(
             [
                 f"{formats.count(cost['patients'])}{' (all)' if whole else ''}",
-                f"{formats.count(cost['split']['train'])} + {formats.count(cost['split']['validation'])}",
-                *([formats.price(cost["price"])] if priced else []),
                 *(metric_cell(point) if point else formats.UNKNOWN for point in points.values()),
+                *[
+                    f"{formats.count(cost['split']['train'])} + {formats.count(cost['split']['validation'])}",
+                    formats.price(cost["price"]),
+                ][: len(further)],
             ]
         )
-    return table([*headers, *(REGIME_TITLES[name] for name in names)], rows)
+    return table(["Patients", *(REGIME_TITLES[name] for name in names), *further], rows)
 
 
 def _point(regime: RegimeOnBudgets, patients: int, metric: str) -> Metric | None:
