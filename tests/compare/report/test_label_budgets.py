@@ -127,7 +127,8 @@ def test_what_twice_as_many_labels_would_bring_is_that_of_the_best_with_all():
     regimes[FULL] = make_regime(RISING, why="it does not rise")
     (sentence,) = label_budgets.shown({"label_budgets": found}).sentences
     assert sentence == (
-        "What twice as many labelled patients (6,000) would bring full fine-tuning is not known, since it does not rise."
+        "What twice as many labelled patients (6,000) would bring full fine-tuning is not known, since it does not "
+        "rise."
     )
 
 
