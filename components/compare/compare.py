@@ -73,16 +73,10 @@ def compare(
     budgets = budget_inputs.load(label_budgets, given)
     found = build(given, run_id, prices, run_started, population, budgets, label_price)
     settings = {
-        "run_id": run_id,
-        "evaluations": len(given.models),
-        "replicates": resampling.REPLICATES,
-        "bootstrap_seed": resampling.BOOTSTRAP_SEED,
-        "margin": noninferiority.MARGIN,
-        "gpu_hour_price": gpu_hour_price,
-        "cpu_hour_price": cpu_hour_price,
-        "prevalence": prevalence,
-        "harm_ratio": harm_ratio,
-        "label_price": label_price,
+        **{"run_id": run_id, "evaluations": len(given.models), "replicates": resampling.REPLICATES},
+        **{"bootstrap_seed": resampling.BOOTSTRAP_SEED, "margin": noninferiority.MARGIN},
+        **{"gpu_hour_price": gpu_hour_price, "cpu_hour_price": cpu_hour_price},
+        **{"prevalence": prevalence, "harm_ratio": harm_ratio, "label_price": label_price},
     }
     with files.new_folder(output) as folder:
         record: ComparisonRecord = {**files.header(KIND, started, settings), **found}

@@ -6,7 +6,7 @@ import numpy as np
 
 from components.artifacts.comparison import ExternalResult
 from components.artifacts.label_budget_results import BudgetTrainings, LabelBudgetResults, LabelCost, OnTestSet
-from components.artifacts.regime_result import Metric
+from components.artifacts.regime_result import Metric, RegimeResult
 from components.compare.budget_inputs import Budgeted, BudgetInputs
 from components.compare.failures import described
 from components.compare.inputs import Inputs
@@ -18,7 +18,7 @@ def build(
     inputs: Inputs,
     given: BudgetInputs,
     label_price: float,
-    whole: Mapping[str, Mapping[str, Metric]],
+    regimes: Mapping[str, RegimeResult],
     external: ExternalResult | None,
 ) -> LabelBudgetResults:
     """Computes what the comparison says about numbers of labelled patients.
@@ -27,10 +27,11 @@ def build(
         inputs: the evaluations: the trainings with all patients.
         given: the trainings with budgets.
         label_price: of labelling a patient; 0 for unknown.
-        whole: {regime: {metric: value and interval}} of the comparison, which are those with all patients.
+        regimes: of the comparison, which are those with all patients.
         external: the comparison on the external test set; None without one.
     """
     patients = next((own.record["patients"] for own in given.regimes.values()), None)
+    whole = {name: regime["metrics"] for name, regime in regimes.items()}
     scores = {(model.regime, model.seed): model.scores for model in inputs.models}
     found: LabelBudgetResults = {
         "patients": patients,

@@ -1,11 +1,13 @@
 """Assembles the numbers of a comparison, most of `results.json`, from evaluations."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import combinations
 
 from components import planning
 from components.artifacts.comparison import (
     FIRST_METRICS,
+    BaselineResult,
     ComparedDataset,
     EnsembleResult,
     ExternalRegime,
@@ -15,6 +17,7 @@ from components.artifacts.comparison import (
 )
 from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR
+from components.artifacts.regime_result import RegimeResult
 from components.artifacts.trained_model import Backbone
 from components.compare import clinical_use, label_budgets
 from components.compare.budget_inputs import BudgetInputs
@@ -24,6 +27,7 @@ from components.compare.inputs import ExternalImages, Inputs
 from components.compare.regime_results import Prices, Regime, metrics_of
 from components.compare.scored_models import ensemble, scored, scored_without_points, validation_images
 from components.compare.stats import comparisons, cost, described_data, evidence, noninferiority
+from components.compare.stats.uncertainty import Estimate
 
 
 def build(
@@ -50,9 +54,7 @@ def build(
         label_price: of labelling a patient; 0 for unknown.
     """
     rows = evidence.model_rows(inputs.groups)
-    models = [scored(model) for own in inputs.groups.values() for model in own]
-    validation = validation_images(inputs)
-    estimates = evidence.gather(inputs.labels, inputs.patients, models, inputs.subgroups, validation=validation)
+    estimates = _estimates(inputs)
     prices = prices or Prices()
     by_name = {name: Regime(inputs, own, estimates, rows[name]).result(prices) for name, own in inputs.groups.items()}
     regimes = {name: by_name[name] for name in inputs.regimes}
@@ -71,9 +73,7 @@ def build(
     if ensembles := _ensembles(inputs):
         found["ensembles"] = ensembles
     if inputs.baseline:
-        pairs = [(name, FLOOR) for name in inputs.regimes]
-        against = comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS)
-        found["floor"] = found["baseline"] = {**by_name[FLOOR], "comparisons": against}
+        found["floor"] = found["baseline"] = _baseline(inputs, by_name[FLOOR], estimates, rows)
     if population:
         found["clinical_use"] = clinical_use.build(inputs, population, estimates, rows)
     if inputs.external:
@@ -81,10 +81,20 @@ def build(
     if inputs.failures:
         found["failed"] = described(inputs.failures)
     if budgets:
-        whole = {name: regime["metrics"] for name, regime in regimes.items()}
-        external = found.get("external")
-        found["label_budgets"] = label_budgets.build(inputs, budgets, label_price, whole, external)
+        found["label_budgets"] = label_budgets.build(inputs, budgets, label_price, regimes, found.get("external"))
     return found
+
+
+def _estimates(inputs: Inputs) -> dict[str, Estimate]:
+    models, validation = [scored(model) for own in inputs.groups.values() for model in own], validation_images(inputs)
+    return evidence.gather(inputs.labels, inputs.patients, models, inputs.subgroups, validation=validation)
+
+
+def _baseline(
+    inputs: Inputs, result: RegimeResult, estimates: Mapping[str, Estimate], rows: Mapping[str, list[int]]
+) -> BaselineResult:
+    pairs = [(name, FLOOR) for name in inputs.regimes]
+    return {**result, "comparisons": comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS)}
 
 
 def _seconds(inputs: Inputs) -> dict[str, list[float]]:

@@ -70,7 +70,6 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         subgroups=list(inputs.subgroups),
         external=external_subject(external) if external else "",
         several_seeds=several_seeds(record),
-        margin=record["recommendation"]["margin"],
         listed_files=LISTED_FILES,
         images={name: embedded(picture.file) for name, picture in pictures.items()},
         pictures=pictures,

@@ -7,7 +7,7 @@ import pytest
 
 from components.artifacts.names import REGIMES
 from components.compare import budget_inputs, inputs
-from components.compare.report import label_budgets, page, summary
+from components.compare.report import label_budget_notes, label_budgets, page, summary
 from components.compare.report.label_budgets import about, answer
 from components.compare.report.tables.label_budgets import all_tables, curves_table
 from tests.compare.conftest import HOSTILE, STARTED, write_evaluation, write_failure, write_label_budgets, write_summary
@@ -139,13 +139,13 @@ def test_notes_name_what_was_left_out_for_whom_and_the_cost_of_the_trainings():
         own["left_out"]["5000"] = "the dataset has 3,000 patients."
     costs[FULL]["left_out"]["20"] = "a class\nis missing"
     costs[FULL]["diverged"] = 2
-    notes = label_budgets.notes(found)
+    notes = label_budget_notes.notes(found)
     assert "Left out: 5,000 patients, since the dataset has 3,000 patients." in notes
     assert "Left out: 20 patients of full fine-tuning, since a class is missing." in notes
     assert any("3 min 0 s in total" in note and "Full fine-tuning 1 min 30 s (15 trainings)" in note for note in notes)
     assert any("Full fine-tuning 2" in note and "diverged" in note for note in notes)
     assert any("variation between draws and that between test patients" in note for note in notes)
-    once = label_budgets.notes({**found, "draws": 1})
+    once = label_budget_notes.notes({**found, "draws": 1})
     assert any("variation between test patients only" in note for note in once)
 
 
