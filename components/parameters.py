@@ -333,6 +333,9 @@ class CompareParameters(Parameters):
         Range(0, 1000, whole=False),
         "W",
     )
+    label_price: float = _parameter(
+        0.0, "price of labelling one patient, in the currency of the other prices; 0 for unknown", _PRICE, "PRICE"
+    )
 
 
 STEPS: tuple[type[Parameters], ...] = (

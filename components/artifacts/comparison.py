@@ -10,6 +10,8 @@ from components.artifacts.dataset_summary import Counts, Planning
 from components.artifacts.described_data import DataDescription
 from components.artifacts.differences import Difference, NonInferiority, TimeRatio
 from components.artifacts.evaluation import ExternalTestSet
+from components.artifacts.failed_training import FailedRegime
+from components.artifacts.label_budget_results import LabelBudgetResults
 from components.artifacts.names import FLOOR
 from components.artifacts.raw_dataset import Source
 from components.artifacts.regime_result import Metric, RegimeResult
@@ -74,20 +76,6 @@ class ExternalResult(TypedDict):
     baseline: NotRequired[ExternalRegime]
 
 
-class FailedRegime(TypedDict):
-    """A regime whose training failed, so that it is not compared.
-
-    Attributes:
-        cause: one of `failed_training.CAUSES`.
-        reason: what happened, and what to do, as the training said it.
-        seconds: from the start of the training to its failure.
-    """
-
-    cause: str
-    reason: str
-    seconds: float
-
-
 class RunInfo(TypedDict):
     """The run that is compared.
 
@@ -139,6 +127,7 @@ class Findings(TypedDict):
         clinical_use: at a given prevalence; missing without one.
         failed: {regime: why it is not compared}; missing if no training failed.
         tuning: the searches for learning rate and trainable layers; missing without any.
+        label_budgets: the regimes with fewer labelled patients; missing without such trainings.
     """
 
     run: RunInfo
@@ -158,6 +147,7 @@ class Findings(TypedDict):
     clinical_use: NotRequired[ClinicalUse]
     failed: NotRequired[dict[str, FailedRegime]]
     tuning: NotRequired[TuningResult]
+    label_budgets: NotRequired[LabelBudgetResults]
 
 
 class Decision(TypedDict):

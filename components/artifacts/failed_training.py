@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from components.artifacts import files
 from components.artifacts.names import REGIMES
@@ -30,6 +30,20 @@ class FailedTraining(files.Header):
     """
 
     regime: str
+    cause: str
+    reason: str
+    seconds: float
+
+
+class FailedRegime(TypedDict):
+    """A regime whose training failed, so that it is not compared.
+
+    Attributes:
+        cause: one of `CAUSES`.
+        reason: what happened, and what to do, as the training said it.
+        seconds: from the start of the training to its failure.
+    """
+
     cause: str
     reason: str
     seconds: float

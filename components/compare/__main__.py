@@ -39,6 +39,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dataset", type=Path, metavar="SUMMARY", help="dataset summary folder; runs have their own")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="comparison folder to write")
     parser.add_argument("--run-id", default="", metavar="ID", help="name of the run, shown in the report")
+    parser.add_argument(
+        "--label-budgets",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="folders of the trainings with fewer labelled patients, one for each regime that has them",
+    )
     options.add_options(parser, described(CompareParameters).items())
     given = parser.parse_args(arguments)
     with plain_errors():
@@ -53,7 +61,12 @@ def _evaluations(given: argparse.Namespace) -> None:
     if not given.dataset:
         raise UserError("evaluations need the summary of their dataset: add --dataset with its folder")
     prices = {name: getattr(given, name) for name in described(CompareParameters)}
-    print(terminal_table(compare(given.folder, given.dataset, given.output, given.run_id, **prices)))
+    if given.label_price and not given.label_budgets:
+        raise UserError("--label-price has no effect without --label-budgets: add the folders, or leave it out")
+    compared = compare(
+        given.folder, given.dataset, given.output, given.run_id, label_budgets=given.label_budgets, **prices
+    )
+    print(terminal_table(compared))
 
 
 def _runs(given: argparse.Namespace) -> None:

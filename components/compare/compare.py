@@ -8,12 +8,14 @@ from pathlib import Path
 from components import options
 from components.artifacts import comparison, files
 from components.artifacts.comparison import KIND, ComparisonRecord, Results
-from components.compare import inputs, recommendation, results
+from components.compare import budget_inputs, inputs, recommendation, results
+from components.compare.budget_inputs import BudgetInputs
 from components.compare.clinical_use import Population
 from components.compare.inputs import Inputs
 from components.compare.regime_results import Prices
 from components.compare.report import formats, model_card, page, plots, summary
 from components.compare.report.recommendation import sentences
+from components.compare.report.tables.label_budgets import budgets_frame
 from components.compare.report.tables.main import results_frame
 from components.compare.stats import noninferiority, resampling
 from components.console import UserError, say
@@ -32,6 +34,8 @@ def compare(
     cpu_hour_price: float = 0.0,
     prevalence: float = 0.0,
     harm_ratio: float = 0.0,
+    label_price: float = 0.0,
+    label_budgets: Sequence[str | Path] = (),
 ) -> ComparisonRecord:
     """Compares trained and evaluated models and writes the comparison artifact.
 
@@ -40,7 +44,8 @@ def compare(
             order, and at most one of the baseline.
         dataset_summary: folder of the dataset summary.
         output: where the comparison folder will be (`report.html`, `summary.md`, `model_card.md`,
-            `results.json`, `results.csv`, `table.txt`, plots); an older one is replaced.
+            `results.json`, `results.csv`, `table.txt`, plots, and with label budgets `label_budgets.csv`); an older
+            one is replaced.
         run_id: the run's name, as the report shows it.
         html_output: a file that gets a copy of the report, for Kubeflow's pages.
         markdown_output: a file that gets a copy of the summary, for Kubeflow's pages.
@@ -49,29 +54,29 @@ def compare(
         cpu_hour_price: of an hour of training without one.
         prevalence: share of pneumonia where the models would be used; 0 for unknown.
         harm_ratio: how many times as bad as a false alarm a missed pneumonia is; 0 for unknown.
+        label_price: of labelling a patient, in the currency of the other prices; 0 for unknown.
+        label_budgets: folders of the trainings with fewer labelled patients, one for each of any regimes.
 
     Returns:
         The content of `results.json`.
 
     Raises:
-        UserError: there is no evaluation, or the evaluations are not of the same test set, or a value is not allowed.
+        UserError: there is no evaluation, or the evaluations and label budgets are not of the same test set, or a value
+            is not allowed.
     """
     started = files.now()
     prices, population = _prices(gpu_hour_price, cpu_hour_price), _population(prevalence, harm_ratio)
+    CompareParameters(label_price=label_price)
     given = inputs.load(evaluations, dataset_summary)
     models, regimes = formats.counted(len(given.models), "model", "models"), ", ".join(given.regimes)
     say("compare", f"{models} ({regimes}) on {len(given.labels):,} test images")
-    found = build(given, run_id, prices, run_started, population)
+    budgets = budget_inputs.load(label_budgets, given)
+    found = build(given, run_id, prices, run_started, population, budgets, label_price)
     settings = {
-        "run_id": run_id,
-        "evaluations": len(given.models),
-        "replicates": resampling.REPLICATES,
-        "bootstrap_seed": resampling.BOOTSTRAP_SEED,
-        "margin": noninferiority.MARGIN,
-        "gpu_hour_price": gpu_hour_price,
-        "cpu_hour_price": cpu_hour_price,
-        "prevalence": prevalence,
-        "harm_ratio": harm_ratio,
+        **{"run_id": run_id, "evaluations": len(given.models), "replicates": resampling.REPLICATES},
+        **{"bootstrap_seed": resampling.BOOTSTRAP_SEED, "margin": noninferiority.MARGIN},
+        **{"gpu_hour_price": gpu_hour_price, "cpu_hour_price": cpu_hour_price},
+        **{"prevalence": prevalence, "harm_ratio": harm_ratio, "label_price": label_price},
     }
     with files.new_folder(output) as folder:
         record: ComparisonRecord = {**files.header(KIND, started, settings), **found}
@@ -89,6 +94,8 @@ def build(
     prices: Prices | None = None,
     run_started: str = "",
     population: Population | None = None,
+    budgets: BudgetInputs | None = None,
+    label_price: float = 0.0,
 ) -> Results:
     """Everything that `results.json` contains but its header: numbers, decision and reasons.
 
@@ -98,8 +105,10 @@ def build(
         prices: of an hour of training; None for unknown.
         run_started: when the run began (ISO 8601), see `results.from_cache`.
         population: where the models would be used; None for unknown.
+        budgets: trainings with fewer labelled patients; None without any.
+        label_price: of labelling a patient; 0 for unknown.
     """
-    findings = results.build(given, run_id, prices, run_started, population)
+    findings = results.build(given, run_id, prices, run_started, population, budgets, label_price)
     decision = recommendation.decide(findings)
     return {**findings, "recommendation": {**decision, "why": " ".join(sentences(findings, decision))}}
 
@@ -109,6 +118,8 @@ def _write(folder: Path, record: ComparisonRecord, given: Inputs) -> None:
     pictures = plots.draw(folder, record, given)
     comparison.save(folder, record)
     results_frame(record).to_csv(folder / "results.csv", index=False)
+    if (budgets := budgets_frame(record)) is not None:
+        budgets.to_csv(folder / "label_budgets.csv", index=False)
     files.write_text(folder / "report.html", page.html(record, given, pictures))
     files.write_text(folder / "summary.md", summary.markdown_summary(record, given))
     files.write_text(folder / "model_card.md", model_card.model_card(record, given))

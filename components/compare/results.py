@@ -1,11 +1,13 @@
 """Assembles the numbers of a comparison, most of `results.json`, from evaluations."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import combinations
 
 from components import planning
 from components.artifacts.comparison import (
     FIRST_METRICS,
+    BaselineResult,
     ComparedDataset,
     EnsembleResult,
     ExternalRegime,
@@ -15,14 +17,17 @@ from components.artifacts.comparison import (
 )
 from components.artifacts.files import MadeBy
 from components.artifacts.names import FLOOR
+from components.artifacts.regime_result import RegimeResult
 from components.artifacts.trained_model import Backbone
-from components.compare import clinical_use, tuning
+from components.compare import clinical_use, label_budgets, tuning
+from components.compare.budget_inputs import BudgetInputs
 from components.compare.clinical_use import Population
 from components.compare.failures import described
 from components.compare.inputs import ExternalImages, Inputs
 from components.compare.regime_results import Prices, Regime, metrics_of
 from components.compare.scored_models import ensemble, scored, scored_without_points, validation_images
 from components.compare.stats import comparisons, cost, described_data, evidence, noninferiority
+from components.compare.stats.uncertainty import Estimate
 
 
 def build(
@@ -31,6 +36,8 @@ def build(
     prices: Prices | None = None,
     run_started: str = "",
     population: Population | None = None,
+    budgets: BudgetInputs | None = None,
+    label_price: float = 0.0,
 ) -> Findings:
     """Computes the numbers of a comparison.
 
@@ -43,11 +50,11 @@ def build(
         prices: of an hour of training; None for unknown.
         run_started: when the run began (ISO 8601), see `from_cache`.
         population: where the models would be used; None for unknown.
+        budgets: trainings with fewer labelled patients; None without any.
+        label_price: of labelling a patient; 0 for unknown.
     """
     rows = evidence.model_rows(inputs.groups)
-    models = [scored(model) for own in inputs.groups.values() for model in own]
-    validation = validation_images(inputs)
-    estimates = evidence.gather(inputs.labels, inputs.patients, models, inputs.subgroups, validation=validation)
+    estimates = _estimates(inputs)
     prices = prices or Prices()
     by_name = {name: Regime(inputs, own, estimates, rows[name]).result(prices) for name, own in inputs.groups.items()}
     regimes = {name: by_name[name] for name in inputs.regimes}
@@ -64,13 +71,13 @@ def build(
         "planning": inputs.dataset.info.get("planning") or planning.plan(inputs.labels, inputs.patients),
     }
     if inputs.baseline:
-        pairs = [(name, FLOOR) for name in inputs.regimes]
-        against = comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS)
-        found["floor"] = found["baseline"] = {**by_name[FLOOR], "comparisons": against}
+        found["floor"] = found["baseline"] = _baseline(inputs, by_name[FLOOR], estimates, rows)
     if population:
         found["clinical_use"] = clinical_use.build(inputs, population, estimates, rows)
     if inputs.external:
         found["external"] = found["external_test"] = _external(inputs, inputs.external, rows)
+    if budgets:
+        found["label_budgets"] = label_budgets.build(inputs, budgets, label_price, regimes, found.get("external"))
     _add_further(found, inputs)
     return found
 
@@ -83,6 +90,18 @@ def _add_further(found: Findings, inputs: Inputs) -> None:
         found["failed"] = described(inputs.failures)
     if searches := tuning.build(inputs):
         found["tuning"] = searches
+
+
+def _estimates(inputs: Inputs) -> dict[str, Estimate]:
+    models, validation = [scored(model) for own in inputs.groups.values() for model in own], validation_images(inputs)
+    return evidence.gather(inputs.labels, inputs.patients, models, inputs.subgroups, validation=validation)
+
+
+def _baseline(
+    inputs: Inputs, result: RegimeResult, estimates: Mapping[str, Estimate], rows: Mapping[str, list[int]]
+) -> BaselineResult:
+    pairs = [(name, FLOOR) for name in inputs.regimes]
+    return {**result, "comparisons": comparisons.compare_all(pairs, estimates, rows, FIRST_METRICS)}
 
 
 def _seconds(inputs: Inputs) -> dict[str, list[float]]:

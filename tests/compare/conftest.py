@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.artifacts import dataset_summary, evaluation, failed_training, files, prepared_dataset
+from components.artifacts import dataset_summary, evaluation, failed_training, files, label_budgets, prepared_dataset
 from components.artifacts.names import FLOOR, REGIMES
 from components.compare.stats import resampling
 
@@ -116,6 +116,44 @@ def write_evaluation(folder, regime, *, seed=0, index=None, scores=None, explain
     }
     with files.new_folder(folder) as new:
         evaluation.save(new, table, results, make_explanations(index, seed) if explained else None)
+    return folder
+
+
+def write_label_budgets(folder, regime, *, index=None, budgets=(50, 100, 200, 400), draws=3, **settings):
+    """Saves trainings with label budgets, whose scores separate the classes better the more patients there are.
+
+    Further settings: `scores` {(budget, draw): (N,)} replaces scores, `slowness` how much few patients cost,
+    `external` a second index, `patients` of the whole dataset, `fingerprint`, and entries of the record.
+    """
+    index = make_index() if index is None else index
+    external, patients = settings.pop("external", None), settings.pop("patients", 3000)
+    slowness, scores = settings.pop("slowness", 4.0), settings.pop("scores", {})
+    table = index if external is None else pd.concat([index, external.assign(split="external")])
+    table = table.reset_index(drop=True)
+    trainings, rows = [], []
+    for budget in budgets:
+        for draw in range(1, draws + 1):
+            random = np.random.default_rng([budget, draw, list(REGIME_FACTS).index(regime)])
+            weaker = 1 - slowness / np.sqrt(budget) * (1 + 0.1 * random.normal())
+            made = make_scores(table, REGIME_FACTS[regime].separation * weaker, int(random.integers(1 << 30)))
+            rows.append(scores.get((budget, draw), made))
+            split = {"train": budget - budget // 5, "validation": budget // 5}
+            trainings.append(
+                {
+                    **{"budget": budget, "draw": draw, "seed": draw - 1, "patients": split, "images": split},
+                    **{"threshold": 0.5, "validation_auc": 0.9, "epochs": 9, "diverged": False, "seconds": 2.0},
+                }
+            )
+    second = None if external is None else {"fingerprint": "ef" * 32, "images": len(external)}
+    record = files.header(label_budgets.KIND, STARTED, {}) | {
+        **{"regime": regime, "backbone": None, "hardware": None, "patients": patients, "images": 2 * patients},
+        "dataset": {"fingerprint": settings.pop("fingerprint", FINGERPRINT), "image_size": 96},
+        **{"external": second, "left_out": {}, "trainings": trainings, "seconds": 61.0, "shared_seconds": 3.0},
+        **{"peak_memory_mb": 900.0},
+        **settings,
+    }
+    with files.new_folder(folder) as new:
+        label_budgets.save(new, record, table, rows)
     return folder
 
 
@@ -254,9 +292,13 @@ def write(tmp_path):
     def failure_folder(regime, name=None, **settings):
         return write_failure(tmp_path / (name or f"{regime}-failed"), regime, **settings)
 
+    def budget_folder(regime, name=None, **settings):
+        return write_label_budgets(tmp_path / (name or f"{regime}-budgets"), regime, **settings)
+
     return SimpleNamespace(
         evaluation=evaluation_folder,
         failure=failure_folder,
+        budgets=budget_folder,
         evaluations=lambda regimes=REGIMES, **settings: [evaluation_folder(regime, **settings) for regime in regimes],
         summary=lambda **settings: write_summary(tmp_path / "summary", **settings),
         index=make_index,

@@ -109,6 +109,7 @@ def test_the_pipelines_parameters_have_these_names_and_types(pipeline):
         "cpu_hour_price": "NUMBER_DOUBLE",
         "prevalence": "NUMBER_DOUBLE",
         "harm_ratio": "NUMBER_DOUBLE",
+        "label_price": "NUMBER_DOUBLE",
         "max_bad_fraction": "NUMBER_DOUBLE",
         "deduplicate": "BOOLEAN",
         "resplit": "BOOLEAN",

@@ -18,6 +18,7 @@ from components.compare.report import (
     explanations,
     failures,
     formats,
+    label_budgets,
     recommendation,
     reproduce,
     seen_patients,
@@ -29,6 +30,7 @@ from components.compare.report.plots.picture import Picture
 from components.compare.report.table import Table
 from components.compare.report.tables import clinical as clinical_tables
 from components.compare.report.tables import cost, main, provenance, quality, transfer, tuning
+from components.compare.report.tables import label_budgets as budget_tables
 from components.compare.report.titles import backbone_title
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -49,7 +51,6 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         pictures: the plots, already on disk.
     """
     info = inputs.dataset.info
-    external = record.get("external")
     return rendered(
         "report.html.j2",
         results=record,
@@ -67,7 +68,7 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         seen_patients=seen_patients.warning(record),
         replicates=record["made_by"]["arguments"]["replicates"],
         subgroups=list(inputs.subgroups),
-        external=external_subject(external) if external else "",
+        external=external_subject(external) if (external := record.get("external")) else "",
         several_seeds=several_seeds(record),
         listed_files=LISTED_FILES,
         images={name: embedded(picture.file) for name, picture in pictures.items()},
@@ -83,6 +84,7 @@ def html(record: ComparisonRecord, inputs: Inputs, pictures: dict[str, Picture])
         origin=_origin(info["source"]),
         planned=planned(record),
         tuning=searches.shown(record),
+        budgets=label_budgets.shown(record),
         clinical=clinical.shown(record),
         clinical_hint=clinical.HINT,
         tables=_tables(record, inputs),
@@ -121,6 +123,8 @@ def _tables(record: ComparisonRecord, inputs: Inputs) -> dict[str, Table]:
     if "clinical_use" in record:
         found["clinical"] = clinical_tables.predictive_values_table(record, record["clinical_use"])
         found["net_benefit"] = clinical_tables.net_benefit_table(record["clinical_use"])
+    if "label_budgets" in record:
+        found |= budget_tables.all_tables(record["label_budgets"])
     if "external" in record:
         found["external"] = quality.external_table(record, record["external"])
         found["external_differences"] = quality.differences_table(record, record["external"]["comparisons"])

@@ -2,7 +2,7 @@
 
 from components.artifacts.comparison import Findings, Results
 from components.compare.inputs import Inputs
-from components.compare.report import clinical, failures, recommendation
+from components.compare.report import clinical, failures, label_budgets, recommendation
 from components.compare.report.notes import notes
 from components.compare.report.page import external_subject, subject
 from components.compare.report.table import escaped, markdown
@@ -28,12 +28,20 @@ def markdown_summary(results: Results, inputs: Inputs) -> str:
             markdown(main_table(results)),
             f"Test split: {test['images']:,} images of {test['patients']:,} patients. "
             f"In brackets: 95% intervals{seeds}.",
+            *_label_budgets(results),
             *_external(results),
             "\n".join(f"- {note}" for note in notes(results, inputs)),
             *_clinical(results),
             "Not for clinical use.\n",
         ]
     )
+
+
+def _label_budgets(findings: Findings) -> list[str]:
+    found = label_budgets.shown(findings)
+    if not found:
+        return []
+    return [f"**{found.title}** {found.answer} {' '.join(found.sentences)}".strip(), *map(escaped, found.cautions)]
 
 
 def _external(findings: Findings) -> list[str]:

@@ -99,6 +99,14 @@ def listed(parts: list[str]) -> str:
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
 
 
+def named(regime: str, begins: bool = False) -> str:
+    """What sentences call a regime, however often it was trained."""
+    title = REGIME_TITLES[regime]
+    title = title[0].lower() + title[1:]
+    title = f"the {title}" if title.endswith("CNN") else title
+    return title[0].upper() + title[1:] if begins else title
+
+
 def namer(findings: Findings) -> Namer:
     """How sentences call a regime: trained once, it is one network, from which nothing follows for the regime."""
 

@@ -12,6 +12,7 @@ from components.compare.report.plots import (
     cost,
     curves,
     differences,
+    label_budgets,
     quality,
     robustness,
     scores,
@@ -22,6 +23,8 @@ from components.compare.report.plots.picture import Drawing, Picture, draw_one
 
 FROM_FINDINGS: dict[str, Callable[[Findings], Drawing | None]] = {
     "quality_against_time": quality.quality_against_time,
+    "label_budgets": label_budgets.label_budgets,
+    "label_budgets_external": label_budgets.label_budgets_external,
     "differences": differences.differences,
     "metrics": quality.metrics,
     "confusion": curves.confusion,
