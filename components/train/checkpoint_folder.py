@@ -48,14 +48,15 @@ class Place:
     folder: Path | None = None
     mirror: Mirror | None = None
 
-    def checkpoint(self, seed: int, say: Say) -> Checkpoint:
+    def checkpoint(self, training: int | str, say: Say) -> Checkpoint:
         """The checkpoint of one training.
 
         Args:
-            seed: of the training.
+            training: its seed, or the name of its folder, one of `mirror.NAMES`.
             say: prints a message.
         """
-        return Checkpoint(files.seed_folder(self.folder, seed) if self.folder else None, say, self.mirror)
+        name = training if isinstance(training, str) else files.seed_folder(Path(), training).name
+        return Checkpoint(self.folder / name if self.folder else None, say, self.mirror)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,10 @@ from components.train.lease import ATTEMPTS, Lease
 RATE = 50e6
 """Bytes per second at which files are assumed to reach a store: one connection, with a margin for a busy network."""
 
-NAMES = re.compile(r"seed-[0-9]{1,10}(?:/[a-z]{1,40}\.npz|-finished/(?:model\.keras|training\.json))")
+NAMES = re.compile(
+    r"seed-[0-9]{1,10}(?:/[a-z]{1,40}\.npz|-finished/(?:model\.keras|training\.json))"
+    r"|(?:shared|budget-[0-9]{1,9}-draw-[0-9]{1,2}(?:-finished)?)/[a-z]{1,40}\.npz"
+)
 """Names below the place of a task that are uploaded and downloaded; there are no others."""
 
 LOCK = "lock"

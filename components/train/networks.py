@@ -55,11 +55,11 @@ class Network:
     def classifier(self) -> keras.Model:
         """The model to save: maps uint8 (N, H, W, 1) to the probability of pneumonia, float32 (N, 1)."""
         inputs = keras.Input(self.front.input_shape[1:], dtype="uint8", name="image")
-        logits = _in_float32(self.network)(self.front(inputs))
+        logits = in_float32(self.network)(self.front(inputs))
         return keras.Model(inputs, keras.layers.Activation("sigmoid", dtype="float32", name="probability")(logits))
 
 
-def _in_float32(model: keras.Model) -> keras.Model:
+def in_float32(model: keras.Model) -> keras.Model:
     """A copy that computes in float32; `model` itself if it already does."""
 
     def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -155,12 +155,34 @@ def without_depths(network: Network, backbone: Backbone, chosen: Sequence[str], 
     maps = {name: full.get_layer(name).output for name in chosen}
     folded = keras.Model(full.input, list(maps.values()))
     fewer = _with_head(backbone, folded, maps, set(), recipe)
-    kept = np.repeat([name in chosen for name in widths], list(widths.values()))
-    kernel, bias = full.get_layer(HEAD).get_weights()
-    fewer.network.get_layer(HEAD).set_weights([kernel[kept], bias])
-    scale = full.get_layer(FEATURE_SCALE).get_weights()
-    fewer.network.get_layer(FEATURE_SCALE).set_weights([values[kept] for values in scale])
+    copy_head(network, columns(network, chosen), fewer.network)
     return fewer
+
+
+def columns(network: Network, chosen: Sequence[str]) -> np.ndarray:
+    """Which of the pooled features belong to some depths, bool (channels,)."""
+    return np.repeat([name in chosen for name in network.widths], list(network.widths.values()))
+
+
+def copy_head(network: Network, kept: np.ndarray, target: keras.Model) -> None:
+    """Gives a head the scaling and the weights that another one has for some features.
+
+    Args:
+        network: built by `on_backbone`.
+        kept: of its pooled features, bool (channels,).
+        target: a model with a head on those features.
+    """
+    kernel, bias = network.network.get_layer(HEAD).get_weights()
+    target.get_layer(HEAD).set_weights([kernel[kept], bias])
+    scale = network.network.get_layer(FEATURE_SCALE).get_weights()
+    target.get_layer(FEATURE_SCALE).set_weights([values[kept] for values in scale])
+
+
+def head_alone(width: int, recipe: Recipe) -> keras.Model:
+    """A head without its network: from pooled features, float32 (N, width), to the probability of pneumonia (N, 1)."""
+    features = keras.Input((width,), dtype="float32")
+    logit = _head(features, recipe, SCALE_EPSILON)
+    return keras.Model(features, keras.layers.Activation("sigmoid", dtype="float32")(logit))
 
 
 def _with_head(
@@ -176,13 +198,7 @@ def _with_head(
         for name, tensor in maps.items()
     ]
     x = keras.layers.Concatenate(dtype="float32", name=POOL)(pooled) if len(pooled) > 1 else pooled[0]
-    # Not trainable, so in inference mode; its mean and variance are set before the head is trained.
-    x = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=epsilon, dtype="float32", name=FEATURE_SCALE
-    )(x)
-    x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
-    logit = keras.layers.Dense(1, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
-    network = keras.Model(folded.input, logit, name=backbone.name)
+    network = keras.Model(folded.input, _head(x, recipe, epsilon), name=backbone.name)
     network.get_layer(FEATURE_SCALE).trainable = False
 
     head_size = network.get_layer(HEAD).count_params()
@@ -191,6 +207,16 @@ def _with_head(
     front = backbone_front(backbone)
     widths = {name: tensor.shape[-1] for name, tensor in maps.items()}
     return Network(front, network, below.count_params() + head_size, learned + head_size, widths)
+
+
+def _head(pooled: keras.KerasTensor, recipe: Recipe, epsilon: float) -> keras.KerasTensor:
+    """The layers of the head, from pooled features to the logit."""
+    # Not trainable, so in inference mode; its mean and variance are set before the head is trained.
+    x = keras.layers.BatchNormalization(
+        center=False, scale=False, epsilon=epsilon, dtype="float32", name=FEATURE_SCALE
+    )(pooled)
+    x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
+    return keras.layers.Dense(1, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
 
 
 def depths(network: keras.Model) -> dict[str, keras.KerasTensor]:
