@@ -32,6 +32,7 @@ def compare(
     cpu_hour_price: float = 0.0,
     prevalence: float = 0.0,
     harm_ratio: float = 0.0,
+    label_budgets: Sequence[str | Path] = (),  # noqa: ARG001
 ) -> ComparisonRecord:
     """Compares trained and evaluated models and writes the comparison artifact.
 
@@ -49,6 +50,7 @@ def compare(
         cpu_hour_price: of an hour of training without one.
         prevalence: share of pneumonia where the models would be used; 0 for unknown.
         harm_ratio: how many times as bad as a false alarm a missed pneumonia is; 0 for unknown.
+        label_budgets: folders of trainings with label budgets, one for each regime.
 
     Returns:
         The content of `results.json`.

@@ -3,22 +3,14 @@
 import numpy as np
 import pytest
 
-from components.artifacts import label_budgets
 from components.artifacts.evaluation import load_all
 from components.artifacts.label_budgets import LabelBudgets
 from components.artifacts.names import REGIMES
-from components.artifacts.prepared_dataset import PreparedDataset
-from components.console import UserError
 from components.evaluate.evaluate import evaluate
 from components.parameters import EvaluateParameters, LabelBudgetParameters, TrainParameters
-from components.train import backbones, budget_training, checkpoint, session, subsets
-from components.train import label_budgets as budgets_module
+from components.train import backbones, subsets
 from components.train import train as train_module
-from components.train.budget_training import Trainer
-from components.train.fitting import Phase
 from components.train.label_budgets import train_budgets
-from components.train.recipe import Recipe, with_enough_steps
-from components.train.stored_features import StoredFeatures
 from tests.train.conftest import deeper_backbone, write_prepared
 
 SETTINGS = {"trainable_layers": 3, "batch_size": 16, "epochs": 2, "learning_rate": 0.01, "patience": 0}
