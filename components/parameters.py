@@ -379,6 +379,11 @@ PIPELINE = {
 """All parameters by the pipeline's names; one that several steps take has one value for all of them."""
 
 
+def defaults(step: type[Parameters]) -> dict[str, Any]:
+    """The defaults of a step's parameters, by its own names."""
+    return {name: parameter.default for name, parameter in described(step).items()}
+
+
 def values_of(step: type[Parameters], values: Mapping[str, Any]) -> dict[str, Any]:
     """What a step takes of the pipeline's values, by the step's own names."""
     return {name: values[parameter.pipeline_name] for name, parameter in described(step).items()}

@@ -20,6 +20,7 @@ from components.parameters import (
     LabelBudgetParameters,
     PreprocessParameters,
     TrainParameters,
+    defaults,
     values_of,
 )
 from components.preprocess.component import preprocess
@@ -128,13 +129,13 @@ def _train_on_budgets(
 
 def _external_test_set(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
     """Tasks that bring in the external test set; gives what evaluate takes of them."""
+    given = defaults(IngestParameters) | {"source": "directory", "path": settings.external_test}
     common = {"seed": values["data_seed"], "max_bad_fraction": values["max_bad_fraction"]}
-    raw = ingest(source="directory", path=settings.external_test, **common)
+    raw = ingest(**given | common)
     raw.set_display_name("Ingest: external test set").set_caching_options(settings.cache_ingest)
     configure_task(raw, "ingest", settings)
-    prepared = preprocess(
-        raw_dataset=raw.outputs["raw_dataset"], image_size=values["image_size"], report_images=False, **common
-    )
+    given = defaults(PreprocessParameters) | {"image_size": values["image_size"], "report_images": False}
+    prepared = preprocess(raw_dataset=raw.outputs["raw_dataset"], **given | common)
     prepared.set_display_name("Preprocess: external test set")
     configure_task(prepared, "preprocess", settings)
     return {"external_dataset": prepared.outputs["prepared_dataset"]}
