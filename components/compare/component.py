@@ -55,12 +55,7 @@ def compare(
 
     given = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning, floor)
     evaluations = [evaluation.path for evaluation in given if evaluation]
-    budgets = (
-        custom_cnn_budgets,
-        transfer_learning_budgets,
-        partial_fine_tuning_budgets,
-        full_fine_tuning_budgets,
-    )
+    budgets = (custom_cnn_budgets, transfer_learning_budgets, partial_fine_tuning_budgets, full_fine_tuning_budgets)
     with plain_errors():
         run(
             evaluations,

@@ -17,7 +17,7 @@ from components.artifacts.trained_model import Backbone
 from components.console import Say
 from components.inference.scoring import score
 from components.parameters import LabelBudgetParameters
-from components.train import networks, regimes, subsets
+from components.train import heads, networks, regimes, subsets
 from components.train.batches import as_views, computation, forward, predict
 from components.train.checkpoint import Checkpoint, UnusableError
 from components.train.interruption import Interruption
@@ -26,9 +26,6 @@ from components.train.recipe import Recipe, with_enough_steps
 from components.train.session import TRAINING, Session
 from components.train.stored_features import Examples, Slices, Store, StoredFeatures
 from components.train.subsets import Subset
-
-SCORED = "scored"
-"""Name of pooled features that are only scored, not trained on."""
 
 Scores = tuple[np.ndarray, np.ndarray]
 """Of the validation images float64 (M,) and of all test images float64 (N,): probabilities of pneumonia."""
@@ -188,12 +185,12 @@ class _Frozen:
             validation: indices of its validation images.
         """
         head = session.solve(TRAINING, self._network, features.compute())
-        kept = networks.columns(self._network, head.fit.depths)
+        kept = self._network.columns(head.fit.depths)
         width = int(kept.sum())
         if width not in self._heads:
-            self._heads[width] = networks.head_alone(width, session.recipe)
+            self._heads[width] = heads.alone(width)
         model = self._heads[width]
-        networks.copy_head(self._network, kept, model)
+        heads.copy(self._network.network, kept, model)
 
         def score_all() -> Scores:
             parts = [predict(model, [part[None, :, kept]]) for part in (self._validation[validation], *self._test)]

@@ -8,20 +8,17 @@ import keras
 import numpy as np
 
 from components.console import UserError
-from components.train import folding
+from components.train import folding, heads
 from components.train.backbones import Backbone
+from components.train.heads import DROPOUT, FEATURE_SCALE, HEAD, SCALE_EPSILON
 from components.train.recipe import Recipe
 
 GREY_MEAN, GREY_STD = 123.0, 60.0
 """Mean and standard deviation (grey values) to which every image is standardised, to be independent of exposure."""
 
-POOL, FEATURE_SCALE, DROPOUT, HEAD = "pool", "feature_scale", "dropout", "logit"
+POOL = "pool"
 HEAD_LAYERS = {FEATURE_SCALE, DROPOUT, HEAD}
 """Layers above the pooled features, whose output changes while the head is trained."""
-
-SCALE_EPSILON = 1e-5
-"""Added to the variance of each feature of several depths before it is scaled. Averages of early maps have small
-variances, so that Keras's default of 0.001 would suppress many."""
 
 DEPTHS = 3
 """Number of resolutions of the backbone whose feature maps the head may see."""
@@ -51,6 +48,10 @@ class Network:
     def logits(self) -> keras.Model:
         """Front and network as one model."""
         return keras.Sequential([self.front, self.network])
+
+    def columns(self, chosen: Sequence[str]) -> np.ndarray:
+        """Which of the pooled features belong to some of the depths, bool (channels,)."""
+        return np.repeat([name in chosen for name in self.widths], list(self.widths.values()))
 
     def classifier(self) -> keras.Model:
         """The model to save: maps uint8 (N, H, W, 1) to the probability of pneumonia, float32 (N, 1)."""
@@ -155,34 +156,8 @@ def without_depths(network: Network, backbone: Backbone, chosen: Sequence[str], 
     maps = {name: full.get_layer(name).output for name in chosen}
     folded = keras.Model(full.input, list(maps.values()))
     fewer = _with_head(backbone, folded, maps, set(), recipe)
-    copy_head(network, columns(network, chosen), fewer.network)
+    heads.copy(full, network.columns(chosen), fewer.network)
     return fewer
-
-
-def columns(network: Network, chosen: Sequence[str]) -> np.ndarray:
-    """Which of the pooled features belong to some depths, bool (channels,)."""
-    return np.repeat([name in chosen for name in network.widths], list(network.widths.values()))
-
-
-def copy_head(network: Network, kept: np.ndarray, target: keras.Model) -> None:
-    """Gives a head the scaling and the weights that another one has for some features.
-
-    Args:
-        network: built by `on_backbone`.
-        kept: of its pooled features, bool (channels,).
-        target: a model with a head on those features.
-    """
-    kernel, bias = network.network.get_layer(HEAD).get_weights()
-    target.get_layer(HEAD).set_weights([kernel[kept], bias])
-    scale = network.network.get_layer(FEATURE_SCALE).get_weights()
-    target.get_layer(FEATURE_SCALE).set_weights([values[kept] for values in scale])
-
-
-def head_alone(width: int, recipe: Recipe) -> keras.Model:
-    """A head without its network: from pooled features, float32 (N, width), to the probability of pneumonia (N, 1)."""
-    features = keras.Input((width,), dtype="float32")
-    logit = _head(features, recipe, SCALE_EPSILON)
-    return keras.Model(features, keras.layers.Activation("sigmoid", dtype="float32")(logit))
 
 
 def _with_head(
@@ -198,7 +173,7 @@ def _with_head(
         for name, tensor in maps.items()
     ]
     x = keras.layers.Concatenate(dtype="float32", name=POOL)(pooled) if len(pooled) > 1 else pooled[0]
-    network = keras.Model(folded.input, _head(x, recipe, epsilon), name=backbone.name)
+    network = keras.Model(folded.input, heads.layers(x, recipe.dropout, epsilon), name=backbone.name)
     network.get_layer(FEATURE_SCALE).trainable = False
 
     head_size = network.get_layer(HEAD).count_params()
@@ -207,16 +182,6 @@ def _with_head(
     front = backbone_front(backbone)
     widths = {name: tensor.shape[-1] for name, tensor in maps.items()}
     return Network(front, network, below.count_params() + head_size, learned + head_size, widths)
-
-
-def _head(pooled: keras.KerasTensor, recipe: Recipe, epsilon: float) -> keras.KerasTensor:
-    """The layers of the head, from pooled features to the logit."""
-    # Not trainable, so in inference mode; its mean and variance are set before the head is trained.
-    x = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=epsilon, dtype="float32", name=FEATURE_SCALE
-    )(pooled)
-    x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
-    return keras.layers.Dense(1, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
 
 
 def depths(network: keras.Model) -> dict[str, keras.KerasTensor]:
