@@ -15,7 +15,7 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
 from components.evaluate.evaluate import evaluate
 from components.parameters import EvaluateParameters, LabelBudgetParameters, TrainParameters
-from components.train import backbones, checkpoint, recipe, session, subsets, supervision
+from components.train import backbones, checkpoint, mirror, recipe, session, subsets, supervision
 from components.train import label_budgets as module
 from components.train import train as train_module
 from components.train.__main__ import main
@@ -114,7 +114,7 @@ def test_each_draw_has_its_own_seed(prepared, elsewhere, tmp_path, monkeypatch):
 
 def test_a_training_on_few_images_has_enough_steps():
     usual = Recipe(epochs=20, batch_size=32, learning_rate=1e-3, patience=5)
-    assert recipe.with_enough_steps(usual, 3956) is not None
+    assert recipe.with_enough_steps(usual, 3956) == usual
     assert recipe.with_enough_steps(usual, 320) == usual, "ten steps in each of 20 epochs"
     few = recipe.with_enough_steps(usual, 80)
     assert (few.epochs, few.patience, few.warm_up_epochs) == (100, 25, 25)
@@ -251,6 +251,13 @@ def test_a_training_that_was_killed_goes_on_with_the_same_result(prepared, tmp_p
     _, scores = trained(prepared, tmp_path / "made", "custom_cnn", tmp_path / "kept", budgets="100")
     assert epochs == [1], "it was continued in its second epoch"
     assert scores.tobytes() == expected.tobytes()
+
+
+def test_what_is_kept_of_budgets_has_names_that_an_object_store_may_give_back():
+    for name in ("budget-50-draw-1/state.npz", "budget-50-draw-1-finished/result.npz", "shared/features.npz"):
+        assert mirror.NAMES.fullmatch(name)
+    for name in ("budget-50-draw-1/model.keras", "budget-5x-draw-1/state.npz", "shared/../state.npz", "other/a.npz"):
+        assert not mirror.NAMES.fullmatch(name)
 
 
 def test_what_results_depend_on_has_its_own_checkpoints(prepared, elsewhere):
