@@ -10,7 +10,7 @@ from typing import Any
 
 from components.artifacts.names import SOURCE_URLS, SOURCES
 from components.console import UserError
-from components.parameters import PIPELINE, Parameter, Range, Several, check_comparison, check_training
+from components.parameters import PIPELINE, Parameter, Range, Several, check_budgets, check_comparison, check_training
 from components.source_checks import check_source
 
 _ARCHIVES = ("https://", "http://")
@@ -141,6 +141,7 @@ def check(values: Mapping[str, Any], given: Collection[str], spell: Callable[[st
     check_effects(every, given, spell)
     check_source(every["source"], every["path"], every["sha256"])
     check_training(every, spell)
+    check_budgets(every, given, spell)
     check_comparison(every, spell)
 
 

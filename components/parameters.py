@@ -8,7 +8,7 @@ use it in the step. The file is long: a single place for all definitions reads b
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
@@ -246,8 +246,8 @@ class PreprocessParameters(DataParameters, ReportParameters):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainParameters(Parameters):
-    """The parameters of train."""
+class RecipeParameters(Parameters):
+    """What all trainings of a run have in common."""
 
     backbone: str = _parameter(
         "MobileNetV2", "pre-trained network of the regimes that have one", OneOf(BACKBONES), "NAME"
@@ -270,6 +270,22 @@ class TrainParameters(Parameters):
     trainable_layers: int = _parameter(
         10, "how many of the backbone's last layers partial fine-tuning trains", Range(0), "N"
     )
+    patience: int = _parameter(
+        5, "epochs without a better validation ROC AUC before training stops; 0 trains all epochs", Range(0), "N"
+    )
+    seed: int = _parameter(1, "first seed of weights, order and augmentation", Range(0), "S")
+    deterministic: bool = _parameter(
+        False, "GPUs too use deterministic operations only, which are slower: the same seed then gives the same model"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainParameters(RecipeParameters):
+    """The parameters of train."""
+
+    seeds: int = _parameter(
+        3, "number of seeds that every regime is trained with, each one greater than the last", Range(1), "N"
+    )
     tune_learning_rate: str = _parameter(
         "",
         "multiples of the learning rate that every regime tries, keeping the best on validation; empty for no search",
@@ -281,16 +297,6 @@ class TrainParameters(Parameters):
         "numbers of trainable layers that partial fine-tuning tries likewise; empty for no search",
         LAYERS,
         "N",
-    )
-    patience: int = _parameter(
-        5, "epochs without a better validation ROC AUC before training stops; 0 trains all epochs", Range(0), "N"
-    )
-    seed: int = _parameter(1, "first seed of weights, order and augmentation", Range(0), "S")
-    seeds: int = _parameter(
-        3, "number of seeds that every regime is trained with, each one greater than the last", Range(1), "N"
-    )
-    deterministic: bool = _parameter(
-        False, "GPUs too use deterministic operations only, which are slower: the same seed then gives the same model"
     )
 
 
@@ -304,6 +310,25 @@ class BaselineParameters(Parameters):
         _FRACTION,
         "X",
     )
+
+
+BUDGETS = Several(Range(20), usual="50 100 200 400")
+"""Allowed label budgets. With fewer than 20 patients, validation hardly has some of each class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelBudgetParameters(RecipeParameters, BaselineParameters):
+    """The parameters of the trainings with label budgets."""
+
+    budgets: str = _parameter(
+        "",
+        "numbers of labelled patients (training and validation together) with which every regime is trained too, to "
+        "see how many are needed; empty for none",
+        BUDGETS,
+        "N",
+        "label_budgets",
+    )
+    draws: int = _parameter(5, "how many times the patients of each label budget are drawn", Range(1, 99), "D")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,7 +370,7 @@ STEPS: tuple[type[Parameters], ...] = (
     EvaluateParameters,
     CompareParameters,
 )
-"""The parameters of each step, in the order of the pipeline."""
+"""The parameters of each step, in the order of the pipeline; those of label budgets, an option, are not among them."""
 
 
 def described(step: type[Parameters]) -> dict[str, Parameter]:
@@ -367,8 +392,17 @@ def described(step: type[Parameters]) -> dict[str, Parameter]:
     }
 
 
-PIPELINE = {parameter.pipeline_name: parameter for step in STEPS for parameter in described(step).values()}
+PIPELINE = {
+    parameter.pipeline_name: parameter
+    for step in (*STEPS, LabelBudgetParameters)
+    for parameter in described(step).values()
+}
 """All parameters by the pipeline's names; one that several steps take has one value for all of them."""
+
+
+def defaults(step: type[Parameters]) -> dict[str, Any]:
+    """The defaults of a step's parameters, by its own names."""
+    return {name: parameter.default for name, parameter in described(step).items()}
 
 
 def values_of(step: type[Parameters], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -390,6 +424,21 @@ def check_comparison(values: Mapping[str, Any], spell: Callable[[str], str]) -> 
         raise UserError(
             f"{spell('harm_ratio')} has no effect without a prevalence: give {spell('prevalence')} too, for example 0.1"
         )
+
+
+def check_budgets(values: Mapping[str, Any], given: Collection[str], spell: Callable[[str], str]) -> None:
+    """Finds values of `LabelBudgetParameters` that do not fit together.
+
+    Args:
+        values: by the pipeline's names.
+        given: the names of those that the user gave.
+        spell: how the user writes a parameter.
+
+    Raises:
+        UserError: there is a number of draws, but no budget.
+    """
+    if "draws" in given and not values["label_budgets"]:
+        raise UserError(f"{spell('draws')} has no effect without label budgets: give {spell('label_budgets')} too")
 
 
 def check_training(values: Mapping[str, Any], spell: Callable[[str], str]) -> None:

@@ -1,6 +1,7 @@
 """The benchmark as a Kubeflow pipeline: the graph, resources and display names, and nothing else."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kfp import dsl
@@ -16,21 +17,23 @@ from components.parameters import (
     CompareParameters,
     EvaluateParameters,
     IngestParameters,
+    LabelBudgetParameters,
     PreprocessParameters,
     TrainParameters,
+    defaults,
     values_of,
 )
 from components.preprocess.component import preprocess
 from components.step import describe, inputs
-from components.train.component import train
+from components.train.component import train, train_budgets
 from pipelines.compact import bare
 from pipelines.pods import configure_task
 from pipelines.settings import Settings
 
 NAME = "pneumonia-benchmark"
 
-ingest, preprocess, train, evaluate, evaluate_floor, compare, check = map(
-    bare, (ingest, preprocess, train, evaluate, evaluate_floor, compare, check)
+ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check = map(
+    bare, (ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check)
 )
 
 
@@ -39,11 +42,13 @@ DESCRIPTION = "Trains one chest X-ray classifier in four ways and compares quali
 
 def build(settings: Settings) -> dsl.graph_component.GraphComponent:
     """The pipeline for `settings`, as kfp's compiler and local runner take it; its inputs are `parameters.PIPELINE`."""
+    own = {"label_budgets": settings.label_budgets, "draws": settings.draws}
+    parameters = PIPELINE | {name: replace(PIPELINE[name], default=value) for name, value in own.items()}
 
     def pneumonia_benchmark(*values: Any) -> None:
         _tasks(dict(zip(PIPELINE, values, strict=True)), settings)
 
-    describe(pneumonia_benchmark, inputs(PIPELINE.items()), DESCRIPTION, PIPELINE.items())
+    describe(pneumonia_benchmark, inputs(parameters.items()), DESCRIPTION, parameters.items())
     return dsl.pipeline(name=NAME, display_name="Pneumonia benchmark", description=DESCRIPTION)(pneumonia_benchmark)
 
 
@@ -66,6 +71,10 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
     evaluations = {
         regime: _train_and_evaluate(regime, dataset, external, values, settings) for regime in settings.regimes
     }
+    budgets = {
+        f"{regime}_budgets": _train_on_budgets(regime, dataset, external, values, settings)
+        for regime in (settings.regimes if settings.label_budgets else ())
+    }
     baseline = evaluate_floor(prepared_dataset=dataset, **values_of(BaselineParameters, values), **external)
     baseline.set_display_name("Evaluate: baseline").set_caching_options(False)
     configure_task(baseline, "evaluate", settings)
@@ -77,6 +86,7 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
         run_started=settings.run_started if settings.run_id else dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER,
         **values_of(CompareParameters, values),
         **evaluations,
+        **budgets,
     )
     comparison.set_display_name("Compare").set_caching_options(False)
     configure_task(comparison, "compare", settings)
@@ -103,15 +113,29 @@ def _train_and_evaluate(
     return scored.outputs["evaluation"]
 
 
+def _train_on_budgets(
+    regime: str, dataset: Any, external: Mapping[str, Any], values: Mapping[str, Any], settings: Settings
+) -> Any:
+    """The task that trains one regime on all label budgets; gives what it made."""
+    given = values_of(LabelBudgetParameters, values) | {
+        "checkpoints": settings.checkpoints,
+        "usual": settings.label_budgets,
+    }
+    trainings = train_budgets(prepared_dataset=dataset, regime=regime, **given, **external)
+    trainings.set_display_name(f"Label budgets: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
+    configure_task(trainings, "train", settings)
+    return trainings.outputs["label_budgets"]
+
+
 def _external_test_set(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:
     """Tasks that bring in the external test set; gives what evaluate takes of them."""
+    given = defaults(IngestParameters) | {"source": "directory", "path": settings.external_test}
     common = {"seed": values["data_seed"], "max_bad_fraction": values["max_bad_fraction"]}
-    raw = ingest(source="directory", path=settings.external_test, **common)
+    raw = ingest(**given | common)
     raw.set_display_name("Ingest: external test set").set_caching_options(settings.cache_ingest)
     configure_task(raw, "ingest", settings)
-    prepared = preprocess(
-        raw_dataset=raw.outputs["raw_dataset"], image_size=values["image_size"], report_images=False, **common
-    )
+    given = defaults(PreprocessParameters) | {"image_size": values["image_size"], "report_images": False}
+    prepared = preprocess(raw_dataset=raw.outputs["raw_dataset"], **given | common)
     prepared.set_display_name("Preprocess: external test set")
     configure_task(prepared, "preprocess", settings)
     return {"external_dataset": prepared.outputs["prepared_dataset"]}

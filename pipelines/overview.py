@@ -7,10 +7,9 @@ from typing import Any
 import yaml
 
 from pipelines import workflow_size
-from pipelines.settings import STEPS
 
 HEADER = ("task", "CPU", "memory", "GPU", "retries", "stopped after", "security", "secrets", "cache")
-ORDER = (*STEPS, "check")
+ORDER = ("ingest", "preprocess", "train", "label budgets", "evaluate", "compare", "check")
 
 
 def text(path: Path) -> str:
@@ -36,7 +35,8 @@ def size(documents: Sequence[Mapping[str, Any]]) -> str:
     )
     if estimate < workflow_size.WARN_BYTES:
         return line
-    return f"{line}\nwarning: if the status is larger, it no longer shows the states of the tasks: omit --external-test"
+    remedy = "omit --external-test or --label-budgets"
+    return f"{line}\nwarning: if the status is larger, it no longer shows the states of the tasks: {remedy}"
 
 
 def _table(pipeline: Mapping[str, Any], platform: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from components.artifacts.names import REGIMES
 from components.images import DATA_IMAGE, TRAIN_IMAGE
+from components.parameters import PIPELINE
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "compare")
 """The steps with settings of their own; check, a moment's work, has those of compare."""
@@ -93,6 +94,8 @@ class Settings:
         external_test: folder of an external test set; "" for none.
         checkpoints: folder, or URL of an object store, where an interrupted training continues; "" for none.
         checkpoint_claim: volume claim that is mounted there in train; "" for none.
+        label_budgets: the default of the parameter of that name; "" leaves its tasks out.
+        draws: likewise; without effect where there are no such tasks.
     """
 
     regimes: Sequence[str] = REGIMES
@@ -117,6 +120,8 @@ class Settings:
     external_test: str = ""
     checkpoints: str = ""
     checkpoint_claim: str = ""
+    label_budgets: str = ""
+    draws: int = PIPELINE["draws"].default
 
     @property
     def checkpoints_in_store(self) -> bool:

@@ -5,7 +5,6 @@ its messages name neither the option nor the form that a value must have, and im
 """
 
 import argparse
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from typing import Any
 import yaml
 
 from components.console import UserError
+from components.parameters import BUDGETS, PIPELINE
 from components.source_checks import BUCKET_URL
 from images import build
+from pipelines.option_values import Options
 from pipelines.settings import (
     CPU,
     EFFECTS,
@@ -79,6 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     data.one("--checkpoint-claim", "volume claim for checkpoints: a training whose pod was deleted continues", "CLAIM")
     data.one("--checkpoints", "gs://bucket/prefix or s3://bucket/prefix, in place of a volume claim", "URL")
     data.one("--external-test", "folder of an external test set, on a volume", "PATH")
+    _add_label_budgets(parser)
     data.many(
         "--secret",
         "environment variables of ingest (of train too with --checkpoints) from secrets",
@@ -91,6 +93,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     cache.flag("--cache-ingest", "reuse an earlier ingest and preprocess; for sources whose content never changes")
     cache.flag("--cache-training", "reuse earlier trainings; the report says that their costs are not this run's")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="YAML file with any of these options by name")
+
+
+def _add_label_budgets(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that add tasks for trainings with fewer patients; their values are defaults of parameters."""
+    budgets, draws = PIPELINE["label_budgets"], PIPELINE["draws"]
+    group = parser.add_argument_group("label budgets", "defaults of the parameters label_budgets and draws")
+    help_ = f"{budgets.meaning}; without numbers {BUDGETS.usual}"
+    group.add_argument("--label-budgets", nargs="*", metavar="N", default=argparse.SUPPRESS, help=help_)
+    group.add_argument("--draws", metavar="D", default=argparse.SUPPRESS, help=f"{draws.meaning}; default: 5")
 
 
 def _add_resources(parser: argparse.ArgumentParser) -> None:
@@ -123,10 +134,10 @@ def read(arguments: argparse.Namespace) -> Settings:
     Raises:
         UserError: the file cannot be read, or a value is not understood.
     """
-    return _read(_Options(vars(arguments), _file(arguments.settings) if arguments.settings else {}))
+    return _read(Options(vars(arguments), _file(arguments.settings) if arguments.settings else {}))
 
 
-def _read(options: "_Options") -> Settings:
+def _read(options: Options) -> Settings:
     gpus = int(options.one("gpus", "1", _WHOLE, "a whole number, 0 for clusters without GPUs"))
     registry, tag = options.one("registry", "", r"\S*", "a host and path"), options.one("tag", "", _TAG, "a tag")
     names = [build.reference(image, registry, tag) for image in build.images(gpu=gpus > 0)]
@@ -164,7 +175,21 @@ def _read(options: "_Options") -> Settings:
         external_test=options.one("external_test", "", r"/\S*", "a folder's path, from / on"),
         checkpoints=CHECKPOINTS if claim else store,
         checkpoint_claim=claim,
+        **_label_budgets(options),
     )
+
+
+def _label_budgets(options: Options) -> dict[str, Any]:
+    given = options.words("label_budgets")
+    draws = options.one("draws", "", r"\d{1,2}", "a whole number from 1 to 99")
+    if given is None:
+        if draws:
+            raise UserError("--draws has no effect without --label-budgets: give both, or leave it out")
+        return {}
+    values = {"label_budgets": " ".join(given) or BUDGETS.usual} | ({"draws": int(draws)} if draws else {})
+    for name, value in values.items():
+        PIPELINE[name].check(value)
+    return values
 
 
 def _check_places(volumes: Mapping[str, str], claim: str, store: str) -> None:
@@ -177,7 +202,7 @@ def _check_places(volumes: Mapping[str, str], claim: str, store: str) -> None:
         raise UserError(f"--volume has {CHECKPOINTS}, where --checkpoint-claim is mounted: choose another path")
 
 
-def _pods(options: "_Options") -> dict[str, Pod]:
+def _pods(options: Options) -> dict[str, Pod]:
     number, size = "a number of processors such as 2 or 500m", "a size such as 8G or 512Mi"
     cpu = options.steps("cpu", CPU, _QUANTITY, number)
     memory = options.steps("memory", MEMORY, _QUANTITY, size)
@@ -209,74 +234,6 @@ def _pods(options: "_Options") -> dict[str, Pod]:
         )
         for step in STEPS
     }
-
-
-class _Options:
-    """Checked values by option, from a command line and a settings file.
-
-    Args:
-        given: the options of the command line, only those that are given.
-        file: the options of the file, which the command line overrides.
-    """
-
-    def __init__(self, given: Mapping[str, Any], file: Mapping[str, Any]):
-        self._layers = (file, given)
-
-    def one(self, option: str, default: str, pattern: str, wanted: str) -> str:
-        """The value of an option that has one; the default is not checked."""
-        value = str(self._last(option, default))
-        if value != default:
-            _match(option, value, pattern, wanted)
-        return value
-
-    def _last(self, option: str, default: Any) -> Any:
-        """The value on the command line, else in the file, else the default."""
-        return next((layer[option] for layer in reversed(self._layers) if option in layer), default)
-
-    def flag(self, option: str) -> bool:
-        """Whether an option is set."""
-        value = self._last(option, False)
-        if not isinstance(value, bool):
-            raise UserError(f"{_spelled(option)} is {value!r} in the settings file: write true or false")
-        return value
-
-    def many(self, option: str, pattern: str, wanted: str) -> list[re.Match[str]]:
-        """The match of the pattern in each value of an option."""
-        return [_match(option, value, pattern, wanted) for value in _as_words(self._last(option, []))]
-
-    def pairs(self, option: str, key: str, value: str, wanted: str) -> dict[str, str]:
-        """The KEY=VALUE values of an option; the command line overrides the file key by key."""
-        words = [word for layer in self._layers for word in _as_words(layer.get(option, []))]
-        matches = [_match(option, word, f"({key})=({value})", wanted) for word in words]
-        return {found[1]: found[2] for found in matches}
-
-    def steps(self, option: str, defaults: Mapping[str, str], value: str, wanted: str) -> dict[str, str]:
-        """The value of each step from [STEP=]VALUE values; the command line overrides the file step by step."""
-        found = dict(defaults)
-        pattern = f"(?:({'|'.join(STEPS)})=)?({value})"
-        for layer in self._layers:
-            for word in _as_words(layer.get(option, [])):
-                step, given = _match(option, word, pattern, f"[STEP=]VALUE, VALUE {wanted}").groups()
-                found |= {step: given} if step else dict.fromkeys(STEPS, given)
-        return found
-
-
-def _as_words(value: Any) -> list[str]:
-    """A value of the file as words of a command line: the entries of a mapping become KEY=VALUE."""
-    if isinstance(value, dict):
-        return [f"{key}={entry}" for key, entry in value.items()]
-    return [str(entry) for entry in value] if isinstance(value, list) else [str(value)]
-
-
-def _match(option: str, value: str, pattern: str, wanted: str) -> re.Match[str]:
-    found = re.fullmatch(pattern, value)
-    if found is None:
-        raise UserError(f"{_spelled(option)} {value!r} is not understood: give {wanted}")
-    return found
-
-
-def _spelled(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
 
 
 def _file(path: Path) -> dict[str, Any]:

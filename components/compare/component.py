@@ -23,6 +23,10 @@ def compare(
     transfer_learning: Input[Artifact] = None,
     partial_fine_tuning: Input[Artifact] = None,
     full_fine_tuning: Input[Artifact] = None,
+    custom_cnn_budgets: Input[Artifact] = None,
+    transfer_learning_budgets: Input[Artifact] = None,
+    partial_fine_tuning_budgets: Input[Artifact] = None,
+    full_fine_tuning_budgets: Input[Artifact] = None,
 ) -> None:
     """Compares the regimes: table, statistics, plots, report, recommendation.
 
@@ -39,6 +43,10 @@ def compare(
         transfer_learning: likewise.
         partial_fine_tuning: likewise.
         full_fine_tuning: likewise.
+        custom_cnn_budgets: trainings of this regime with label budgets; any of them may be missing.
+        transfer_learning_budgets: likewise.
+        partial_fine_tuning_budgets: likewise.
+        full_fine_tuning_budgets: likewise.
     """
     from dataclasses import asdict
 
@@ -47,6 +55,7 @@ def compare(
 
     given = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning, floor)
     evaluations = [evaluation.path for evaluation in given if evaluation]
+    budgets = (custom_cnn_budgets, transfer_learning_budgets, partial_fine_tuning_budgets, full_fine_tuning_budgets)
     with plain_errors():
         run(
             evaluations,
@@ -56,5 +65,6 @@ def compare(
             report.path,
             summary.path,
             run_started,
+            label_budgets=[trainings.path for trainings in budgets if trainings],
             **asdict(parameters),
         )

@@ -10,12 +10,12 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from components import console, machine
-from components.artifacts import evaluation, files
+from components.artifacts import evaluation, external_test, files
 from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.names import BASELINE
 from components.artifacts.prepared_dataset import PreparedDataset, Split
 from components.artifacts.trained_model import TrainingRecord
-from components.evaluate.results import evaluate_model, load_external_test
+from components.evaluate.results import evaluate_model
 from components.parameters import BaselineParameters
 
 SIDE = 24
@@ -44,7 +44,7 @@ def evaluate_floor(
     """
     started = files.now()
     data = PreparedDataset.load(dataset)
-    external_test = load_external_test(external, data)
+    elsewhere = external_test.load(external, data)
     train = data.splits["train"]
     begun = time.perf_counter()
     model = _fit(train)
@@ -62,7 +62,7 @@ def evaluate_floor(
             started=started,
             speaker=speaker,
             folder=files.seed_folder(folder, training["seed"]),
-            external=external_test,
+            external=elsewhere,
         )
         evaluation.save_index(folder, [record])
     return record

@@ -4,12 +4,12 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from components.artifacts import evaluation, files, trained_model, tuning
+from components.artifacts import evaluation, external_test, files, trained_model, tuning
 from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError
-from components.evaluate.results import evaluate_model, load_external_test
+from components.evaluate.results import evaluate_model
 from components.inference import gradcam
 from components.inference.loading import load_model
 from components.inference.scoring import BATCH_SIZE, score
@@ -41,7 +41,7 @@ def evaluate(
         UserError: dataset or models are missing, or do not fit each other.
     """
     data = PreparedDataset.load(dataset)
-    external_test = load_external_test(external, data)
+    elsewhere = external_test.load(external, data)
     trained = trained_model.load_all(models)
     for model in trained:
         _check_size(model, data)
@@ -65,7 +65,7 @@ def evaluate(
                     started=started,
                     speaker=f"evaluate {model.training['regime']}{f', seed {seed}' if len(trained) > 1 else ''}",
                     folder=files.seed_folder(folder, seed),
-                    external=external_test,
+                    external=elsewhere,
                     explanations=explanations,
                 )
             )

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from components import console
-from components.artifacts import evaluation, files
-from components.artifacts.evaluation import EvaluationRecord, ExternalTestSet
+from components.artifacts import evaluation, external_test, files
+from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainingRecord
-from components.console import UserError
 from components.evaluate import calibration, scoring, subgroups
 from components.evaluate.robustness import changes
 from components.roc_auc import covariance_of_areas
@@ -72,7 +71,7 @@ def evaluate_model(
         "batch_size": batch_size,
     }
     record.update(_robustness(predict, data, test_scores))  # type: ignore[typeddict-item]  # its three keys
-    record["external"] = None if external is None else _describe(external)
+    record["external"] = None if external is None else external_test.described(external)
     record["training"] = training
     predictions = _predictions(data, validation_scores, test_scores)
     if external is not None:
@@ -137,37 +136,6 @@ def _external_predictions(predict: Predict, external: PreparedDataset) -> list[p
         subgroups.describe(split, []).assign(split="external", score=predict(split.images))
         for split in external.splits.values()
     ]
-
-
-def load_external_test(folder: str | Path | None, data: PreparedDataset) -> PreparedDataset | None:
-    """Loads the external test set, if one is given.
-
-    Raises:
-        UserError: it is missing, its images have another size, or it is the dataset itself.
-    """
-    if folder is None:
-        return None
-    external = PreparedDataset.load(folder)
-    sizes = external.info["image_size"], data.info["image_size"]
-    if sizes[0] != sizes[1]:
-        raise UserError(
-            f"{folder} has images of {sizes[0]} px, but the dataset has {sizes[1]} px: prepare both with one size"
-        )
-    if external.info["fingerprint"] == data.info["fingerprint"]:
-        raise UserError(f"{folder} is the dataset that the models were trained on: give images of another hospital")
-    return external
-
-
-def _describe(external: PreparedDataset) -> ExternalTestSet:
-    """Describes the external test set, all splits together."""
-    index = pd.concat([split.index for split in external.splits.values()])
-    return {
-        "source": external.info["source"],
-        "fingerprint": external.info["fingerprint"],
-        "images": len(index),
-        "patients": int(index["patient"].nunique()),
-        "pneumonia": int(index["label"].sum()),
-    }
 
 
 def _robustness(predict: Predict, data: PreparedDataset, test_scores: np.ndarray) -> dict[str, Any]:

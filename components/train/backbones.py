@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from components.artifacts import trained_model
 from components.artifacts.names import BACKBONES, BUNDLED_BACKBONE
 from components.console import UserError
 
@@ -71,6 +72,11 @@ class Backbone:
     scaling: InputScaling
     name: str
     weights: str
+
+    @property
+    def described(self) -> trained_model.Backbone:
+        """Name and weights, for records."""
+        return {"name": self.name, "weights": self.weights}
 
 
 def build_backbone(name: str, weights: str, image_size: int) -> Backbone:

@@ -48,18 +48,18 @@ class Place:
     folder: Path | None = None
     mirror: Mirror | None = None
 
-    def checkpoint(self, seed: int, say: Say, candidate: int = 0) -> Checkpoint:
+    def checkpoint(self, training: int | str, say: Say, candidate: int = 0) -> Checkpoint:
         """The checkpoint of one training.
 
         Args:
-            seed: of the training.
+            training: its seed, or the name of its folder, one of `mirror.NAMES`.
             say: prints a message.
             candidate: number among the trainings of a search with this seed; 0 without a search, and for its result.
         """
-        folder = files.seed_folder(self.folder, seed) if self.folder else None
-        if folder and candidate:
-            folder = folder.with_name(f"{folder.name}-candidate-{candidate}")
-        return Checkpoint(folder, say, self.mirror)
+        name = training if isinstance(training, str) else files.seed_folder(Path(), training).name
+        if candidate:
+            name = f"{name}-candidate-{candidate}"
+        return Checkpoint(self.folder / name if self.folder else None, say, self.mirror)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""Train as a step of a Kubeflow pipeline: one task for each regime."""
+"""Train as a step of a Kubeflow pipeline: one task for each regime, and with label budgets a second one."""
 
-from kfp.dsl import Dataset, Input, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
 from components.images import TRAIN_IMAGE
-from components.parameters import TrainParameters
+from components.parameters import LabelBudgetParameters, TrainParameters
 from components.step import step
+
+# Optional artifacts are `Input[...] = None`: see evaluate's component.
 
 
 @step(TRAIN_IMAGE)
@@ -33,3 +35,39 @@ def train(
     told = {"framework": "keras", "regime": regime, "seed": parameters.seed, "seeds": parameters.seeds}
     more = found[0]["cost"] if isinstance(found, list) else {"failed": found["cause"], "reason": found["reason"]}
     model.metadata.update(storable(told | more))
+
+
+@step(TRAIN_IMAGE)
+def train_budgets(
+    prepared_dataset: Input[Dataset],
+    label_budgets: Output[Artifact],
+    regime: str,
+    parameters: LabelBudgetParameters,
+    checkpoints: str = "",
+    usual: str = "",
+    external_dataset: Input[Dataset] = None,
+) -> None:
+    """Trains one classifier on some of the patients, for several numbers of them and several draws of each number.
+
+    Args:
+        prepared_dataset: what preprocess made.
+        label_budgets: the scores of the test images by each training; if a training failed, why.
+        regime: as for train.
+        parameters: each is an input of its own.
+        checkpoints: as for train.
+        usual: the label budgets where `budgets` is empty.
+        external_dataset: prepared external test set, of other patients; all of its images are scored too.
+    """
+    from dataclasses import replace
+
+    from components.artifacts.metadata import storable
+    from components.console import plain_errors
+    from components.train.supervision import train_budgets as run
+
+    external = external_dataset.path if external_dataset else None
+    with plain_errors():
+        parameters = replace(parameters, budgets=parameters.budgets or usual)
+        found = run(prepared_dataset.path, label_budgets.path, regime, parameters, checkpoints, external)
+    told = {"regime": regime, "label_budgets": parameters.budgets, "draws": parameters.draws}
+    more = {name: found.get(name) for name in ("patients", "seconds", "shared_seconds", "cause", "reason")}
+    label_budgets.metadata.update(storable(told | more))

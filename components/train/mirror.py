@@ -24,6 +24,7 @@ RATE = 50e6
 NAMES = re.compile(
     r"seed-[0-9]{1,10}(?:-candidate-[0-9]{1,5})?"
     r"(?:/[a-z]{1,40}\.npz|-finished/(?:model\.keras|training\.json|tuning\.csv))"
+    r"|(?:shared|budget-[0-9]{1,9}-draw-[0-9]{1,2}(?:-finished)?)/[a-z]{1,40}\.npz"
 )
 """Names below the place of a task that are uploaded and downloaded; there are no others."""
 

@@ -8,20 +8,17 @@ import keras
 import numpy as np
 
 from components.console import UserError
-from components.train import folding
+from components.train import folding, heads
 from components.train.backbones import Backbone
+from components.train.heads import DROPOUT, FEATURE_SCALE, HEAD, SCALE_EPSILON
 from components.train.recipe import Recipe
 
 GREY_MEAN, GREY_STD = 123.0, 60.0
 """Mean and standard deviation (grey values) to which every image is standardised, to be independent of exposure."""
 
-POOL, FEATURE_SCALE, DROPOUT, HEAD = "pool", "feature_scale", "dropout", "logit"
+POOL = "pool"
 HEAD_LAYERS = {FEATURE_SCALE, DROPOUT, HEAD}
 """Layers above the pooled features, whose output changes while the head is trained."""
-
-SCALE_EPSILON = 1e-5
-"""Added to the variance of each feature of several depths before it is scaled. Averages of early maps have small
-variances, so that Keras's default of 0.001 would suppress many."""
 
 DEPTHS = 3
 """Number of resolutions of the backbone whose feature maps the head may see."""
@@ -52,14 +49,18 @@ class Network:
         """Front and network as one model."""
         return keras.Sequential([self.front, self.network])
 
+    def columns(self, chosen: Sequence[str]) -> np.ndarray:
+        """Which of the pooled features belong to some of the depths, bool (channels,)."""
+        return np.repeat([name in chosen for name in self.widths], list(self.widths.values()))
+
     def classifier(self) -> keras.Model:
         """The model to save: maps uint8 (N, H, W, 1) to the probability of pneumonia, float32 (N, 1)."""
         inputs = keras.Input(self.front.input_shape[1:], dtype="uint8", name="image")
-        logits = _in_float32(self.network)(self.front(inputs))
+        logits = in_float32(self.network)(self.front(inputs))
         return keras.Model(inputs, keras.layers.Activation("sigmoid", dtype="float32", name="probability")(logits))
 
 
-def _in_float32(model: keras.Model) -> keras.Model:
+def in_float32(model: keras.Model) -> keras.Model:
     """A copy that computes in float32; `model` itself if it already does."""
 
     def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -155,11 +156,7 @@ def without_depths(network: Network, backbone: Backbone, chosen: Sequence[str], 
     maps = {name: full.get_layer(name).output for name in chosen}
     folded = keras.Model(full.input, list(maps.values()))
     fewer = _with_head(backbone, folded, maps, set(), recipe)
-    kept = np.repeat([name in chosen for name in widths], list(widths.values()))
-    kernel, bias = full.get_layer(HEAD).get_weights()
-    fewer.network.get_layer(HEAD).set_weights([kernel[kept], bias])
-    scale = full.get_layer(FEATURE_SCALE).get_weights()
-    fewer.network.get_layer(FEATURE_SCALE).set_weights([values[kept] for values in scale])
+    heads.copy(full, network.columns(chosen), fewer.network)
     return fewer
 
 
@@ -176,13 +173,7 @@ def _with_head(
         for name, tensor in maps.items()
     ]
     x = keras.layers.Concatenate(dtype="float32", name=POOL)(pooled) if len(pooled) > 1 else pooled[0]
-    # Not trainable, so in inference mode; its mean and variance are set before the head is trained.
-    x = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=epsilon, dtype="float32", name=FEATURE_SCALE
-    )(x)
-    x = keras.layers.Dropout(recipe.dropout, dtype="float32", name=DROPOUT)(x)
-    logit = keras.layers.Dense(1, kernel_initializer="zeros", dtype="float32", name=HEAD)(x)
-    network = keras.Model(folded.input, logit, name=backbone.name)
+    network = keras.Model(folded.input, heads.layers(x, recipe.dropout, epsilon), name=backbone.name)
     network.get_layer(FEATURE_SCALE).trainable = False
 
     head_size = network.get_layer(HEAD).count_params()

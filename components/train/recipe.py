@@ -3,10 +3,15 @@
 README.md has the results of this recipe for MobileNetV2 pre-trained on ImageNet and images of 96 px.
 """
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 
 from components.console import UserError
-from components.parameters import TrainParameters
+from components.parameters import RecipeParameters
+
+MINIMUM_STEPS, MINIMUM_WARM_UP_STEPS = 200, 50
+"""Steps of a training on few images, and of the warm-up of its head. An epoch of 80 images has two steps, so that the
+usual number of epochs would judge how short the training is instead of how few the images are."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Recipe:
     class_weights: str = "balanced"
 
     @classmethod
-    def of(cls, parameters: TrainParameters) -> "Recipe":
+    def of(cls, parameters: RecipeParameters) -> "Recipe":
         """The recipe with what users set."""
         return cls(
             epochs=parameters.epochs,
@@ -96,3 +101,20 @@ class Recipe:
     def as_dict(self) -> dict[str, float | int | str]:
         """All settings by name."""
         return asdict(self)
+
+
+def with_enough_steps(recipe: Recipe, images: int) -> Recipe:
+    """The recipe with epochs for `MINIMUM_STEPS` where there are few images, and with patience in proportion.
+
+    Args:
+        recipe: for many images; it is given back where it has enough steps.
+        images: number of training images.
+    """
+    steps = max(1, images // min(recipe.batch_size, images))
+    epochs = max(recipe.epochs, math.ceil(MINIMUM_STEPS / steps))
+    return replace(
+        recipe,
+        epochs=epochs,
+        patience=math.ceil(recipe.patience * epochs / recipe.epochs),
+        warm_up_epochs=max(recipe.warm_up_epochs, math.ceil(MINIMUM_WARM_UP_STEPS / steps)),
+    )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from components import console, machine
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import Cost, DatasetId, Epoch, HeadChoice
+from components.console import Say
 from components.train import device, networks
 from components.train.batches import Batches, Compute, as_views, computation
 from components.train.checkpoint import Checkpoint, used
@@ -42,6 +44,7 @@ class Session:
         interruption: requests to stop.
         named: whether progress messages name the seed.
         candidate: what they call this training among those of a search; "" for none.
+        say: prints progress messages; None for `console.say`.
 
     Attributes:
         history: one entry per epoch so far.
@@ -63,6 +66,7 @@ class Session:
         interruption: Interruption,
         named: bool,
         candidate: str = "",
+        say: Say | None = None,
     ):
         self.regime, self.recipe, self.seed = regime, recipe, seed
         self.splits = data.splits
@@ -76,7 +80,7 @@ class Session:
         self.head: HeadChoice | None = None
         self.best: Candidate | None = None
         self.candidate = candidate
-        self._stored, self._speaker = stored, speaker(regime, seed, named, candidate)
+        self._stored, self._say = stored, say or partial(console.say, speaker(regime, seed, named, candidate))
         # A training that starts anew has the checkpoint of the session that failed.
         self._started = time.perf_counter() - checkpoint.seconds
         self._spared, self._earlier_checkpoints = 0.0, 0.0
@@ -102,9 +106,14 @@ class Session:
         peaks = [peak for peak in (device.peak_gpu_memory_mb(), self._earlier_peaks[1]) if peak is not None]
         return max(peaks, default=None)
 
+    @property
+    def epochs(self) -> int:
+        """Number of epochs of the last phase that were trained so far; 0 where the head alone is trained."""
+        return sum(entry["phase"] == TRAINING and "strength" not in entry for entry in self.history)
+
     def say(self, message: str) -> None:
         """Prints a progress message."""
-        console.say(self._speaker, message)
+        self._say(message)
 
     def past(self, phase: str) -> bool:
         """Whether the checkpoint is of a later phase, so that this one need not be trained again."""
@@ -228,7 +237,7 @@ class Session:
         epochs = [entry["phase"] for entry in self.history if "strength" not in entry]
         return {
             "train_seconds": seconds,
-            "epochs": epochs.count(TRAINING),
+            "epochs": self.epochs,
             "images_per_second": max(1, len(epochs)) * len(self.splits["train"]) / seconds,
             "parameters": network.parameters,
             "trainable_parameters": network.trainable_parameters,

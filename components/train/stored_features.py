@@ -150,6 +150,32 @@ class StoredFeatures:
         return [self._store.array((views, inputs[0].shape[1], *output.shape[1:])) for output in outputs]
 
 
+class Slices(StoredFeatures):
+    """Features of some examples, taken from those of all.
+
+    Args:
+        store: creates the arrays.
+        every: features of all examples.
+        rows: indices of the training and of the validation examples.
+    """
+
+    def __init__(self, store: Store, every: Examples, rows: tuple[np.ndarray, np.ndarray]):
+        super().__init__(store)
+        self._every, self._rows = every, rows
+
+    def compute(self, *_: object, **__: object) -> Examples:
+        """Takes the features; the arguments of `StoredFeatures.compute` are known already."""
+        taken = []
+        for arrays, rows in zip((self._every.train, self._every.validation), self._rows, strict=True):
+            own = [self._store.array((len(array), len(rows), *array.shape[2:])) for array in arrays]
+            for array, part in zip(arrays, own, strict=True):
+                for view, features in enumerate(array):
+                    part[view] = features[rows]
+            taken.append(own)
+        self._examples = Examples(*taken)
+        return self._examples
+
+
 def _all(examples: Examples) -> list[np.ndarray]:
     return [*examples.train, *examples.validation]
 

@@ -17,15 +17,18 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, cast
 
 from components import console, machine, process
 from components.artifacts import failed_training, files, trained_model
 from components.artifacts.failed_training import CRASHED, OUT_OF_MEMORY, STOPPED, FailedTraining
+from components.artifacts.label_budgets import LabelBudgets, LabelBudgetsRecord
 from components.artifacts.trained_model import TrainingRecord
-from components.parameters import TrainParameters
+from components.parameters import LabelBudgetParameters, RecipeParameters, TrainParameters
 from components.train.interruption import TERMINATED
 
 RESERVE, RESERVE_SHARE = 150e6, 0.03
@@ -36,6 +39,8 @@ FASTEST = 5e9
 
 LOOKS = 0.01, 0.5
 """Shortest and longest time between two looks, in seconds."""
+
+MODULE = "components.train.supervision"
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SET_DEATH_SIGNAL = 1
@@ -62,6 +67,52 @@ def train(
         SystemExit: after SIGTERM, which the training receives too, so that it can save a checkpoint.
         KeyboardInterrupt: after SIGINT, likewise.
     """
+    failure = _supervised("train", dataset, output, regime, parameters, checkpoints)
+    return failure or [model.training for model in trained_model.load_all(output)]
+
+
+def train_budgets(
+    dataset: str | Path,
+    output: str | Path,
+    regime: str,
+    parameters: LabelBudgetParameters,
+    checkpoints: str | Path = "",
+    external: str | Path | None = None,
+) -> LabelBudgetsRecord | FailedTraining:
+    """Trains as `label_budgets.train_budgets` does, which has the arguments, but in a process of its own.
+
+    Returns:
+        The content of `label_budgets.json`; or why a training failed, which is then in the folder of the result.
+
+    Raises:
+        SystemExit: after SIGTERM, as for `train`.
+        KeyboardInterrupt: after SIGINT.
+    """
+    more = {"external": str(external) if external else None}
+    failure = _supervised("label budgets", dataset, output, regime, parameters, checkpoints, more)
+    return failure or LabelBudgets.load(output).record
+
+
+def _supervised(
+    what: str,
+    dataset: str | Path,
+    output: str | Path,
+    regime: str,
+    parameters: RecipeParameters,
+    checkpoints: str | Path,
+    more: Mapping[str, str | None] = MappingProxyType({}),
+) -> FailedTraining | None:
+    """Trains in a process of its own; gives why that failed, which is then in the folder of the output.
+
+    Args:
+        what: "train" or "label budgets".
+        dataset: as for `train`.
+        output: likewise.
+        regime: likewise.
+        parameters: likewise.
+        checkpoints: likewise.
+        more: further arguments.
+    """
     started, output = files.now(), Path(output).resolve()
     job = {
         "dataset": str(dataset),
@@ -69,14 +120,15 @@ def train(
         "regime": regime,
         "parameters": asdict(parameters),
         "checkpoints": str(checkpoints),
+        **more,
     }
-    failed = _Training(job).end()
+    failed = _Training(what, job).end()
     if failed is None:
-        return [model.training for model in trained_model.load_all(output)]
+        return None
     cause, reason = failed
     failure = failed_training.record(regime, cause, reason, started, {"regime": regime, **asdict(parameters)})
     failed_training.save(output, failure)
-    console.say(f"train {regime}", f"failed, {cause}: {console.one_line(reason)}")
+    console.say(f"{what} {regime}", f"failed, {cause}: {console.one_line(reason)}")
     return failure
 
 
@@ -84,11 +136,12 @@ class _Training:
     """A training in a process of its own.
 
     Args:
-        job: arguments of `train`, as JSON values.
+        what: "train" or "label budgets".
+        job: arguments of `train` or `train_budgets`, as JSON values.
     """
 
-    def __init__(self, job: dict[str, Any]):
-        self._job = job
+    def __init__(self, what: str, job: dict[str, Any]):
+        self._what, self._job = what, job
         self._requested: int | None = None
         self._killed = machine.killed_for_memory()
         self._too_large = False
@@ -115,7 +168,14 @@ class _Training:
     def _start(self, scratch: str) -> subprocess.Popen:
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         started = subprocess.Popen(  # noqa: S603 (this program)
-            [sys.executable, "-m", "components.train.supervision", str(os.getpid()), f"{scratch}/failure.json"],
+            [
+                sys.executable,
+                "-m",
+                "components.train.supervision",
+                str(os.getpid()),
+                f"{scratch}/failure.json",
+                self._what,
+            ],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": scratch},
             stdin=subprocess.PIPE,
         )
@@ -154,14 +214,11 @@ class _Training:
 
 def main() -> None:
     """Trains what standard input says, and writes cause and reason of a failure to a file."""
-    parent, told = int(sys.argv[1]), Path(sys.argv[2])
+    parent, told, what = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     _prepare(parent)
     job = json.load(sys.stdin)
-    job["parameters"] = TrainParameters(**job["parameters"])
     try:
-        from components.train.train import train as run  # noqa: PLC0415 (after the memory is set up)
-
-        run(**job)
+        _run(what, job)
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None
     except BrokenPipeError:  # nobody reads the output any more: on a cluster, the pod is about to be deleted
@@ -169,6 +226,18 @@ def main() -> None:
     except Exception as error:
         files.write_text(told, json.dumps(_explained(error)))
         raise SystemExit(2) from None
+
+
+def _run(what: str, job: dict[str, Any]) -> None:
+    # Imported after the memory is set up.
+    if what == "train":
+        from components.train.train import train as run  # noqa: PLC0415
+
+        run(**job | {"parameters": TrainParameters(**job["parameters"])})
+    else:
+        from components.train.label_budgets import train_budgets as run_budgets  # noqa: PLC0415
+
+        run_budgets(**job | {"parameters": LabelBudgetParameters(**job["parameters"])})
 
 
 def _prepare(parent: int) -> None:

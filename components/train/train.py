@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -16,21 +17,15 @@ from components.artifacts.names import REGIMES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainingRecord
 from components.console import UserError
-from components.parameters import TrainParameters
-from components.train import backbones, checkpoint_folder, device, folding, networks
-from components.train.augmentation import RadiographAugmentation
-from components.train.backbones import Backbone
-from components.train.batches import computation
+from components.parameters import RecipeParameters, TrainParameters
+from components.train import checkpoint_folder, device, regimes
 from components.train.checkpoint import Checkpoint
 from components.train.checkpoint_folder import Place
 from components.train.interruption import Interruption
-from components.train.linear_head import Head
-from components.train.networks import HEAD_LAYERS, Network
 from components.train.recipe import Recipe
-from components.train.session import HEAD_WARM_UP, TRAINING, Session, speaker
-from components.train.stored_features import Examples, Store, StoredFeatures
+from components.train.session import Session, speaker
+from components.train.stored_features import Store, StoredFeatures
 from components.train.tuning import Search
-from components.train.validation import Validation
 
 TRAINED_ON = ("train", "validation")
 
@@ -69,18 +64,11 @@ def train(
     Raises:
         UserError: an argument, the dataset or the weights are unusable.
     """
-    if regime not in REGIMES:
-        raise UserError(f"there is no regime {regime!r}: choose one of {', '.join(REGIMES)}")
-    recipe = Recipe.of(parameters)
+    recipe = recipe_of(regime, parameters)
     data = PreparedDataset.load(dataset)
     interruption = Interruption()
     with interruption.watching():
-        device.set_up(parameters.deterministic)
-        if parameters.batch_size % device.replicas():
-            raise UserError(
-                f"batch size {parameters.batch_size} cannot be shared by {device.replicas()} GPUs equally: "
-                "use a multiple of that"
-            )
+        set_up(parameters)
         key = _key(regime, parameters, data, recipe) if checkpoints else ""
         with (
             checkpoint_folder.opened(checkpoints, key, partial(console.say, f"train {regime}")) as place,
@@ -100,6 +88,31 @@ def train(
             trainings = _train_seeds(search, regime, parameters, folder, place)
             trained_model.save_all(folder, trainings)
     return trainings
+
+
+def recipe_of(regime: str, parameters: RecipeParameters) -> Recipe:
+    """The recipe of a training.
+
+    Raises:
+        UserError: there is no such regime, or a value is out of range.
+    """
+    if regime not in REGIMES:
+        raise UserError(f"there is no regime {regime!r}: choose one of {', '.join(REGIMES)}")
+    return Recipe.of(parameters)
+
+
+def set_up(parameters: RecipeParameters) -> None:
+    """Sets the device up.
+
+    Raises:
+        UserError: its GPUs cannot share a batch.
+    """
+    device.set_up(parameters.deterministic)
+    if parameters.batch_size % device.replicas():
+        raise UserError(
+            f"batch size {parameters.batch_size} cannot be shared by {device.replicas()} GPUs equally: "
+            "use a multiple of that"
+        )
 
 
 def _train_seeds(
@@ -136,33 +149,35 @@ def _train_seeds(
 
 
 def _key(regime: str, parameters: TrainParameters, data: PreparedDataset, recipe: Recipe) -> str:
-    """The name of the task's place among the checkpoints, which depends on all that its results depend on.
+    """The name of the task's place among the checkpoints; the seeds each have a folder of their own there."""
+    parts = {"parameters": asdict(replace(parameters, seed=0, seeds=1))}
+    return checkpoint_folder.key_of(regime, parts | depended_on(parameters.weights, data, recipe))
 
-    Not on the seeds, each of which has a folder of its own, and not on the model and number of processors: on others a
-    training continues, but its result is not to the bit that of either.
+
+def depended_on(weights: str, data: PreparedDataset, recipe: Recipe) -> dict[str, Any]:
+    """What results depend on besides parameters and code, for the name of a place among the checkpoints.
+
+    Not the model and number of processors: on others a training continues, but its result is not to the bit that of
+    either.
     """
-    weights = Path(parameters.weights)
-    return checkpoint_folder.key_of(
-        regime,
-        {
-            "parameters": asdict(replace(parameters, seed=0, seeds=1)),
-            "recipe": recipe.as_dict(),
-            "weights": hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else "",
-            "dataset": data.info["fingerprint"],
-            "labels": [hashlib.sha256(data.splits[name].index.to_csv().encode()).hexdigest() for name in TRAINED_ON],
-            "threads": {name: os.environ.get(name, "") for name in THREADS},
-            "backend": keras.backend.backend(),
-            "policy": keras.config.dtype_policy().name,
-            "devices": device.gpu_name() or "CPU",
-        },
-    )
+    file = Path(weights)
+    return {
+        "recipe": recipe.as_dict(),
+        "weights": hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "",
+        "dataset": data.info["fingerprint"],
+        "labels": [hashlib.sha256(data.splits[name].index.to_csv().encode()).hexdigest() for name in TRAINED_ON],
+        "threads": {name: os.environ.get(name, "") for name in THREADS},
+        "backend": keras.backend.backend(),
+        "policy": keras.config.dtype_policy().name,
+        "devices": device.gpu_name() or "CPU",
+    }
 
 
 def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> TrainingRecord:
     """Trains with one seed and saves the model in a new folder; returns its training record."""
     started = files.now()
-    network, base, trained = _build(session, parameters)
-    network, kept = _fit_all(session, base, network, trained)
+    network, base, trained = regimes.build(session, parameters)
+    network, kept = regimes.fit(session, base, network, trained)
     train_seconds = session.seconds()
     folder.mkdir()
     model_file = folder / "model.keras"
@@ -173,7 +188,7 @@ def _train_seed(session: Session, parameters: TrainParameters, folder: Path) -> 
         **files.header(trained_model.KIND, started, arguments),
         "regime": session.regime,
         "seed": session.seed,
-        "backbone": {"name": base.name, "weights": base.weights} if base else None,
+        "backbone": base.described if base else None,
         "recipe": session.recipe.as_dict(),
         "history": session.history,
         "best_epoch": kept.best_epoch,
@@ -203,79 +218,3 @@ def _say(session: Session, record: TrainingRecord) -> None:
         session.say("the best epoch is the last one, so a training with more epochs may give a better model")
     if session.diverged and not session.candidate:
         session.say("the training diverged, so its results say nothing about the regime: choose a lower learning rate")
-
-
-def _build(session: Session, parameters: TrainParameters) -> tuple[Network, Backbone | None, set[str]]:
-    """Builds the network; also returns its backbone, and the names of the layers that are trained."""
-    if session.regime == "custom_cnn":
-        return networks.custom_cnn(session.image_size, session.recipe), None, set()
-    base = backbones.build_backbone(parameters.backbone, parameters.weights, session.image_size)
-    trained = networks.trainable_layers(base, session.regime, parameters.trainable_layers)
-    # Batch statistics of photographs suit radiographs; those of fractals and initial ones do not.
-    if base.weights in ("none", "bundled"):
-        images = folding.calibration_images(session.images.train[0][0])
-        folding.calibrate(base.model, keras.ops.convert_to_numpy(networks.backbone_front(base)(images)))
-    session.loaded_weights = base.weights != "none"
-    network = networks.on_backbone(base, trained, session.recipe, session.regime != "full_fine_tuning")
-    return network, base, trained | HEAD_LAYERS
-
-
-def _fit_all(
-    session: Session, base: Backbone | None, network: Network, trained: set[str]
-) -> tuple[Network, Validation | Head]:
-    """Trains the network in the phases of its regime; also returns what knows the best epoch of the last phase."""
-    recipe, body = session.recipe, network.network
-    image = keras.Input(network.front.input_shape[1:])
-    on_images = keras.Sequential([image, RadiographAugmentation(recipe, session.seed), network.front, body])
-    limits = {"epochs": recipe.epochs, "patience": recipe.patience}
-    if base is None:
-        rate = recipe.learning_rate * recipe.from_scratch_factor
-        return network, session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
-
-    pooled = networks.cut(body, HEAD_LAYERS)
-    if session.regime == "transfer_learning":
-        head = session.solve(TRAINING, network, _augmented_features(session, network, pooled))
-        return networks.without_depths(network, base, head.fit.depths, recipe), head
-    # Later, the head is in the checkpoint, scaling included.
-    warm_up, rate = not session.past(HEAD_WARM_UP), recipe.learning_rate * recipe.fine_tuning_factor
-    if session.regime == "full_fine_tuning":
-        if warm_up:
-            _warm_up(session, network, _augmented_features(session, network, pooled))
-        return network, session.fit(TRAINING, on_images, network.logits(), session.images, learning_rate=rate, **limits)
-    crossing = networks.cut(body, trained)
-    examples = _augmented_features(session, network, crossing)
-    if warm_up:
-        session.solve(HEAD_WARM_UP, network, _pooled_features(session, crossing, pooled, examples))
-    above = keras.Model(crossing, body.output)
-    averaged = recipe.averaged_epochs
-    return network, session.fit(TRAINING, above, above, examples, averaged=averaged, learning_rate=rate, **limits)
-
-
-def _warm_up(session: Session, network: Network, features: Examples) -> None:
-    """Trains the head of full fine-tuning for a few epochs on stored features."""
-    recipe, body = session.recipe, network.network
-    networks.set_feature_scale(body, features.train[0][0])
-    head = keras.Model(networks.cut(body, HEAD_LAYERS), body.output)
-    rate = recipe.learning_rate * recipe.head_factor
-    session.fit(HEAD_WARM_UP, head, head, features, learning_rate=rate, epochs=recipe.warm_up_epochs, patience=0)
-
-
-def _pooled_features(
-    session: Session, crossing: list[keras.KerasTensor], pooled: list[keras.KerasTensor], examples: Examples
-) -> Examples:
-    """Stores what partial fine-tuning's head is warmed up on, from the features at the cut."""
-    unchanged = [lambda batch: batch] * (session.recipe.stored_views - 1)  # the views are augmented already
-    return session.store("pooled", keras.Model(crossing, pooled), unchanged, examples)
-
-
-def _augmented_features(session: Session, network: Network, tensors: list[keras.KerasTensor]) -> Examples:
-    """Stores features of all images and, for training images, of further views that are augmented at random."""
-    below = keras.Model(network.network.input, tensors)
-    model = keras.Model(network.front.input, below(network.front.output))
-    recipe = session.recipe
-    # What full fine-tuning does later decides about its invariances, not this.
-    processing = session.regime != "full_fine_tuning"
-    augmentation = RadiographAugmentation(recipe, session.seed, recipe.stored_strength, processing)
-    augment = computation(keras.Sequential([keras.Input(model.input_shape[1:]), augmentation]), training=True)
-    session.say(f"storing features of {recipe.stored_views} views of the training images")
-    return session.store("features", model, [augment] * (recipe.stored_views - 1), session.images)

@@ -135,7 +135,15 @@ def _check_alone(parser: argparse.ArgumentParser, given: set[str]) -> None:
 def _settings(arguments: argparse.Namespace) -> Settings:
     data, train = (reference(image, arguments.registry, arguments.tag) for image in images(gpu=arguments.gpus > 0))
     external = str(Path(arguments.external_test).resolve()) if arguments.external_test else ""
-    return Settings(regimes=arguments.regimes, data_image=data, train_image=train, gpus=0, external_test=external)
+    return Settings(
+        regimes=arguments.regimes,
+        data_image=data,
+        train_image=train,
+        gpus=0,
+        external_test=external,
+        label_budgets=arguments.label_budgets,
+        draws=arguments.draws,
+    )
 
 
 def _check(arguments: argparse.Namespace, given: set[str]) -> None:

@@ -239,9 +239,15 @@ def _check_values(taken: Mapping[str, Any], known: Mapping[str, Mapping[str, Any
         for name, value in taken.items()
         if name in PIPELINE and _KIND_OF[PIPELINE[name].kind] == known[name]["parameterType"]
     }
+    compiled = known.get("label_budgets", {}).get("defaultValue", "")
+    if ours.get("label_budgets") and not compiled:
+        raise UserError(
+            "label_budgets has no effect, since the pipeline was compiled without label budgets: compile it with "
+            "--label-budgets"
+        )
     # A file may list all parameters; those with their default values may be without effect.
     changed = {name for name, value in ours.items() if value != PIPELINE[name].default}
-    options.check(ours, changed, options.setting)
+    options.check(ours | {"label_budgets": ours.get("label_budgets") or compiled}, changed, options.setting)
 
 
 def _read(text: str, kind: str) -> Any:

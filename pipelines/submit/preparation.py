@@ -5,10 +5,12 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.console import UserError
+from components.parameters import BUDGETS
 from pipelines import settings_options
 from pipelines.submit import package
 from pipelines.submit.connection import Connection
@@ -60,7 +62,8 @@ def prepared(arguments: argparse.Namespace) -> Iterator[tuple[Package, dict[str,
     texts = package.split_words(arguments.set)
     values = package.read_file(arguments.parameters) if arguments.parameters else {}
     with tempfile.TemporaryDirectory() as folder:
-        pipeline = package.load(arguments.yaml or _compiled(arguments, Path(folder)))
+        wanted = texts.get("label_budgets", values.get("label_budgets"))
+        pipeline = package.load(arguments.yaml or _compiled(arguments, Path(folder), bool(wanted)))
         if not arguments.cache:
             pipeline = package.without_cache(pipeline, Path(folder) / "uncached.yaml")
         parameters = package.check(pipeline, values, texts)
@@ -73,9 +76,11 @@ def prepared(arguments: argparse.Namespace) -> Iterator[tuple[Package, dict[str,
         yield pipeline, parameters
 
 
-def _compiled(arguments: argparse.Namespace, folder: Path) -> Path:
-    """Compiles the pipeline into a folder as compile.py does; returns the YAML file."""
+def _compiled(arguments: argparse.Namespace, folder: Path, label_budgets: bool) -> Path:
+    """Compiles the pipeline into a folder as compile.py does, if need be with label budgets; returns the YAML file."""
     chosen = settings_options.read(arguments)
+    if label_budgets and not chosen.label_budgets:
+        chosen = replace(chosen, label_budgets=BUDGETS.usual)
     from pipelines.compiling import compile_all  # noqa: PLC0415 (loads kfp, which mistakes need not wait for)
 
     return compile_all(chosen, folder)[0]

@@ -1,5 +1,8 @@
 """The graph: its tasks and their inputs, the parameters, and what may come from the cache."""
 
+import pytest
+import yaml
+
 from compile import main
 from components.artifacts.names import REGIMES
 from tests.pipelines.compiled import of_step, read
@@ -74,12 +77,63 @@ def test_a_second_data_set_reaches_every_evaluation_and_no_training(tmp_path):
         assert set(task["inputs"]["artifacts"]) == {"prepared_dataset"}
 
 
+@pytest.fixture(scope="module")
+def with_budgets(tmp_path_factory):
+    """The pipeline with label budgets and all else that its tasks take."""
+    folder = tmp_path_factory.mktemp("budgets")
+    words = ["--label-budgets", "30", "60", "--draws", "2", "--external-test", "/data/elsewhere", "--cache-training"]
+    main([*words, "--checkpoint-claim", "kept", "--output", str(folder)])
+    return list(yaml.safe_load_all((folder / "pneumonia_benchmark.yaml").read_text()))
+
+
+def test_with_label_budgets_each_regime_has_a_second_task_whose_result_compare_takes(with_budgets):
+    tasks = with_budgets[0]["root"]["dag"]["tasks"]
+    added = of_step(tasks, "Label budgets")
+    assert [task["inputs"]["parameters"]["regime"]["runtimeValue"]["constant"] for task in added.values()] == list(
+        REGIMES
+    )
+    compared = tasks["compare"]["inputs"]["artifacts"]
+    for (name, task), regime in zip(added.items(), REGIMES, strict=True):
+        assert task["dependentTasks"] == ["preprocess", "preprocess-2"]
+        assert set(task["inputs"]["artifacts"]) == {"prepared_dataset", "external_dataset"}
+        assert task["cachingOptions"] == {"enableCache": True}
+        assert compared[f"{regime}_budgets"]["taskOutputArtifact"] == {
+            "outputArtifactKey": "label_budgets",
+            "producerTask": name,
+        }
+        given = task["inputs"]["parameters"]
+        assert given["budgets"] == {"componentInputParameter": "label_budgets"}
+        assert given["usual"] == {"runtimeValue": {"constant": "30 60"}}
+        assert given["checkpoints"] == {"runtimeValue": {"constant": "/checkpoints"}}
+        assert "seeds" not in given
+    assert set(added) < set(tasks["compare"]["dependentTasks"])
+
+
+def test_label_budgets_are_parameters_whose_defaults_were_compiled(with_budgets):
+    parameters = with_budgets[0]["root"]["inputDefinitions"]["parameters"]
+    assert parameters["label_budgets"]["defaultValue"] == "30 60"
+    assert parameters["draws"]["defaultValue"] == 2
+
+
+def test_tasks_of_label_budgets_ask_for_what_train_asks_for(with_budgets):
+    pipeline, platform = with_budgets
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert executors["exec-train-budgets"] == executors["exec-train"]
+    containers = [
+        pipeline["deploymentSpec"]["executors"][name]["container"] for name in ("exec-train", "exec-train-budgets")
+    ]
+    assert containers[0]["resources"] == containers[1]["resources"]
+    assert containers[0]["resources"]["accelerator"]["resourceCount"] == "1"
+    assert containers[0]["image"] == containers[1]["image"]
+
+
 def test_data_steps_may_come_from_the_cache_and_measured_ones_never(tasks):
     assert tasks["preprocess"]["cachingOptions"] == {"enableCache": True}
     # What a source holds may change without its name.
     assert tasks["ingest"]["cachingOptions"] == {}
     measured = of_step(tasks, "Train") | of_step(tasks, "Evaluate") | of_step(tasks, "C")
     assert len(measured) == 11
+    assert not of_step(tasks, "Label budgets")
     assert all(task["cachingOptions"] == {} for task in measured.values())
 
 
@@ -117,8 +171,11 @@ def test_the_pipelines_parameters_have_these_names_and_types(pipeline):
         "deterministic": "BOOLEAN",
         "seed": "NUMBER_INTEGER",
         "seeds": "NUMBER_INTEGER",
+        "label_budgets": "STRING",
+        "draws": "NUMBER_INTEGER",
     }
     assert parameters["seeds"]["defaultValue"] == 3
+    assert (parameters["label_budgets"]["defaultValue"], parameters["draws"]["defaultValue"]) == ("", 5)
     assert all(value["description"] for value in parameters.values())
 
 

@@ -86,6 +86,33 @@ def test_the_command_line_comes_before_the_file_wherever_it_stands(file):
     assert (before.pods["train"].cpu, before.pods["ingest"].cpu, before.pods["compare"].cpu) == ("6", "3", "1")
 
 
+def test_label_budgets_are_numbers_or_those_that_are_usual(file):
+    assert (settings().label_budgets, settings().draws) == ("", 5)
+    assert settings("--label-budgets").label_budgets == "50 100 200 400"
+    found = settings("--label-budgets", "30", "60", "--draws", "9")
+    assert (found.label_budgets, found.draws) == ("30 60", 9)
+    for text in ("[30, 60]", "30 60", '"30 60"'):
+        assert settings("--settings", file(f"label_budgets: {text}")).label_budgets == "30 60"
+    assert settings("--settings", file("label_budgets: []")).label_budgets == "50 100 200 400"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--label-budgets", "10"],
+            "the parameter label_budgets is '10', but must be each a whole number of at least 20",
+        ),
+        (["--label-budgets", "60", "30"], "ascending"),
+        (["--label-budgets", "--draws", "0"], "the parameter draws is 0, but must be a whole number from 1 to 99"),
+        (["--draws", "3"], "--draws has no effect without --label-budgets"),
+    ],
+)
+def test_label_budgets_that_make_no_sense_are_refused(words, message):
+    with pytest.raises(UserError, match=message):
+        settings(*words)
+
+
 def test_limits_are_the_requests_unless_given():
     pods = settings("--cpu", "train=3", "--cpu-limit", "compare=4").pods
     assert (pods["train"].cpu, pods["train"].cpu_limit) == ("3", "3")

@@ -193,7 +193,13 @@ cache_training: true
 IN_A_STORE = EVERYTHING.replace("checkpoint_claim: checkpoints", "checkpoints: s3://some-bucket/checkpoints")
 
 
-@pytest.mark.parametrize(("settings", "limit"), [("gpus: 1", 675_000), (EVERYTHING, 855_000), (IN_A_STORE, 855_000)])
+BUDGETS = "label_budgets: [50, 100, 200, 400]"
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [("gpus: 1", 650_000), (EVERYTHING, 820_000), (IN_A_STORE, 820_000), (BUDGETS, 880_000)],
+)
 def test_the_pipelines_own_status_stays_readable(tmp_path, settings, limit):
     (tmp_path / "settings.yaml").write_text(settings)
     compile_pipeline(["--settings", str(tmp_path / "settings.yaml"), "--output", str(tmp_path)])

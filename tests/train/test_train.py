@@ -19,7 +19,7 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import best_epoch_is_last, load_all
 from components.console import UserError
 from components.parameters import TrainParameters
-from components.train import backbones, checkpoint, device, folding, networks, session
+from components.train import backbones, checkpoint, device, folding, networks, regimes, session
 from components.train import train as train_module
 from components.train.__main__ import main
 from components.train.checkpoint import Checkpoint
@@ -160,14 +160,14 @@ def test_the_best_epoch_is_the_one_that_is_saved(trained, prepared):
 @pytest.mark.usefixtures("small")
 @pytest.mark.slow
 def test_partial_fine_tuning_changes_the_last_layers_alone(prepared, tmp_path, monkeypatch):
-    before, build = {}, train_module._build
+    before, build = {}, regimes.build
 
     def remember(*arguments):
         built = build(*arguments)
         before.update({layer.name: layer.get_weights() for layer in built[0].network.layers})
         return built
 
-    monkeypatch.setattr(train_module, "_build", remember)
+    monkeypatch.setattr(regimes, "build", remember)
     settings = {"epochs": 1, "batch_size": 32, "trainable_layers": 3}
     train_one(prepared, tmp_path / "m", "partial_fine_tuning", **settings)
     saved = keras.models.load_model(tmp_path / "m" / "seed-1" / "model.keras").get_layer("MobileNetV2")
@@ -319,7 +319,7 @@ def test_backbones_without_weights_of_photographs_take_their_statistics_from_tra
     recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.1, patience=0)
     data, kept = PreparedDataset.load(prepared), Checkpoint(None, print)
     current = session.Session(data, "transfer_learning", recipe, 1, {}, kept, Interruption(), False)
-    network, _, _ = train_module._build(current, TrainParameters(weights=weights))
+    network, _, _ = regimes.build(current, TrainParameters(weights=weights))
 
     device.set_seed(1)
     expected = small_backbone(weights=weights)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from components.artifacts.evaluation import load_all
+from components.artifacts.label_budgets import LabelBudgets
 from components.artifacts.names import REGIMES
 from pipelines.compiling import compile_all
 from pipelines.settings import Settings
@@ -39,11 +40,10 @@ def write_radiographs(folder):
 
 @pytest.fixture(scope="module")
 def run(open_folder, tmp_path_factory):
-    """The backend and the tasks of a finished run with two seeds and an external test set."""
+    """The backend and the tasks of a finished run with two seeds, an external test set and label budgets."""
     write_radiographs(open_folder / "external")
-    path = compile_all(Settings(gpus=0, external_test=str(open_folder / "external")), tmp_path_factory.mktemp("yaml"))[
-        0
-    ]
+    settings = Settings(gpus=0, external_test=str(open_folder / "external"), label_budgets="40", draws=2)
+    path = compile_all(settings, tmp_path_factory.mktemp("yaml"))[0]
     backend = Backend(open_folder)
     return backend, backend.run(path, SMALL)
 
@@ -52,7 +52,7 @@ def test_every_task_succeeds(run):
     _, tasks = run
     ended = [f"{name} {task}" for name, task in tasks.items() if task.state != SUCCEEDED]
     assert not ended, "\n".join(ended)
-    assert len(tasks) == 15
+    assert len(tasks) == 19
 
 
 def test_the_comparison_has_every_regime_and_seed_the_baseline_and_the_external_test_set(run, tmp_path):
@@ -94,6 +94,19 @@ def test_evaluations_hold_predictions_of_each_seed(run, tmp_path):
         found = load_all(tmp_path / task)
         assert [one.results["seed"] for one in found] == seeds
         assert set(found[0].predictions["split"]) == {"validation", "test", "external"}
+
+
+def test_trainings_with_label_budgets_give_scores_of_the_test_images_and_reach_compare(run, tmp_path):
+    backend, tasks = run
+    for number, regime in enumerate(REGIMES, start=1):
+        made = tasks["train-budgets" if number == 1 else f"train-budgets-{number}"].outputs["label_budgets"]
+        assert (made.metadata["regime"], made.metadata["label_budgets"], made.metadata["draws"]) == (regime, "40", 2)
+        backend.store.download(made.uri, tmp_path / regime)
+        found = LabelBudgets.load(tmp_path / regime)
+        assert [training["seed"] for training in found.record["trainings"]] == [4, 5]
+        assert (found.images["split"] == "external").sum() == 12
+        given = tasks["compare"].executor_input["inputs"]["artifacts"][f"{regime}_budgets"]["artifacts"]
+        assert [artifact["uri"] for artifact in given] == [made.uri]
 
 
 def test_what_needs_a_failed_task_is_not_run(open_folder, tmp_path):

@@ -193,6 +193,16 @@ def test_a_training_that_failed_is_made_again_with_what_depends_on_it_and_all_el
     assert run.go()[0] == []
 
 
+def test_trainings_with_label_budgets_that_failed_are_made_again_and_no_other_training(run):
+    run.settings = replace(SETTINGS, label_budgets="50 100")
+    run.parameters |= {"label_budgets": "50 100"}
+    budgets = ["train-budgets", "train-budgets-2"]
+    assert sorted(run.go(not_trained="train-budgets-2")[0]) == sorted([*ALL, *budgets])
+    ran, said = run.go()
+    assert sorted(ran) == sorted(["train-budgets-2", "compare", "check"])
+    assert "Label budgets: Custom CNN: taken from the interrupted run" in said
+
+
 def test_a_weights_file_that_was_replaced_is_noticed_and_the_folder_of_the_runs_is_not_part_of_the_images(
     run, tmp_path
 ):

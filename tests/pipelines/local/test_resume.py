@@ -36,6 +36,7 @@ def test_a_run_is_continued_with_its_settings_from_another_folder(jobs, tmp_path
     monkeypatch.chdir(tmp_path)
     images = write_images(tmp_path / "images")
     given = ("--regimes", "full_fine_tuning", "custom_cnn", "--learning-rate", 0.00012345678901234, "--seeds", 2)
+    given += ("--label-budgets", 30, 60, "--draws", 2)
     assert stopped("--source", "directory", "--path", "images", "--external-test", "images", *given) == 130
     (folder,) = (tmp_path / "runs").iterdir()
     said = capsys.readouterr().err
@@ -54,6 +55,9 @@ def test_a_run_is_continued_with_its_settings_from_another_folder(jobs, tmp_path
     assert second.settings.run_started > first.settings.run_started == ""
     assert list(second.settings.regimes) == ["full_fine_tuning", "custom_cnn"]
     assert second.settings.external_test == str(images)
+    for job in jobs:
+        assert (job.settings.label_budgets, job.settings.draws) == ("30 60", 2)
+        assert (job.parameters["label_budgets"], job.parameters["draws"]) == ("30 60", 2)
     assert (second.settings.data_image, second.settings.train_image) == (
         first.settings.data_image,
         first.settings.train_image,

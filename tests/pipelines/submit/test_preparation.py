@@ -43,6 +43,36 @@ def test_a_dry_run_needs_no_server(say):
     assert "dry run: http://localhost:1 does not answer" in said.out
 
 
+def test_label_budgets_among_the_parameters_add_their_tasks(server, capsys, tmp_path):
+    (tmp_path / "parameters.yaml").write_text("label_budgets: 30 60")
+    for words in (["--set", "label_budgets=30 60"], ["--parameters", str(tmp_path / "parameters.yaml")]):
+        assert command.main(["run", "--host", server.url, "--set", "draws=2", *words]) == 0
+    root = only(server.versions)["pipeline_spec"]["root"]
+    assert "train-budgets-4" in root["dag"]["tasks"]
+    assert root["inputDefinitions"]["parameters"]["label_budgets"]["defaultValue"] == "50 100 200 400"
+    sent = [run["runtime_config"]["parameters"] for run in server.runs.values()]
+    assert sent == [{"label_budgets": "30 60", "draws": 2}] * 2
+    capsys.readouterr()
+
+
+def test_a_run_may_have_other_draws_than_were_compiled(server, capsys):
+    assert command.main(["run", "--host", server.url, "--label-budgets", "--set", "draws=2"]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "label_budgets=30 60"], "compiled without label budgets: compile it with --label-budgets"),
+        (["--set", "draws=2"], "--set draws= has no effect without label budgets: give --set label_budgets= too"),
+    ],
+)
+def test_label_budgets_that_would_do_nothing_are_refused(say, words, message):
+    said = say("run", *words)
+    assert said.code == 2
+    assert message in said.err
+
+
 # The cache
 
 

@@ -1,0 +1,334 @@
+"""Trainings on some of the patients: the budget of all is the main run, and what was finished is kept."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from components.artifacts import failed_training
+from components.artifacts.evaluation import load_all
+from components.artifacts.label_budgets import LabelBudgets
+from components.artifacts.names import REGIMES
+from components.artifacts.prepared_dataset import PreparedDataset
+from components.console import UserError
+from components.evaluate.evaluate import evaluate
+from components.parameters import EvaluateParameters, LabelBudgetParameters, TrainParameters
+from components.train import backbones, checkpoint, mirror, recipe, session, subsets, supervision
+from components.train import label_budgets as module
+from components.train import train as train_module
+from components.train.__main__ import main
+from components.train.budget_training import Trainer
+from components.train.fitting import Phase
+from components.train.label_budgets import train_budgets
+from components.train.recipe import Recipe
+from components.train.stored_features import StoredFeatures
+from tests.train.conftest import deeper_backbone, write_prepared
+
+BUILD = backbones.build_backbone
+SETTINGS = {"trainable_layers": 3, "batch_size": 16, "epochs": 2, "learning_rate": 0.01, "patience": 0}
+
+
+@pytest.fixture(autouse=True)
+def deeper(monkeypatch):
+    """Trains with a backbone of two resolutions in the place of MobileNetV2."""
+    monkeypatch.setattr(backbones, "build_backbone", deeper_backbone)
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory):
+    """An external test set."""
+    counts = (("train", 6), ("validation", 4), ("test", 8))
+    return write_prepared(tmp_path_factory.mktemp("data") / "elsewhere", counts)
+
+
+def everybody(monkeypatch, draws=1):
+    """Lets every budget be that of all patients."""
+
+    def planned(data, budgets, draws_, seed):  # noqa: ARG001
+        return [subsets.everything(data, draw + 1) for draw in range(draws)], {}
+
+    monkeypatch.setattr(subsets, "planned", planned)
+
+
+def check_equal_to_the_main_run(
+    regime, weights, prepared, elsewhere, tmp_path, monkeypatch, draws=1, last_digits=0, **settings
+):
+    settings = SETTINGS | {"weights": weights} | settings
+    train_module.train(prepared, tmp_path / "model", regime, TrainParameters(**settings, seeds=draws))
+    parameters = EvaluateParameters(report_images=False, target_sensitivity=0.9)
+    evaluate(prepared, tmp_path / "model", tmp_path / "evaluation", parameters, elsewhere)
+    everybody(monkeypatch, draws)
+    own = LabelBudgetParameters(**settings, target_sensitivity=0.9)
+    record = train_budgets(prepared, tmp_path / "budgets", regime, own, external=elsewhere)
+    found = LabelBudgets.load(tmp_path / "budgets")
+    assert found.record == record
+    for row, evaluation in enumerate(load_all(tmp_path / "evaluation")):
+        scored = evaluation.predictions[evaluation.predictions["split"] != "validation"]
+        for name in ("image", "label", "patient", "split"):
+            assert found.images[name].tolist() == scored[name].tolist()
+        np.testing.assert_array_max_ulp(found.scores[row], scored["score"].to_numpy(np.float32), last_digits)
+        training = record["trainings"][row]
+        assert training["threshold"] == pytest.approx(evaluation.results["threshold"]["value"], abs=1e-7 * last_digits)
+        assert training["validation_auc"] == evaluation.results["metrics"]["validation"]["roc_auc"]
+        assert training["epochs"] == evaluation.results["training"]["cost"]["epochs"]
+        assert training["seed"] == evaluation.results["seed"]
+        assert record["backbone"] == evaluation.results["backbone"]
+        assert record["external"] == evaluation.results["external"]
+
+
+@pytest.mark.parametrize("regime", [*REGIMES[:3], pytest.param(REGIMES[3], marks=pytest.mark.slow)])
+def test_the_budget_of_all_patients_gives_the_scores_of_the_main_run_to_the_bit(
+    regime, prepared, elsewhere, tmp_path, monkeypatch
+):
+    # TensorFlow's optimizer gives the little backbone up, and then computes the sigmoid apart from the linear layer. In
+    # the head alone it does not, so that last digits may differ; with a real backbone none does (see below).
+    digits = 4 * (regime == "transfer_learning")
+    check_equal_to_the_main_run(regime, "imagenet", prepared, elsewhere, tmp_path, monkeypatch, last_digits=digits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("regime", ["transfer_learning", "partial_fine_tuning", "full_fine_tuning"])
+def test_so_it_is_with_a_real_backbone(regime, prepared, elsewhere, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        backbones,
+        "build_backbone",
+        lambda _, weights, size: replace(BUILD("MobileNetV2-0.5", "bundled", size), weights=weights),
+    )
+    check_equal_to_the_main_run(regime, "imagenet", prepared, elsewhere, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("regime", ["transfer_learning", "partial_fine_tuning", "full_fine_tuning"])
+def test_so_it_is_where_the_statistics_depend_on_the_training_images(
+    regime, prepared, elsewhere, tmp_path, monkeypatch
+):
+    check_equal_to_the_main_run(regime, "none", prepared, elsewhere, tmp_path, monkeypatch, draws=2)
+
+
+@pytest.mark.slow
+def test_each_draw_has_its_own_seed(prepared, elsewhere, tmp_path, monkeypatch):
+    check_equal_to_the_main_run("custom_cnn", "none", prepared, elsewhere, tmp_path, monkeypatch, draws=2, seed=5)
+
+
+def test_a_training_on_few_images_has_enough_steps():
+    usual = Recipe(epochs=20, batch_size=32, learning_rate=1e-3, patience=5)
+    assert recipe.with_enough_steps(usual, 3956) == usual
+    assert recipe.with_enough_steps(usual, 320) == usual, "ten steps in each of 20 epochs"
+    few = recipe.with_enough_steps(usual, 80)
+    assert (few.epochs, few.patience, few.warm_up_epochs) == (100, 25, 25)
+    assert replace(few, epochs=20, patience=5, warm_up_epochs=5) == usual
+    fewer = recipe.with_enough_steps(replace(usual, patience=0), 7)
+    assert (fewer.epochs, fewer.patience, fewer.warm_up_epochs) == (200, 0, 50)
+
+
+FAST = {"budgets": "40 100 136", "draws": 2, "seed": 3, "weights": "imagenet", **SETTINGS}
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Lets a training have at least five steps."""
+    monkeypatch.setattr(recipe, "MINIMUM_STEPS", 5)
+    monkeypatch.setattr(recipe, "MINIMUM_WARM_UP_STEPS", 2)
+
+
+def trained(prepared, folder, regime, checkpoints="", **settings):
+    record = train_budgets(prepared, folder, regime, LabelBudgetParameters(**FAST | settings), checkpoints)
+    return record, LabelBudgets.load(folder).scores
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_the_record_says_what_each_training_had(prepared, tmp_path, capsys):
+    record, scores = trained(prepared, tmp_path / "made", "custom_cnn")
+    told = [(own["budget"], own["draw"], own["seed"], own["epochs"]) for own in record["trainings"]]
+    # 28 training images make one step of 16, 71 make four.
+    assert told == [(40, 1, 3, 5), (40, 2, 4, 5), (100, 1, 3, 2), (100, 2, 4, 2)]
+    for own in record["trainings"]:
+        assert sum(own["patients"].values()) == own["budget"] == sum(own["images"].values()), "one image each"
+        assert own["seconds"] > 0
+    assert (record["patients"], record["images"], record["backbone"]) == (136, 136, None)
+    assert record["left_out"] == {"136": "the dataset has 136 patients for training and validation"}
+    assert record["shared_seconds"] == 0
+    assert record["seconds"] >= sum(own["seconds"] for own in record["trainings"])
+    assert record["made_by"]["arguments"]["label_budgets"] == "40 100 136"
+    assert len({row.tobytes() for row in scores}) == 4
+    printed = capsys.readouterr().out
+    assert "there is no training with 136 patients, since the dataset has 136" in printed
+    assert "100 patients, draw 2 (4 of 4): ROC AUC " in printed
+    assert "epoch" not in printed
+
+
+def test_where_nothing_is_left_there_are_no_trainings(prepared, tmp_path):
+    record, scores = trained(prepared, tmp_path / "made", "transfer_learning", budgets="200 300")
+    assert (record["trainings"], scores.shape) == ([], (0, 40))
+    assert list(record["left_out"]) == ["200", "300"]
+
+
+@pytest.mark.usefixtures("few_steps")
+@pytest.mark.parametrize(
+    ("regime", "weights", "calls"),
+    [
+        ("transfer_learning", "imagenet", 1),
+        pytest.param("full_fine_tuning", "imagenet", 1, marks=pytest.mark.slow),
+        pytest.param("transfer_learning", "none", 4, marks=pytest.mark.slow),
+    ],
+)
+def test_features_below_loaded_weights_are_computed_once(prepared, tmp_path, monkeypatch, regime, weights, calls):
+    counts, compute = [], StoredFeatures.compute
+
+    def counting(self, plain, augment, inputs, *rest, **more):
+        counts.append(inputs.train[0].shape[1])
+        return compute(self, plain, augment, inputs, *rest, **more)
+
+    monkeypatch.setattr(StoredFeatures, "compute", counting)
+    record, _ = trained(prepared, tmp_path / "made", regime, weights=weights)
+    assert len(counts) == calls
+    assert (counts[0] == 96) == (record["shared_seconds"] > 0) == (weights == "imagenet")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the code handles it."""
+
+
+@pytest.mark.usefixtures("few_steps")
+@pytest.mark.parametrize("regime", ["transfer_learning", pytest.param("full_fine_tuning", marks=pytest.mark.slow)])
+def test_finished_trainings_are_taken_and_the_others_made_with_the_same_result(
+    prepared, tmp_path, monkeypatch, capsys, regime
+):
+    whole, expected = trained(prepared, tmp_path / "whole", regime)
+    made, train = [], Trainer.train
+
+    def train_two(self, subset, kept):
+        if len(made) == 2:
+            raise Killed
+        made.append(subset)
+        return train(self, subset, kept)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train", train_two)
+        with pytest.raises(Killed):
+            trained(prepared, tmp_path / "made", regime, tmp_path / "kept")
+    assert not (tmp_path / "made").exists()
+    capsys.readouterr()
+    record, scores = trained(prepared, tmp_path / "made", regime, tmp_path / "kept")
+    assert capsys.readouterr().out.count("taken from the checkpoints") == 2
+    assert scores.tobytes() == expected.tobytes()
+    assert [own | {"seconds": 0} for own in record["trainings"]] == [own | {"seconds": 0} for own in whole["trainings"]]
+    assert record["backbone"] == whole["backbone"]
+    assert not list((tmp_path / "kept").iterdir())
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_training_that_was_killed_goes_on_with_the_same_result(prepared, tmp_path, monkeypatch):
+    _, expected = trained(prepared, tmp_path / "whole", "custom_cnn", budgets="100")
+    left = iter(range(6))  # in the second epoch
+
+    class Ending(Phase):
+        def run(self, report, pause):
+            def pause_or_end(complete):
+                pause(complete)
+                if next(left, None) is None:
+                    raise Killed
+
+            return super().run(report, pause_or_end)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "SHARE", 1e9)
+        patch.setattr(checkpoint, "WITHIN_EPOCH", 0.0)
+        patch.setattr(session, "Phase", Ending)
+        with pytest.raises(Killed):
+            trained(prepared, tmp_path / "made", "custom_cnn", tmp_path / "kept", budgets="100")
+    assert [path.parent.name for path in (tmp_path / "kept").rglob("state.npz")] == ["budget-100-draw-1"]
+    epochs, load = [], checkpoint.Checkpoint.load
+
+    def noting(self, name):
+        found = load(self, name)
+        epochs.extend([len(found["history"])] if found and name == "state" else [])
+        return found
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "load", noting)
+    _, scores = trained(prepared, tmp_path / "made", "custom_cnn", tmp_path / "kept", budgets="100")
+    assert epochs == [1], "it was continued in its second epoch"
+    assert scores.tobytes() == expected.tobytes()
+
+
+def test_what_is_kept_of_budgets_has_names_that_an_object_store_may_give_back():
+    for name in ("budget-50-draw-1/state.npz", "budget-50-draw-1-finished/result.npz", "shared/features.npz"):
+        assert mirror.NAMES.fullmatch(name)
+    for name in ("budget-50-draw-1/model.keras", "budget-5x-draw-1/state.npz", "shared/../state.npz", "other/a.npz"):
+        assert not mirror.NAMES.fullmatch(name)
+
+
+def test_what_results_depend_on_has_its_own_checkpoints(prepared, elsewhere):
+    data, other = PreparedDataset.load(prepared), PreparedDataset.load(elsewhere)
+
+    def key(external=None, regime="custom_cnn", **changed):
+        own = LabelBudgetParameters(**FAST | changed)
+        job = module.Job(data, [], regime, train_module.recipe_of(regime, own), own, None, print)
+        return module._key(job, external)
+
+    assert key() == key(budgets="20") == key(draws=9)
+    keys = [key(), key(other), key(regime="full_fine_tuning"), key(seed=4), key(target_sensitivity=0.9), key(epochs=9)]
+    assert len(set(keys)) == len(keys)
+    main_run = train_module._key("custom_cnn", TrainParameters(**SETTINGS), data, Recipe(2, 16, 0.01, 0))
+    assert main_run not in keys
+
+
+def test_the_command_trains_on_budgets(prepared, elsewhere, tmp_path):
+    words = ["--label-budgets", "40", "--draws", "1", "--external", str(elsewhere), "--weights", "imagenet"]
+    main([str(prepared), "transfer_learning", "--output", str(tmp_path / "made"), *words])
+    found = LabelBudgets.load(tmp_path / "made")
+    assert len(found.record["trainings"]) == 1
+    assert found.images["split"].value_counts().to_dict() == {"test": 40, "external": 18}
+    assert found.record["external"]["images"] == 18
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--draws", "3"], "--draws has no effect without --label-budgets"),
+        (["--external", "x"], "--external has no effect without --label-budgets"),
+        (["--target-sensitivity", "0.9"], "--target-sensitivity has no effect without --label-budgets"),
+        (["--label-budgets", "--seeds", "3"], "--seeds has no effect beside --label-budgets"),
+        (["--label-budgets", "10"], "'10' is not each a whole number of at least 20, ascending"),
+        (["--label-budgets", "--draws", "100"], "'100' is not a whole number from 1 to 99"),
+    ],
+)
+def test_a_mistake_of_the_command_is_one_line(prepared, tmp_path, capsys, words, message):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(prepared), "custom_cnn", "--output", str(tmp_path / "made"), *words])
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_dataset_itself_is_no_external_test_set(prepared, tmp_path):
+    with pytest.raises(UserError, match="give images of another hospital"):
+        train_budgets(prepared, tmp_path / "made", "custom_cnn", LabelBudgetParameters(), external=prepared)
+
+
+def test_a_failed_process_becomes_a_result_that_says_why(tmp_path, monkeypatch, capsys):
+    started = []
+
+    def start(self, _scratch):
+        started.append((self._what, self._job["external"]))
+        return subprocess.Popen([sys.executable, "-c", "import os; os.kill(os.getpid(), 11)"])
+
+    monkeypatch.setattr(supervision._Training, "_start", start)
+    found = supervision.train_budgets(tmp_path, tmp_path / "made", "custom_cnn", LabelBudgetParameters(), external="e")
+    assert started == [("label budgets", "e")]
+    assert failed_training.load(tmp_path / "made") == found
+    assert (found["regime"], found["cause"]) == ("custom_cnn", "crash")
+    assert "label budgets custom_cnn: failed, crash: " in capsys.readouterr().out
+    with pytest.raises(UserError, match="has no trainings, since they failed: "):
+        LabelBudgets.load(tmp_path / "made")
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_trains_and_a_mistake_is_told(prepared, tmp_path):
+    parameters = LabelBudgetParameters(**FAST | {"budgets": "40", "draws": 1})
+    record = supervision.train_budgets(prepared, tmp_path / "made", "custom_cnn", parameters)
+    assert record == LabelBudgets.load(tmp_path / "made").record
+    found = supervision.train_budgets(tmp_path, tmp_path / "made", "custom_cnn", parameters)
+    assert found["cause"] == "error"
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["failed.json"]
