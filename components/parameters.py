@@ -427,7 +427,7 @@ def check_comparison(values: Mapping[str, Any], spell: Callable[[str], str]) -> 
 
 
 def check_budgets(values: Mapping[str, Any], given: Collection[str], spell: Callable[[str], str]) -> None:
-    """Finds values of `LabelBudgetParameters` that do not fit together.
+    """Finds values that have an effect on label budgets only.
 
     Args:
         values: by the pipeline's names.
@@ -435,10 +435,11 @@ def check_budgets(values: Mapping[str, Any], given: Collection[str], spell: Call
         spell: how the user writes a parameter.
 
     Raises:
-        UserError: there is a number of draws, but no budget.
+        UserError: there is a number of draws or a price, but no budget.
     """
-    if "draws" in given and not values["label_budgets"]:
-        raise UserError(f"{spell('draws')} has no effect without label budgets: give {spell('label_budgets')} too")
+    for name in ("draws", "label_price"):
+        if name in given and values[name] and not values["label_budgets"]:
+            raise UserError(f"{spell(name)} has no effect without label budgets: give {spell('label_budgets')} too")
 
 
 def check_training(values: Mapping[str, Any], spell: Callable[[str], str]) -> None:

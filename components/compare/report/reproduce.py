@@ -36,6 +36,11 @@ def command(inputs: Inputs, results: ComparisonRecord) -> str:
             if name in own:
                 values.setdefault(parameter.pipeline_name, own[name])
     values |= {"seed": seeds[0], "seeds": len(seeds)}
+    if budgets := results.get("label_budgets"):
+        numbers = [str(cost["patients"]) for cost in budgets["costs"] if cost["patients"] < (budgets["patients"] or 0)]
+        values |= {"label_budgets": " ".join(numbers)} | ({"draws": budgets["draws"]} if numbers else {})
+    if not values.get("label_budgets"):
+        values.pop("label_price", None)
     if values.get("path"):
         values.pop("pneumoniamnist_size", None)  # the file determines it
     applicable = {name: value for name, value in values.items() if PIPELINE[name].source in ("", values["source"])}

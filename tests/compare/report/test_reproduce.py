@@ -18,14 +18,14 @@ TIMES = {"started": "2026-01-31T12:00:00Z", "finished": "2026-01-31T12:01:00Z"}
 def command(write):
     """Writes the command for evaluations of two regimes, after changes to the summary."""
 
-    def written(seeds=(1,), **changes):
+    def written(seeds=(1,), found=None, **changes):
         folders = [write.evaluation(name, seed=seed) for name in ("custom_cnn", "full_fine_tuning") for seed in seeds]
         summary = write.summary()
         info = files.read_json(summary / "dataset.json", "prepared dataset") | changes
         files.write_json(summary / "dataset.json", info)
         given = inputs.load(folders, summary)
-        made_by = {"made_by": {"arguments": {"gpu_hour_price": 2.5, "cpu_hour_price": 0.0}}}
-        return reproduce.command(given, made_by | results.build(given, ""))
+        made_by = {"made_by": {"arguments": {"gpu_hour_price": 2.5, "cpu_hour_price": 0.0, "label_price": 20.0}}}
+        return reproduce.command(given, made_by | results.build(given, "") | (found or {}))
 
     return written
 
@@ -82,7 +82,17 @@ def test_without_the_record_of_ingest_there_is_no_command(command):
 
 def test_seeds_that_the_local_runner_cannot_count_up_have_no_command(command):
     assert command(seeds=(1, 7)) == ""
-    assert "--seed 7 --seeds 2" in command(seeds=(7, 8))
+    assert "--seeds 2 --seed 7" in command(seeds=(7, 8))
+
+
+def test_label_budgets_are_repeated_with_their_draws_and_price(command):
+    costs = [{"patients": patients} for patients in (50, 100, 2490, 4980)]
+    found = {"label_budgets": {"patients": 2490, "draws": 3, "costs": costs}}
+    words = command(found=found, **ingested(source="directory", path="/x"))
+    assert "--label-price 20 --label-budgets 50 100 --draws 3" in words
+    assert "label" not in command(**ingested(source="directory", path="/x"))
+    none = {"label_budgets": {"patients": None, "draws": 0, "costs": costs[2:]}}
+    assert "label" not in command(found=none, **ingested(source="directory", path="/x"))
 
 
 def test_a_regime_that_failed_is_part_of_what_is_repeated(write):

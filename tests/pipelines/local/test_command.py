@@ -52,6 +52,7 @@ from tests.pipelines.local.helpers import run, write_images
         (["--external-test", "nowhere"], "there is no folder nowhere: check --external-test"),
         (["--label-budgets", "10"], "'10' is not each a whole number of at least 20, ascending"),
         (["--draws", "3"], "--draws has no effect without label budgets: give --label-budgets too"),
+        (["--label-price", "3"], "--label-price has no effect without label budgets: give --label-budgets too"),
         (["--target-sensitivity", "1.5"], "'1.5' is not a number"),
         (["--weights", "missing.h5"], "there is no weights file missing.h5"),
         (
