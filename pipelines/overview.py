@@ -10,7 +10,7 @@ from pipelines import workflow_size
 from pipelines.settings import STEPS
 
 HEADER = ("task", "CPU", "memory", "GPU", "retries", "stopped after", "security", "secrets", "cache")
-ORDER = (*STEPS, "check")
+ORDER = (*STEPS, "check", "record")
 
 
 def text(path: Path) -> str:

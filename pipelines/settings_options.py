@@ -5,7 +5,6 @@ its messages name neither the option nor the form that a value must have, and im
 """
 
 import argparse
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ import yaml
 
 from components.console import UserError
 from components.source_checks import BUCKET_URL
+from components.tracking import places
 from images import build
+from pipelines.option_values import Options
 from pipelines.settings import (
     CPU,
     EFFECTS,
@@ -81,11 +82,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     data.one("--external-test", "folder of an external test set, on a volume", "PATH")
     data.many(
         "--secret",
-        "environment variables of ingest (of train too with --checkpoints) from secrets",
+        "environment variables of ingest (of train too with --checkpoints) from secrets; MLFLOW_... for record alone",
         "VARIABLE=SECRET/KEY",
     )
     data.many("--secret-file", "secrets as folders of files, likewise", "SECRET=PATH")
     data.many("--env", "environment variables, likewise; nothing secret, since they are in the YAML", "VARIABLE=VALUE")
+    data.one("--tracking-uri", "record every run in MLflow: https://..., or sqlite:////PATH on a --volume", "URI")
+    data.one("--register", "also register the best model in MLflow under this name", "NAME")
     data.one("--user", "user of the containers; default: the images' own, 65532", "UID")
     cache = _Group(parser, "cache")
     cache.flag("--cache-ingest", "reuse an earlier ingest and preprocess; for sources whose content never changes")
@@ -123,10 +126,10 @@ def read(arguments: argparse.Namespace) -> Settings:
     Raises:
         UserError: the file cannot be read, or a value is not understood.
     """
-    return _read(_Options(vars(arguments), _file(arguments.settings) if arguments.settings else {}))
+    return _read(Options(vars(arguments), _file(arguments.settings) if arguments.settings else {}))
 
 
-def _read(options: "_Options") -> Settings:
+def _read(options: Options) -> Settings:
     gpus = int(options.one("gpus", "1", _WHOLE, "a whole number, 0 for clusters without GPUs"))
     registry, tag = options.one("registry", "", r"\S*", "a host and path"), options.one("tag", "", _TAG, "a tag")
     names = [build.reference(image, registry, tag) for image in build.images(gpu=gpus > 0)]
@@ -138,6 +141,7 @@ def _read(options: "_Options") -> Settings:
     claim = options.one("checkpoint_claim", "", _NAME, "the name of a volume claim")
     store = options.one("checkpoints", "", BUCKET_URL.pattern, "gs://bucket/prefix or s3://bucket/prefix")
     _check_places(volumes, claim, store)
+    tracking_uri, register = _recording(options, volumes)
     user = options.one("user", "", r"[1-9]\d*", "the number of a user, above 0 since root is not allowed")
     return Settings(
         data_image=data_image,
@@ -164,7 +168,18 @@ def _read(options: "_Options") -> Settings:
         external_test=options.one("external_test", "", r"/\S*", "a folder's path, from / on"),
         checkpoints=CHECKPOINTS if claim else store,
         checkpoint_claim=claim,
+        tracking_uri=tracking_uri,
+        register=register,
     )
+
+
+def _recording(options: Options, volumes: Mapping[str, str]) -> tuple[str, str]:
+    """Where runs are recorded, and the name of the best model in the registry."""
+    uri = options.one("tracking_uri", "", r"[\s\S]*", places.KINDS)
+    register = options.one("register", "", r"[^/:\s][^/:\n]*", "a name without / and :")
+    if register and not uri:
+        raise UserError("--register has no effect without --tracking-uri: give both")
+    return places.in_pod(uri, volumes).uri if uri else "", register
 
 
 def _check_places(volumes: Mapping[str, str], claim: str, store: str) -> None:
@@ -177,7 +192,7 @@ def _check_places(volumes: Mapping[str, str], claim: str, store: str) -> None:
         raise UserError(f"--volume has {CHECKPOINTS}, where --checkpoint-claim is mounted: choose another path")
 
 
-def _pods(options: "_Options") -> dict[str, Pod]:
+def _pods(options: Options) -> dict[str, Pod]:
     number, size = "a number of processors such as 2 or 500m", "a size such as 8G or 512Mi"
     cpu = options.steps("cpu", CPU, _QUANTITY, number)
     memory = options.steps("memory", MEMORY, _QUANTITY, size)
@@ -209,74 +224,6 @@ def _pods(options: "_Options") -> dict[str, Pod]:
         )
         for step in STEPS
     }
-
-
-class _Options:
-    """Checked values by option, from a command line and a settings file.
-
-    Args:
-        given: the options of the command line, only those that are given.
-        file: the options of the file, which the command line overrides.
-    """
-
-    def __init__(self, given: Mapping[str, Any], file: Mapping[str, Any]):
-        self._layers = (file, given)
-
-    def one(self, option: str, default: str, pattern: str, wanted: str) -> str:
-        """The value of an option that has one; the default is not checked."""
-        value = str(self._last(option, default))
-        if value != default:
-            _match(option, value, pattern, wanted)
-        return value
-
-    def _last(self, option: str, default: Any) -> Any:
-        """The value on the command line, else in the file, else the default."""
-        return next((layer[option] for layer in reversed(self._layers) if option in layer), default)
-
-    def flag(self, option: str) -> bool:
-        """Whether an option is set."""
-        value = self._last(option, False)
-        if not isinstance(value, bool):
-            raise UserError(f"{_spelled(option)} is {value!r} in the settings file: write true or false")
-        return value
-
-    def many(self, option: str, pattern: str, wanted: str) -> list[re.Match[str]]:
-        """The match of the pattern in each value of an option."""
-        return [_match(option, value, pattern, wanted) for value in _as_words(self._last(option, []))]
-
-    def pairs(self, option: str, key: str, value: str, wanted: str) -> dict[str, str]:
-        """The KEY=VALUE values of an option; the command line overrides the file key by key."""
-        words = [word for layer in self._layers for word in _as_words(layer.get(option, []))]
-        matches = [_match(option, word, f"({key})=({value})", wanted) for word in words]
-        return {found[1]: found[2] for found in matches}
-
-    def steps(self, option: str, defaults: Mapping[str, str], value: str, wanted: str) -> dict[str, str]:
-        """The value of each step from [STEP=]VALUE values; the command line overrides the file step by step."""
-        found = dict(defaults)
-        pattern = f"(?:({'|'.join(STEPS)})=)?({value})"
-        for layer in self._layers:
-            for word in _as_words(layer.get(option, [])):
-                step, given = _match(option, word, pattern, f"[STEP=]VALUE, VALUE {wanted}").groups()
-                found |= {step: given} if step else dict.fromkeys(STEPS, given)
-        return found
-
-
-def _as_words(value: Any) -> list[str]:
-    """A value of the file as words of a command line: the entries of a mapping become KEY=VALUE."""
-    if isinstance(value, dict):
-        return [f"{key}={entry}" for key, entry in value.items()]
-    return [str(entry) for entry in value] if isinstance(value, list) else [str(value)]
-
-
-def _match(option: str, value: str, pattern: str, wanted: str) -> re.Match[str]:
-    found = re.fullmatch(pattern, value)
-    if found is None:
-        raise UserError(f"{_spelled(option)} {value!r} is not understood: give {wanted}")
-    return found
-
-
-def _spelled(option: str) -> str:
-    return f"--{option.replace('_', '-')}"
 
 
 def _file(path: Path) -> dict[str, Any]:

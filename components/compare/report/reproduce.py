@@ -1,13 +1,12 @@
 """The command that repeats a run, assembled from the arguments that each artifact records."""
 
 import shlex
-from typing import Any
 
 from components import options
 from components.artifacts.comparison import ComparisonRecord
 from components.artifacts.names import REGIMES
 from components.compare.inputs import Inputs
-from components.parameters import PIPELINE, STEPS, described
+from components.parameters import PIPELINE, recorded
 
 
 def command(inputs: Inputs, results: ComparisonRecord) -> str:
@@ -27,11 +26,7 @@ def command(inputs: Inputs, results: ComparisonRecord) -> str:
         return ""
     first = inputs.models[0].record
     made_by = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
-    values: dict[str, Any] = {}
-    for step, own in zip(STEPS, made_by, strict=True):
-        for name, parameter in described(step).items():
-            if name in own["arguments"]:
-                values.setdefault(parameter.pipeline_name, own["arguments"][name])
+    values = recorded(own["arguments"] for own in made_by)
     values |= {"seed": seeds[0], "seeds": len(seeds)}
     if values.get("path"):
         values.pop("pneumoniamnist_size", None)  # the file determines it
