@@ -5,6 +5,7 @@ complete and the same, and is otherwise replaced: the new recording is completed
 wherever a recording is stopped, the next one leaves exactly one, and no run ever vanishes from the history.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from components.console import UserError, say
 from components.record import content, registry
 from components.record.content import Benchmark, Origin, Recording
 from components.tracking import names, places, server
-from components.tracking.history import History, RecordedRun
+from components.tracking.history import History, RecordedRun, search
 from components.tracking.server import Server
 
 ARTIFACTS = (
@@ -95,15 +96,20 @@ def _settle(opened: Server, history: History, given: Benchmark, key: str, before
 def _new(opened: Server, given: Benchmark, origin: Origin) -> None:
     """Records a benchmark with all its models; the tag that says so comes last."""
     experiment, whole = _experiment(opened), content.benchmark(given, origin)
-    parent = _run(opened, experiment, whole, {})
+    mark = {names.RECORDING: secrets.token_hex(8)}
+    parent = _run(opened, experiment, whole, mark)
+    made = {parent}
     for record_of_one in given.compared.record["models"]:
         one = content.model(given, origin, record_of_one)
-        child = _run(opened, experiment, one, {names.PARENT: parent})
+        child = _run(opened, experiment, one, mark | {names.PARENT: parent})
+        made.add(child)
         opened.ask("set_terminated", child, "FINISHED", one.finished)
     for name in ARTIFACTS:
         path = given.folder / name
         if path.is_file():
             opened.ask("log_artifact", parent, str(path), names.COMPARISON)
+    for stray in _found(opened, mark) - made:
+        opened.ask("delete_run", stray)
     status = "FAILED" if comparison.failures(given.results) else "FINISHED"
     opened.ask("set_terminated", parent, status, whole.finished)
     opened.ask("set_tag", parent, names.CONTENT, given.content)
@@ -162,12 +168,11 @@ def _promote(history: History, run: RecordedRun, superseded: Sequence[RecordedRu
 
 def _delete(opened: Server, old: RecordedRun) -> None:
     """Deletes an earlier recording with its models; MLflow keeps deleted runs until `mlflow gc`."""
-    for model in _children(opened, old.id):
+    for model in _found(opened, {names.PARENT: old.id}):
         opened.ask("delete_run", model)
     opened.ask("delete_run", old.id)
 
 
-def _children(opened: Server, run: str) -> Iterator[str]:
-    experiment = _experiment(opened)
-    found = opened.ask("search_runs", [experiment], f"tags.`{names.PARENT}` = '{run}'", max_results=_METRICS)
-    yield from (child.info.run_id for child in found)
+def _found(opened: Server, tags: dict[str, str]) -> set[str]:
+    """MLflow's ids of the runs with these tags."""
+    return {run.info.run_id for run in search(opened, tags)}

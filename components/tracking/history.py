@@ -99,12 +99,12 @@ class History:
 
     def runs(self) -> list[RecordedRun]:
         """All benchmarks that are completely recorded, the newest first."""
-        found = [_benchmark(run) for run in self._search(**{names.KIND: names.BENCHMARK})]
+        found = [_benchmark(run) for run in search(self._server, {names.KIND: names.BENCHMARK})]
         return sorted((run for run in found if run.complete), key=lambda run: (run.started, run.id), reverse=True)
 
     def of_key(self, key: str) -> list[RecordedRun]:
         """The recordings of one run, incomplete ones included, the oldest first."""
-        found = self._search(**{names.KIND: names.BENCHMARK, names.KEY: key})
+        found = search(self._server, {names.KIND: names.BENCHMARK, names.KEY: key})
         return [_benchmark(run) for run in sorted(found, key=lambda run: (run.info.start_time or 0, run.info.run_id))]
 
     def champion(self, fingerprint: str) -> RecordedRun | None:
@@ -127,7 +127,7 @@ class History:
     def models(self, run: RecordedRun) -> list[RecordedModel]:
         """The models of a benchmark, the baseline included, by regime and seed."""
         order = (*REGIMES, BASELINE)
-        found = [_model(child) for child in self._search(**{names.PARENT: run.id})]
+        found = [_model(child) for child in search(self._server, {names.PARENT: run.id})]
         return sorted(found, key=lambda model: (order.index(model.regime), model.seed))
 
     def compared(self, run: RecordedRun) -> ComparedModels:
@@ -149,26 +149,25 @@ class History:
             )
 
     def _downloaded(self, run: RecordedRun, scratch: str, wanted: Sequence[str]) -> Path:
-        for name in wanted:
-            self._server.ask("download_artifacts", run.id, f"{names.COMPARISON}/{name}", scratch)
-        return Path(scratch, names.COMPARISON)
+        paths = [f"{names.COMPARISON}/{name}" for name in wanted]
+        arrived = [self._server.ask("download_artifacts", run.id, path, scratch) for path in paths]
+        return Path(arrived[0]).parent  # which folder that is depends on the kind of place
 
-    def _search(self, **tags: str) -> list[Any]:
-        """MLflow's runs that have these tags and are not deleted."""
-        experiment = self._server.ask("get_experiment_by_name", names.EXPERIMENT)
-        if experiment is None:
-            return []
-        wanted = " AND ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self._server.ask(
-                "search_runs", [experiment.experiment_id], wanted, max_results=_PAGE, page_token=token
-            )
-            found += page
-            token = page.token
-            if not token:
-                return found
+
+def search(server: Server, tags: Mapping[str, str]) -> list[Any]:
+    """MLflow's runs that have these tags and are not deleted."""
+    experiment = server.ask("get_experiment_by_name", names.EXPERIMENT)
+    if experiment is None:
+        return []
+    wanted = " AND ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+    found: list[Any] = []
+    token = None
+    while True:
+        page = server.ask("search_runs", [experiment.experiment_id], wanted, max_results=_PAGE, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def champions(runs: Sequence[RecordedRun]) -> dict[str, RecordedRun]:

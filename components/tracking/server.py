@@ -183,6 +183,7 @@ def _check(file: Path, write: bool) -> None:
         with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode={mode}", BUSY_SECONDS, uri=True)) as database:
             if write:
                 database.execute("BEGIN IMMEDIATE")
+                database.execute("CREATE TABLE is_writable (nothing)")  # beginning alone does not tell
                 database.rollback()
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
             rows = database.execute("SELECT version_num FROM alembic_version").fetchall() if tables else []

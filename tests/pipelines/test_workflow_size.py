@@ -191,9 +191,21 @@ cache_training: true
 
 
 IN_A_STORE = EVERYTHING.replace("checkpoint_claim: checkpoints", "checkpoints: s3://some-bucket/checkpoints")
+RECORDED = (
+    EVERYTHING.replace("secret: {", "secret: {MLFLOW_TRACKING_TOKEN: mlflow/token, ")
+    + "tracking_uri: https://mlflow.example.org\n"
+)
 
 
-@pytest.mark.parametrize(("settings", "limit"), [("gpus: 1", 675_000), (EVERYTHING, 850_000), (IN_A_STORE, 850_000)])
+@pytest.mark.parametrize(
+    ("settings", "limit"),
+    [
+        ("gpus: 1", 675_000),
+        (EVERYTHING, 850_000),
+        (IN_A_STORE, 850_000),
+        (RECORDED, 890_000),
+    ],
+)
 def test_the_pipelines_own_status_stays_readable(tmp_path, settings, limit):
     (tmp_path / "settings.yaml").write_text(settings)
     compile_pipeline(["--settings", str(tmp_path / "settings.yaml"), "--output", str(tmp_path)])
