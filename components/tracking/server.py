@@ -13,7 +13,7 @@ import filelock
 
 from components.console import Say, UserError, one_line
 from components.retries import TRANSIENT, TransientError, persist
-from components.tracking.places import Place, sqlite
+from components.tracking.places import VARIABLE, Place, sqlite
 
 LONGEST_WAIT = 600.0
 """Seconds until another command must have recorded its run into the same file."""
@@ -129,9 +129,16 @@ def reading(place: Place, say: Say, attempts: int | None = None) -> Server:
     return Server(place, _client(place), say, attempts)
 
 
-def _prepare() -> None:
-    """What must be set before MLflow is imported."""
+def _prepare(uri: str = "") -> None:
+    """What must be set before MLflow is imported.
+
+    Args:
+        uri: of the history, if one is about to be opened.
+    """
     os.environ.update(_SETTINGS)
+    if uri and os.environ.get(VARIABLE, uri).rstrip("/") != uri:
+        # The workspace belongs to the server that the environment names: with Kubeflow's own plugin, another one.
+        os.environ.pop("MLFLOW_WORKSPACE", None)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
 
@@ -143,7 +150,7 @@ def _quiet() -> None:
 
 
 def _client(place: Place) -> Any:
-    _prepare()
+    _prepare(place.uri)
     from mlflow.tracking import MlflowClient  # noqa: PLC0415 (takes a second)
 
     _quiet()
@@ -183,7 +190,7 @@ def _check(file: Path, write: bool) -> None:
         with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode={mode}", BUSY_SECONDS, uri=True)) as database:
             if write:
                 database.execute("BEGIN IMMEDIATE")
-                database.execute("CREATE TABLE is_writable (nothing)")  # beginning alone does not tell
+                database.execute("CREATE TABLE is_writable (number)")  # beginning alone does not tell
                 database.rollback()
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
             rows = database.execute("SELECT version_num FROM alembic_version").fetchall() if tables else []
