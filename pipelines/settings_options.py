@@ -141,7 +141,6 @@ def _read(options: Options) -> Settings:
     claim = options.one("checkpoint_claim", "", _NAME, "the name of a volume claim")
     store = options.one("checkpoints", "", BUCKET_URL.pattern, "gs://bucket/prefix or s3://bucket/prefix")
     _check_places(volumes, claim, store)
-    tracking_uri, register = _recording(options, volumes)
     user = options.one("user", "", r"[1-9]\d*", "the number of a user, above 0 since root is not allowed")
     return Settings(
         data_image=data_image,
@@ -168,18 +167,17 @@ def _read(options: Options) -> Settings:
         external_test=options.one("external_test", "", r"/\S*", "a folder's path, from / on"),
         checkpoints=CHECKPOINTS if claim else store,
         checkpoint_claim=claim,
-        tracking_uri=tracking_uri,
-        register=register,
+        **_recording(options, volumes),
     )
 
 
-def _recording(options: Options, volumes: Mapping[str, str]) -> tuple[str, str]:
+def _recording(options: Options, volumes: Mapping[str, str]) -> dict[str, str]:
     """Where runs are recorded, and the name of the best model in the registry."""
     uri = options.one("tracking_uri", "", r"[\s\S]*", places.KINDS)
     register = options.one("register", "", r"[^/:\s][^/:\n]*", "a name without / and :")
     if register and not uri:
         raise UserError("--register has no effect without --tracking-uri: give both")
-    return places.in_pod(uri, volumes).uri if uri else "", register
+    return {"tracking_uri": places.in_pod(uri, volumes).uri if uri else "", "register": register}
 
 
 def _check_places(volumes: Mapping[str, str], claim: str, store: str) -> None:

@@ -99,8 +99,11 @@ def writing(place: Place, say: Say, attempts: int | None = None) -> Iterator[Ser
         return
     try:
         place.file.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{place.file.parent} is not a folder: choose another file for the history") from None
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise
+        reason = f"{place.file.parent} cannot be made ({error.strerror})"
+        raise UserError(f"the folder {reason}: choose another file for the history") from None
     lock = filelock.FileLock(place.file.with_name(f".{place.file.name}.lock"))
     try:
         held = lock.acquire(timeout=LONGEST_WAIT)

@@ -15,7 +15,6 @@ from components.artifacts.names import REGIMES, WEIGHTS
 from components.console import UserError
 from components.parameters import PIPELINE, Range
 from components.process import prepare
-from components.tracking import places
 from images.build import images, reference
 from pipelines import runs
 from pipelines.local import containers, process, recording, resume
@@ -217,15 +216,7 @@ exit codes: 0 all regimes were trained and compared, 1 the report is written but
         "--gpus", type=options.number(Range(0)), default=0, metavar="N", help="GPUs per container; default: %(default)s"
     )
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
-    add(
-        "--tracking-uri",
-        default="",
-        metavar="URI",
-        help=f"where to record the run: {places.KINDS}; default: "
-        f"{places.VARIABLE}, or the file {places.DEFAULT} in the folder of all runs",
-    )
-    add("--register", default="", metavar="NAME", help="also register the best model in MLflow under this name")
-    add("--no-record", action="store_true", help="do not record the run in MLflow")
+    recording.add_options(parser)
     add("--resume", type=Path, metavar="RUN", help="continue this run's folder: what has finished is not made again")
     add("--verbose", action="store_true", help="print all output")
     return parser

@@ -4,6 +4,7 @@ The step `record` runs here as a process of its own after all others, and not in
 then need no access to the history, and a run has its results, whatever becomes of the recording.
 """
 
+import argparse
 import os
 import shlex
 import subprocess
@@ -22,6 +23,19 @@ ATTEMPTS = 3
 
 OPTIONS = ("tracking_uri", "register", "no_record")
 """What `run.json` has of the command line for this."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say where a run is recorded."""
+    group = parser.add_argument_group("history", "every run is recorded in MLflow after its report is written")
+    group.add_argument(
+        "--tracking-uri",
+        default="",
+        metavar="URI",
+        help=f"{places.KINDS}; default: {places.VARIABLE}, or the file {places.DEFAULT} in the folder of all runs",
+    )
+    group.add_argument("--register", default="", metavar="NAME", help="also register the best model under this name")
+    group.add_argument("--no-record", action="store_true", help="do not record the run")
 
 
 def check(options: Mapping[str, Any], output: Path) -> None:

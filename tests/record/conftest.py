@@ -68,20 +68,15 @@ def write_run(folder, name="20260131-120000", *, seeds=SEEDS, failed=(), origin=
     if fingerprint:
         info = json.loads((summary / "dataset.json").read_text())
         files.write_json(summary / "dataset.json", info | {"fingerprint": fingerprint})
-    compare([*(one for own in evaluated.values() for one in own), *failures], summary, folder / "comparison", name)
+    evaluations = [*(one for own in evaluated.values() for one in own), *failures]
+    with pytest.MonkeyPatch.context() as patch:  # without plots and with few replicates
+        patch.setattr(resampling, "REPLICATES", 100)
+        patch.setattr(plots, "draw", lambda *_: {})
+        compare(evaluations, summary, folder / "comparison", name)
     files.write_json(
         folder / "run.json", {"origin": vars(origin or Origin(f"id of {name}", "r/data:1-a", "r/train:1-b"))}
     )
     return folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_comparisons():
-    """Comparisons without plots and with few replicates: these tests are about what is made of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resampling, "REPLICATES", 100)
-        patch.setattr(plots, "draw", lambda *_: {})
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,7 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    refused(tmp_path / "file" / "mlflow.db", "is not a folder: choose another file for the history")
+    refused(tmp_path / "file" / "mlflow.db", r"cannot be made \(.*\): choose another file for the history")
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ def test_an_empty_file_becomes_a_database(tmp_path, empty_database, monkeypatch)
 def test_who_waits_too_long_for_another_command_says_so(recorded, monkeypatch):
     monkeypatch.setattr(server, "LONGEST_WAIT", 0.1)
     file = places.read(recorded.uri).file
-    code = "import filelock, sys; filelock.FileLock(sys.argv[1]).acquire(); print('held', flush=True); input()"
-    words = [sys.executable, "-c", code, str(file.with_name(".mlflow.db.lock"))]
+    hold = "import filelock, sys; l = filelock.FileLock(sys.argv[1]); l.acquire(); print('held', flush=True); input()"
+    words = [sys.executable, "-c", hold, str(file.with_name(".mlflow.db.lock"))]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         refused(file, "another command has been writing to .* wait until it ends, or stop it")
