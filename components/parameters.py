@@ -8,7 +8,7 @@ use it in the step. The file is long: a single place for all definitions reads b
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_type_hints
 
@@ -408,6 +408,20 @@ def defaults(step: type[Parameters]) -> dict[str, Any]:
 def values_of(step: type[Parameters], values: Mapping[str, Any]) -> dict[str, Any]:
     """What a step takes of the pipeline's values, by the step's own names."""
     return {name: values[parameter.pipeline_name] for name, parameter in described(step).items()}
+
+
+def recorded(arguments: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The pipeline's values, by its names, from the arguments that the steps recorded.
+
+    Args:
+        arguments: of each step, in the order of `STEPS`. A value that several steps have is that of the first.
+    """
+    values: dict[str, Any] = {}
+    for step, own in zip(STEPS, arguments, strict=True):
+        for name, parameter in described(step).items():
+            if name in own:
+                values.setdefault(parameter.pipeline_name, own[name])
+    return values
 
 
 def check_comparison(values: Mapping[str, Any], spell: Callable[[str], str]) -> None:

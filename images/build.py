@@ -78,7 +78,8 @@ def images(gpu: bool) -> tuple[Image, Image]:
             (
                 "images/data.lock",
                 *_COMMON,
-                *(f"components/{name}" for name in ("imaging", "ingest", "preprocess", "compare", "check")),
+                *(f"components/{name}" for name in ("imaging", "ingest", "preprocess", "compare", "check", "record")),
+                "components/tracking",
             ),
         ),
         Image(

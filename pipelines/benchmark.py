@@ -24,16 +24,17 @@ from components.parameters import (
     values_of,
 )
 from components.preprocess.component import preprocess
+from components.record.component import record
 from components.step import describe, inputs
 from components.train.component import train, train_budgets
 from pipelines.compact import bare
-from pipelines.pods import configure_task
+from pipelines.pods import configure_recording, configure_task
 from pipelines.settings import Settings
 
 NAME = "pneumonia-benchmark"
 
-ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check = map(
-    bare, (ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check)
+(ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check, record) = map(
+    bare, (ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check, record)
 )
 
 
@@ -68,9 +69,8 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
     dataset = prepared.outputs["prepared_dataset"]
     external = _external_test_set(settings, values) if settings.external_test else {}
 
-    evaluations = {
-        regime: _train_and_evaluate(regime, dataset, external, values, settings) for regime in settings.regimes
-    }
+    made = {regime: _train_and_evaluate(regime, dataset, external, values, settings) for regime in settings.regimes}
+    models, evaluations = ({regime: own[kind] for regime, own in made.items()} for kind in (0, 1))
     budgets = {
         f"{regime}_budgets": _train_on_budgets(regime, dataset, external, values, settings)
         for regime in (settings.regimes if settings.label_budgets else ())
@@ -94,12 +94,30 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
     checked = check(comparison=comparison.outputs["comparison"])
     checked.set_display_name("Check").set_caching_options(False)
     configure_task(checked, "compare", settings)
+    if settings.tracking_uri:
+        _record(comparison.outputs["comparison"], models, settings)
+
+
+def _record(comparison: Any, models: Mapping[str, Any], settings: Settings) -> None:
+    """The task that records the run. Nothing depends on it: a history out of reach costs no results."""
+    recorded = record(
+        comparison=comparison,
+        tracking_uri=settings.tracking_uri,
+        register=settings.register,
+        identity=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+        data_image=settings.data_image,
+        train_image=settings.train_image,
+        **(models if settings.register else {}),
+    )
+    recorded.set_display_name("Record").set_caching_options(False)
+    configure_task(recorded, "compare", settings)
+    configure_recording(recorded, settings)
 
 
 def _train_and_evaluate(
     regime: str, dataset: Any, external: Mapping[str, Any], values: Mapping[str, Any], settings: Settings
-) -> Any:
-    """Tasks of one regime; gives the evaluations of its models."""
+) -> tuple[Any, Any]:
+    """Tasks of one regime; gives its models and their evaluations."""
     given = values_of(TrainParameters, values) | {"checkpoints": settings.checkpoints}
     models = train(prepared_dataset=dataset, regime=regime, **given)
     models.set_display_name(f"Train: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
@@ -110,7 +128,7 @@ def _train_and_evaluate(
     # Never from the cache: the speed of inference is measured in every run.
     scored.set_display_name(f"Evaluate: {REGIME_TITLES[regime]}").set_caching_options(False)
     configure_task(scored, "evaluate", settings)
-    return scored.outputs["evaluation"]
+    return models.outputs["model"], scored.outputs["evaluation"]
 
 
 def _train_on_budgets(

@@ -12,11 +12,12 @@ from components.evaluate.component import evaluate, evaluate_floor
 from components.images import TRAIN_IMAGE
 from components.ingest.component import ingest
 from components.preprocess.component import preprocess
+from components.record.component import record
 from components.train.component import train, train_budgets
 from pipelines.benchmark import NAME, build
 from pipelines.settings import Settings
 
-COMPONENTS = (ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check)
+COMPONENTS = (ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check, record)
 
 
 def compile_all(settings: Settings, output: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import yaml
 from pipelines import workflow_size
 
 HEADER = ("task", "CPU", "memory", "GPU", "retries", "stopped after", "security", "secrets", "cache")
-ORDER = ("ingest", "preprocess", "train", "label budgets", "evaluate", "compare", "check")
+ORDER = ("ingest", "preprocess", "train", "label budgets", "evaluate", "compare", "check", "record")
 
 
 def text(path: Path) -> str:

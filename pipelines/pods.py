@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from kfp import dsl, kubernetes
 
+from components.tracking import places
 from pipelines.settings import Pod, Settings
 
 BACKOFF = 30
@@ -13,6 +14,11 @@ BACKOFF = 30
 
 _OF_SOURCES = re.compile(r"KAGGLE_\w+|PNEUMONIA_BENCHMARK_(?!REQUESTER_PAYS)\w+")
 """Environment variables that only ingest needs: nobody else gets, for example, the key for names of patients."""
+
+_OF_HISTORIES = re.compile(r"MLFLOW_\w+")
+"""Environment variables that only record needs."""
+
+_OTHERS = re.compile(rf"{_OF_SOURCES.pattern}|{_OF_HISTORIES.pattern}")
 
 TRAIN_STEPS = ("train", "evaluate")
 """The steps that run in the train image; the others run in the data image."""
@@ -50,9 +56,23 @@ def configure_task(task: dsl.PipelineTask, step: str, settings: Settings) -> Non
     if step in ("ingest", "train"):
         _volumes(task, settings.volumes)
     if step == "ingest":
-        _credentials(task, settings)
+        _credentials(task, settings, _OF_HISTORIES)
     if step == "train" and settings.checkpoints_in_store:
-        _credentials(task, settings, _OF_SOURCES)
+        _credentials(task, settings, _OTHERS)
+
+
+def configure_recording(task: dsl.PipelineTask, settings: Settings) -> None:
+    """Gives the record task, in addition to the settings of its step, its credentials or the volume of its file."""
+    if not settings.pods:
+        return
+    for variable, (secret, key) in settings.secrets.items():
+        if _OF_HISTORIES.fullmatch(variable):
+            kubernetes.use_secret_as_env(task, secret, {key: variable})
+    for name, value in settings.variables.items():
+        if _OF_HISTORIES.fullmatch(name):
+            task.set_env_variable(name, value)
+    if file := places.read(settings.tracking_uri).file:
+        _volumes(task, places.mounted(file, settings.volumes))
 
 
 def processors(quantity: str) -> float:

@@ -8,7 +8,7 @@ from components.images import DATA_IMAGE, TRAIN_IMAGE
 from components.parameters import PIPELINE
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "compare")
-"""The steps with settings of their own; check, a moment's work, has those of compare."""
+"""The steps with settings of their own; check and record, a moment's work, have those of compare."""
 
 # The defaults per step, in the syntax of the options.
 CPU = {"ingest": "2", "preprocess": "2", "train": "2", "evaluate": "2", "compare": "1"}
@@ -70,7 +70,7 @@ class Settings:
 
     Attributes:
         regimes: to train, in this order.
-        data_image: image of ingest, preprocess, compare and check.
+        data_image: image of ingest, preprocess, compare, check and record.
         train_image: image of train and evaluate.
         gpus: GPUs per train task; 0 for clusters without. As a pipeline parameter the number would reach Kubeflow as a
             string, which silently requests none, so it is fixed here.
@@ -81,9 +81,9 @@ class Settings:
         user: numeric user of the containers; None for the images' own.
         pull_policy: one of `PULL_POLICIES`.
         pull_secrets: names of Kubernetes secrets with credentials for the registry.
-        volumes: {volume claim: path}, mounted in ingest and train.
+        volumes: {volume claim: path}, mounted in ingest and train; in record the one with the SQLite file.
         secrets: {environment variable: (secret, key)} of ingest; of train too if its checkpoints are in an object
-            store, likewise the next two.
+            store, likewise the next two; those that begin with MLFLOW_ of record alone.
         secret_files: {secret: path}, secrets that are mounted as folders of files.
         variables: {name: value}, further environment variables.
         cache_ingest: whether Kubeflow may take ingest's result from an earlier run with the same parameters.
@@ -96,6 +96,8 @@ class Settings:
         checkpoint_claim: volume claim that is mounted there in train; "" for none.
         label_budgets: the default of the parameter of that name; "" leaves its tasks out.
         draws: likewise; without effect where there are no such tasks.
+        tracking_uri: where the run is recorded, see `components.tracking.places`; "" for no record task.
+        register: name in MLflow's registry for the best model; "" for none.
     """
 
     regimes: Sequence[str] = REGIMES
@@ -122,6 +124,8 @@ class Settings:
     checkpoint_claim: str = ""
     label_budgets: str = ""
     draws: int = PIPELINE["draws"].default
+    tracking_uri: str = ""
+    register: str = ""
 
     @property
     def checkpoints_in_store(self) -> bool:

@@ -14,6 +14,7 @@ import yaml
 from components.console import UserError
 from components.parameters import BUDGETS, PIPELINE
 from components.source_checks import BUCKET_URL
+from components.tracking import places
 from images import build
 from pipelines.option_values import Options
 from pipelines.settings import (
@@ -83,11 +84,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_label_budgets(parser)
     data.many(
         "--secret",
-        "environment variables of ingest (of train too with --checkpoints) from secrets",
+        "environment variables of ingest (of train too with --checkpoints) from secrets; MLFLOW_... for record alone",
         "VARIABLE=SECRET/KEY",
     )
     data.many("--secret-file", "secrets as folders of files, likewise", "SECRET=PATH")
     data.many("--env", "environment variables, likewise; nothing secret, since they are in the YAML", "VARIABLE=VALUE")
+    data.one("--tracking-uri", "record every run in MLflow: https://..., or sqlite:////PATH on a --volume", "URI")
+    data.one("--register", "also register the best model in MLflow under this name", "NAME")
     data.one("--user", "user of the containers; default: the images' own, 65532", "UID")
     cache = _Group(parser, "cache")
     cache.flag("--cache-ingest", "reuse an earlier ingest and preprocess; for sources whose content never changes")
@@ -162,12 +165,7 @@ def _read(options: Options) -> Settings:
         pull_policy=options.one("pull_policy", PULL_POLICIES[0], "|".join(PULL_POLICIES), " or ".join(PULL_POLICIES)),
         pull_secrets=[found[0] for found in options.many("pull_secret", _NAME, "the name of a secret")],
         volumes=volumes,
-        secrets={
-            variable: place.partition("/")[::2]
-            for variable, place in options.pairs(
-                "secret", _VARIABLE, rf"{_NAME}/[\w.-]+", "VARIABLE=SECRET/KEY"
-            ).items()
-        },
+        secrets=_secrets(options),
         secret_files=options.pairs("secret_file", _NAME, _FOLDER, "SECRET=/PATH"),
         variables=options.pairs("env", _VARIABLE, ".*", "VARIABLE=VALUE"),
         cache_ingest=options.flag("cache_ingest"),
@@ -175,8 +173,14 @@ def _read(options: Options) -> Settings:
         external_test=options.one("external_test", "", r"/\S*", "a folder's path, from / on"),
         checkpoints=CHECKPOINTS if claim else store,
         checkpoint_claim=claim,
-        **_label_budgets(options),
+        **_label_budgets(options) | _recording(options, volumes),
     )
+
+
+def _secrets(options: Options) -> dict[str, tuple[str, str]]:
+    """{variable: (secret, key)}."""
+    found = options.pairs("secret", _VARIABLE, rf"{_NAME}/[\w.-]+", "VARIABLE=SECRET/KEY")
+    return {variable: place.partition("/")[::2] for variable, place in found.items()}
 
 
 def _label_budgets(options: Options) -> dict[str, Any]:
@@ -190,6 +194,15 @@ def _label_budgets(options: Options) -> dict[str, Any]:
     for name, value in values.items():
         PIPELINE[name].check(value)
     return values
+
+
+def _recording(options: Options, volumes: Mapping[str, str]) -> dict[str, Any]:
+    """Where runs are recorded, and the name of the best model in the registry."""
+    uri = options.one("tracking_uri", "", r"[\s\S]*", places.KINDS)
+    register = options.one("register", "", r"[^/:\s][^/:\n]*", "a name without / and :")
+    if register and not uri:
+        raise UserError("--register has no effect without --tracking-uri: give both")
+    return {"tracking_uri": places.in_pod(uri, volumes).uri if uri else "", "register": register}
 
 
 def _check_places(volumes: Mapping[str, str], claim: str, store: str) -> None:

@@ -41,7 +41,7 @@ def test_an_interface_is_the_names_of_the_parameters():
     assert len(interface(one)) == 6
 
 
-@pytest.mark.parametrize("step", ["ingest", "preprocess", "train", "evaluate", "compare", "check"])
+@pytest.mark.parametrize("step", ["ingest", "preprocess", "train", "evaluate", "compare", "check", "record"])
 def test_in_a_container_kfp_has_no_compiler_and_the_function_is_plain(step):
     code = f"from components.{step}.component import {step}; print(type({step}).__name__)"
     environment = os.environ | {"_KFP_RUNTIME": "true"}

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from components.parameters import PIPELINE, Range
 from components.process import prepare
 from images.build import images, reference
 from pipelines import runs
-from pipelines.local import containers, process, resume
+from pipelines.local import containers, process, recording, resume
 from pipelines.local.finished import RECORD
 from pipelines.local.output import OutputFilter
 from pipelines.local.process import Job
@@ -46,10 +47,10 @@ def main(words: Sequence[str] | None = None) -> None:
             comparison, problem = run(job, log, arguments.verbose)
             if resume.is_finished(job.folder):
                 begun.clear()
-        print()
-        print((comparison / "table.txt").read_text(encoding="utf-8"))
-        print(f"report: {runs.short(comparison / 'report.html')}", flush=True)
-        _point_to_latest(arguments.output / runs.LATEST, job.folder)
+            print(f"\n{(comparison / 'table.txt').read_text(encoding='utf-8')}")
+            print(f"report: {runs.short(comparison / 'report.html')}", flush=True)
+            _point_to_latest(arguments.output / runs.LATEST, job.folder)
+            recording.record(job.folder, vars(arguments), log)
         if problem:
             console.say_error(problem)
             raise SystemExit(CHECK_FAILED)
@@ -121,7 +122,9 @@ def _record(arguments: argparse.Namespace, job: Job) -> None:
         resume.begin(job.folder, job.settings.run_started)
         return
     own = {name: getattr(arguments, name) for name in resume.OPTIONS} | {"external_test": job.settings.external_test}
-    content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "options": own}
+    origin = {"identity": secrets.token_hex(16)}
+    origin |= {"data_image": job.settings.data_image, "train_image": job.settings.train_image}
+    content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "options": own, "origin": origin}
     files.write_json(job.folder / "run.json", content | {"command": sys.argv})
 
 
@@ -152,6 +155,7 @@ def _check(arguments: argparse.Namespace, given: set[str]) -> None:
         console.check_name(place)
     values = vars(arguments)
     options.check({name: values[name] for name in PIPELINE}, given & PIPELINE.keys(), options.option)
+    recording.check(values, arguments.output)
     for name in ("registry", "tag", "gpus"):
         if name in given and arguments.runner != "docker":
             raise UserError(f"--{name} has no effect without containers: it needs --runner docker; or omit it")
@@ -220,6 +224,7 @@ exit codes: 0 all regimes were trained and compared, 1 the report is written but
         "--gpus", type=options.number(Range(0)), default=0, metavar="N", help="GPUs per container; default: %(default)s"
     )
     add("--output", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs; default: %(default)s")
+    recording.add_options(parser)
     add("--resume", type=Path, metavar="RUN", help="continue this run's folder: what has finished is not made again")
     add("--verbose", action="store_true", help="print all output")
     return parser

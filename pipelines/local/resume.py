@@ -15,8 +15,9 @@ from components.artifacts.names import REGIMES
 from components.console import UserError
 from components.parameters import PIPELINE
 from pipelines import runs
+from pipelines.local import recording
 
-OPTIONS = ("external_test", "runner", "registry", "tag", "gpus")
+OPTIONS = ("external_test", "runner", "registry", "tag", "gpus", *recording.OPTIONS)
 """What `run.json` has of the command line beside parameters and regimes."""
 
 STOPPED = 130

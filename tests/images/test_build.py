@@ -67,7 +67,7 @@ def test_each_image_has_only_the_packages_of_its_steps():
     assert "components/ingest" in data.content
     assert "components/train" not in data.content
     assert "components/evaluate" in train.content
-    for step in ("compare", "check"):
+    for step in ("compare", "check", "record", "tracking"):
         assert f"components/{step}" in data.content
         assert f"components/{step}" not in train.content
 

@@ -129,6 +129,8 @@ def test_every_step_runs_as_non_root_on_a_read_only_file_system(in_container):
     run("evaluate", "/out/prepared", "/out/model", "--output", "/out/scores")
     run("compare", "/out/scores", "--dataset", "/out/summary", "--output", "/out/comparison")
     run("check", "/out/comparison")
+    run("record", "/out/comparison", "--tracking-uri", "sqlite:////out/history/mlflow.db")
+    assert (out / "history" / "mlflow.db").stat().st_size > 10_000
     assert (out / "comparison" / "report.html").stat().st_size > 10_000
     assert {path.stat().st_uid for path in out.iterdir()} == {USER}
 

@@ -186,3 +186,32 @@ def test_caches_are_switched_by_option(tmp_path):
     assert all(task["cachingOptions"] == {"enableCache": True} for task in of_step(tasks, "Train").values())
     # The speed of inference is measured in every run.
     assert all(task["cachingOptions"] == {} for task in of_step(tasks, "Evaluate").values())
+
+
+def test_a_run_is_recorded_only_where_a_history_is_given_and_nothing_depends_on_that(tasks, tmp_path):
+    assert "record" not in tasks
+    main(["--tracking-uri", "https://host", "--data-image", "d:1", "--train-image", "t:1", "--output", str(tmp_path)])
+    found = read(tmp_path / "pneumonia_benchmark.yaml")["root"]["dag"]["tasks"]
+    recorded = found["record"]
+    assert recorded["dependentTasks"] == ["compare"]
+    assert set(recorded["inputs"]["artifacts"]) == {"comparison"}
+    values = {name: value["runtimeValue"]["constant"] for name, value in recorded["inputs"]["parameters"].items()}
+    assert values == {
+        "tracking_uri": "https://host",
+        "register": "",
+        "identity": "{{$.pipeline_job_uuid}}",
+        "data_image": "d:1",
+        "train_image": "t:1",
+    }
+    assert recorded["cachingOptions"] == {}
+    assert not any("record" in task.get("dependentTasks", []) for task in found.values())
+
+
+def test_models_are_recorded_only_for_the_registry(tmp_path):
+    main(["--tracking-uri", "https://host", "--register", "pneumonia", "--output", str(tmp_path)])
+    recorded = read(tmp_path / "pneumonia_benchmark.yaml")["root"]["dag"]["tasks"]["record"]
+    given = recorded["inputs"]["artifacts"]
+    assert set(given) == {"comparison", *REGIMES}
+    for number, regime in enumerate(REGIMES, start=1):
+        source = given[regime]["taskOutputArtifact"]
+        assert source == {"outputArtifactKey": "model", "producerTask": f"train{'' if number == 1 else f'-{number}'}"}

@@ -18,7 +18,7 @@ from tests.pipelines.kubeflow_server import KubeflowServer
 PROJECT = Path(__file__).parents[2]
 TEXT = (PROJECT / "docs" / "kubeflow.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"<!-- tested: (\w+) -->\n```\w+\n(.*?)```", TEXT, re.DOTALL))
-COMPONENTS = ("ingest", "preprocess", "train", "evaluate", "compare", "check")
+COMPONENTS = ("ingest", "preprocess", "train", "evaluate", "compare", "check", "record")
 
 pytestmark = pytest.mark.slow
 

@@ -200,3 +200,28 @@ def test_steps_that_can_lose_their_node_are_tried_again_and_time_suffices_for_al
     for name, attempts in (("Train", 3), ("Evaluate", 3)):
         assert policies[name]["maxRetryCount"] == attempts - 1
         assert int(policies[name]["backoffMaxDuration"].rstrip("s")) >= attempts * 7200
+
+
+def test_only_record_sees_the_credentials_of_the_history(tmp_path):
+    words = ["--tracking-uri", "https://host", "--checkpoints", "s3://bucket/kept", "--volume", "data=/data"]
+    secrets = ["MLFLOW_TRACKING_TOKEN=mlflow/token", "KAGGLE_KEY=kaggle/key", "AWS_SECRET_ACCESS_KEY=s3/key"]
+    variables = ["MLFLOW_TRACKING_INSECURE_TLS=true", "AWS_ENDPOINT_URL=http://store:9000"]
+    of = executors(tmp_path, *words, "--secret", *secrets, "--env", *variables)
+    for name, (container, pod) in of.items():
+        seen = {entry["envVar"] for secret in pod.get("secretAsEnv", []) for entry in secret["keyToEnv"]}
+        assert ("MLFLOW_TRACKING_TOKEN" in seen) == (name == "record")
+        assert ("MLFLOW_TRACKING_INSECURE_TLS" in str(container)) == (name == "record")
+    container, pod = of["record"]
+    assert [secret["secretName"] for secret in pod["secretAsEnv"]] == ["mlflow"]
+    assert "AWS" not in str(container)
+    assert "pvcMount" not in pod
+    assert container["resources"] == of["compare"][0]["resources"]
+    assert container["image"] == of["compare"][0]["image"]
+
+
+def test_a_history_in_a_file_has_its_volume_and_no_other(tmp_path):
+    words = ["--tracking-uri", "sqlite:////runs/history/mlflow.db", "--volume", "data=/data", "history=/runs/history"]
+    of = executors(tmp_path, *words)
+    mounted = {mount["pvcNameParameter"]["runtimeValue"]["constant"] for mount in of["record"][1]["pvcMount"]}
+    assert mounted == {"history"}
+    assert "pvcMount" not in of["compare"][1]

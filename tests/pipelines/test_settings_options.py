@@ -238,3 +238,28 @@ def test_checkpoints_have_one_place():
 def test_a_claim_for_checkpoints_that_no_pod_could_mount_is_refused(volume, message):
     with pytest.raises(UserError, match=message):
         settings("--volume", volume, "--checkpoint-claim", "kept")
+
+
+def test_a_history_is_a_server_or_a_file_on_a_volume(file):
+    assert settings().tracking_uri == settings().register == ""
+    found = settings("--tracking-uri", "https://mlflow.example.org/", "--register", "pneumonia")
+    assert (found.tracking_uri, found.register) == ("https://mlflow.example.org", "pneumonia")
+    path = file("tracking_uri: sqlite:////history/mlflow.db\nvolume: {runs: /history}")
+    assert settings("--settings", path).tracking_uri == "sqlite:////history/mlflow.db"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--tracking-uri", "mlruns"], "MLflow has retired the folder store"),
+        (["--tracking-uri", "https://me:geheim@host"], "holds a user, a password or a token"),
+        (["--tracking-uri", "sqlite:////history/mlflow.db"], "is on no volume"),
+        (["--tracking-uri", "sqlite:///history/mlflow.db", "--volume", "c=/history"], "is relative"),
+        (["--register", "pneumonia"], "--register has no effect without --tracking-uri"),
+        (["--tracking-uri", "https://host", "--register", "a/b"], "--register 'a/b' is not understood"),
+    ],
+)
+def test_a_history_that_no_pod_could_keep_is_refused(words, message):
+    with pytest.raises(UserError, match=message) as error:
+        settings(*words)
+    assert "geheim" not in str(error.value)

@@ -191,6 +191,10 @@ cache_training: true
 
 
 IN_A_STORE = EVERYTHING.replace("checkpoint_claim: checkpoints", "checkpoints: s3://some-bucket/checkpoints")
+RECORDED = (
+    EVERYTHING.replace("secret: {", "secret: {MLFLOW_TRACKING_TOKEN: mlflow/token, ")
+    + "tracking_uri: https://mlflow.example.org\n"
+)
 
 
 BUDGETS = "label_budgets: [50, 100, 200, 400]"
@@ -198,7 +202,7 @@ BUDGETS = "label_budgets: [50, 100, 200, 400]"
 
 @pytest.mark.parametrize(
     ("settings", "limit"),
-    [("gpus: 1", 650_000), (EVERYTHING, 820_000), (IN_A_STORE, 820_000), (BUDGETS, 880_000)],
+    [("gpus: 1", 650_000), (EVERYTHING, 820_000), (IN_A_STORE, 820_000), (BUDGETS, 880_000), (RECORDED, 890_000)],
 )
 def test_the_pipelines_own_status_stays_readable(tmp_path, settings, limit):
     (tmp_path / "settings.yaml").write_text(settings)

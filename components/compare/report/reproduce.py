@@ -1,14 +1,13 @@
 """The command that repeats a run, assembled from the arguments that each artifact records."""
 
 import shlex
-from typing import Any
 
 from components import options
 from components.artifacts import trained_model
 from components.artifacts.comparison import ComparisonRecord
 from components.artifacts.names import REGIMES
 from components.compare.inputs import Inputs
-from components.parameters import PIPELINE, STEPS, TrainParameters, described
+from components.parameters import PIPELINE, STEPS, TrainParameters, recorded
 
 
 def command(inputs: Inputs, results: ComparisonRecord) -> str:
@@ -30,11 +29,7 @@ def command(inputs: Inputs, results: ComparisonRecord) -> str:
     makers = (info["ingest"], info["made_by"], first["training"]["made_by"], first["made_by"], results["made_by"])
     arguments = [made_by["arguments"] for made_by in makers]
     arguments[STEPS.index(TrainParameters)] = trained_model.arguments(first["training"])
-    values: dict[str, Any] = {}
-    for step, own in zip(STEPS, arguments, strict=True):
-        for name, parameter in described(step).items():
-            if name in own:
-                values.setdefault(parameter.pipeline_name, own[name])
+    values = recorded(arguments)
     values |= {"seed": seeds[0], "seeds": len(seeds)}
     if budgets := results.get("label_budgets"):
         numbers = [str(cost["patients"]) for cost in budgets["costs"] if cost["patients"] < (budgets["patients"] or 0)]

@@ -89,6 +89,7 @@ class _Run:
         begun = datetime.now(UTC)
         self._placeholders = {
             "{{$.pipeline_job_name}}": f"{self._name} {begun:%Y-%m-%d %H-%M-%S}",
+            "{{$.pipeline_job_uuid}}": str(uuid.uuid4()),
             "{{$.pipeline_job_create_time_utc}}": f"{begun:%Y-%m-%dT%H:%M:%SZ}",
         }
         self._tasks: dict[str, Task] = {}

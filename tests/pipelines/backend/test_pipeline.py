@@ -8,7 +8,10 @@ from PIL import Image
 
 from components.artifacts.evaluation import load_all
 from components.artifacts.label_budgets import LabelBudgets
-from components.artifacts.names import REGIMES
+from components.artifacts.names import FLOOR, REGIMES
+from components.tracking import places as tracking_places
+from components.tracking import server
+from components.tracking.history import History
 from pipelines.compiling import compile_all
 from pipelines.settings import Settings
 from tests.pipelines.backend.backend import FAILED, OMITTED, SUCCEEDED, Backend
@@ -38,11 +41,18 @@ def write_radiographs(folder):
             Image.fromarray(random.integers(0, 255, (40, 40), np.uint8)).save(folder / label / f"{number}.png")
 
 
+def history(folder):
+    return f"sqlite:///{folder}/history/mlflow.db"
+
+
 @pytest.fixture(scope="module")
 def run(open_folder, tmp_path_factory):
     """The backend and the tasks of a finished run with two seeds, an external test set and label budgets."""
     write_radiographs(open_folder / "external")
-    settings = Settings(gpus=0, external_test=str(open_folder / "external"), label_budgets="40", draws=2)
+    (open_folder / "history").mkdir()
+    (open_folder / "history").chmod(0o777)
+    places = {"external_test": str(open_folder / "external"), "tracking_uri": history(open_folder)}
+    settings = Settings(gpus=0, register="pneumonia", label_budgets="40", draws=2, **places)
     path = compile_all(settings, tmp_path_factory.mktemp("yaml"))[0]
     backend = Backend(open_folder)
     return backend, backend.run(path, SMALL)
@@ -52,7 +62,7 @@ def test_every_task_succeeds(run):
     _, tasks = run
     ended = [f"{name} {task}" for name, task in tasks.items() if task.state != SUCCEEDED]
     assert not ended, "\n".join(ended)
-    assert len(tasks) == 19
+    assert len(tasks) == 20
 
 
 def test_the_comparison_has_every_regime_and_seed_the_baseline_and_the_external_test_set(run, tmp_path):
@@ -67,6 +77,21 @@ def test_the_comparison_has_every_regime_and_seed_the_baseline_and_the_external_
     assert results["run"]["id"].startswith("pneumonia-benchmark ")
     backend.store.download(made["report"].uri, tmp_path / "report.html")
     assert "<html" in (tmp_path / "report.html").read_text()
+
+
+def test_the_run_is_recorded_with_its_models_and_the_best_one_registered(run, open_folder):  # noqa: ARG001 (runs it)
+    recorded = History(server.reading(tracking_places.read(history(open_folder)), print))
+    (found,) = recorded.runs()
+    assert set(found.metrics) == {*REGIMES, FLOOR}
+    assert found.registered == {"name": "pneumonia", "version": "1"}
+    assert recorded.champion(found.fingerprint) == found
+    models = recorded.models(found)
+    assert [(model.regime, model.seed) for model in models] == [
+        *((regime, seed) for regime in REGIMES for seed in (4, 5)),
+        (FLOOR, 0),
+    ]
+    assert all(model.metrics["train_seconds"] > 0 for model in models)
+    assert {"external"} < set(recorded.compared(found).predictions["split"])
 
 
 def test_every_number_that_a_step_is_given_is_a_double(run):

@@ -12,7 +12,10 @@ from components.artifacts import comparison, failed_training
 from components.artifacts.files import header
 from components.artifacts.files import now as files_now
 from components.artifacts.names import REGIMES
+from components.tracking import places, server
+from components.tracking.history import History
 from tests.pipelines.backend.backend import FAILED, SUCCEEDED, Backend
+from tests.record.conftest import write_run
 
 SMALL = {
     "ingest": {"synthetic_images": 120, "synthetic_size": 48},
@@ -178,3 +181,37 @@ def test_check(steps, components, tmp_path, failed):
         assert "error: 1 of 2 regimes could not be trained. Custom CNN: killed: try again" in task.log
     else:
         assert "check: all regimes were trained" in task.log
+
+
+def test_record(steps, open_folder, tmp_path):
+    """On a volume that the step's user may write to, though it may not write to its home or its own folder."""
+    run = write_run(tmp_path / "run", seeds=(1, 2))
+    (volume := open_folder / "history").mkdir()
+    volume.chmod(0o777)
+    store, given = steps.backend.store, {}
+    for name, folder in (("comparison", run / "comparison"), *((one.name[6:], one / "model") for one in models(run))):
+        store.upload(folder, uri := f"minio://mlpipeline/record/{name}")
+        given[name] = store.record(name, uri, {})
+    uri = f"sqlite:///{volume}/mlflow.db"
+    for _ in range(2):
+        steps.run("record", **given, tracking_uri=uri, register="pneumonia", identity="0123", train_image="r/train:1")
+    (recorded,) = History(server.reading(places.read(uri), print)).runs()
+    assert recorded.name == "20260131-120000"
+    assert recorded.registered == {"name": "pneumonia", "version": "1"}
+    assert recorded.tags["pneumonia_benchmark.train_image"] == "r/train:1"
+
+
+def test_a_history_out_of_reach_fails_record_with_one_line(steps, components, tmp_path):
+    run = write_run(tmp_path / "run", seeds=(1,))
+    store = steps.backend.store
+    store.upload(run / "comparison", uri := "minio://mlpipeline/record-fails/comparison")
+    artifacts = {"comparison": store.record("comparison", uri, {})}
+    values = {"tracking_uri": "sqlite:////proc/history/mlflow.db"}
+    (task,) = steps.backend.run(components / "record.yaml", values, artifacts).values()
+    assert task.state == FAILED
+    assert "pneumonia-benchmark: error: " in task.log
+    assert "Traceback" not in task.log.partition("error: ")[2]
+
+
+def models(run):
+    return sorted(folder for folder in run.glob("steps/*/train-*"))

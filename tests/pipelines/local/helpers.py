@@ -15,9 +15,11 @@ from components.artifacts.evaluation import METRICS
 PROJECT = Path(__file__).parents[3]
 
 
-def run(*words, cwd=PROJECT, **variables):
+def run(*words, cwd=PROJECT, record=False, **variables):
+    """Runs the pipeline; it is recorded only if asked for. A run that is continued does as it did before."""
     environment = os.environ | {"PYTHONPATH": str(PROJECT)} | variables
-    command = [sys.executable, "-m", "pipelines.local", *map(str, words)]
+    further = [] if record or "--resume" in words else ["--no-record"]
+    command = [sys.executable, "-m", "pipelines.local", *map(str, words), *further]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from components.artifacts.evaluation import METRICS
 from components.artifacts.names import FLOOR, REGIMES
+from components.tracking import places, server
+from components.tracking.history import History
 from tests.pipelines.local.helpers import check_results, run, write_images
 
 FULL = ("train full_fine_tuning: head warm-up: epoch 1/", "train partial_fine_tuning: head warm-up: head on ")
@@ -16,8 +18,10 @@ FULL = ("train full_fine_tuning: head warm-up: epoch 1/", "train partial_fine_tu
 @pytest.mark.slow
 def test_the_whole_pipeline_on_a_few_simulated_radiographs(tmp_path):
     small = ("--synthetic-images", 120, "--synthetic-size", 64, "--image-size", 32, "--epochs", 2)
-    done = run("--weights", "none", *small, "--output", tmp_path, "--batch-size", 16, "--seeds", 1)
+    done = run("--weights", "none", *small, "--output", tmp_path, "--batch-size", 16, "--seeds", 1, record=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    (recorded,) = History(server.reading(places.read(f"sqlite:///{tmp_path}/mlflow.db"), print)).runs()
+    assert set(recorded.metrics) == {*REGIMES, FLOOR}
     folder = (tmp_path / "latest").resolve()
     assert folder.parent == tmp_path.resolve()
     results = check_results(folder, REGIMES)

@@ -1,0 +1,49 @@
+"""Runs record alone: python -m components.record."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from components import console, process
+from components.console import UserError
+from components.record.run_folder import comparison_of, models_of, origin_of
+from components.tracking import places
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Reads the command line and records."""
+    process.prepare()
+    arguments = _parser().parse_args(words)
+    with console.plain_errors():
+        made = comparison_of(arguments.run)
+        uri = arguments.tracking_uri or os.environ.get(places.VARIABLE, "")
+        if not uri:
+            raise UserError(f"there is no place to record in: give --tracking-uri, or set {places.VARIABLE}")
+        from components.record.record import record  # noqa: PLC0415 (not before mistakes are found)
+
+        models = models_of(made) if arguments.register else []
+        record(made, uri, origin_of(made), arguments.register, models, arguments.attempts)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m components.record",
+        description="Records a finished run in MLflow. A run that is recorded already is not recorded twice.",
+        epilog="""examples:
+  python -m components.record runs/latest --tracking-uri sqlite:///runs/mlflow.db
+  python -m components.record runs/latest --tracking-uri https://mlflow.example.org --register pneumonia
+
+A server's credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("run", type=Path, help="folder of a run, or of the comparison in it")
+    add("--tracking-uri", default="", metavar="URI", help=f"{places.KINDS}; default: {places.VARIABLE}")
+    add("--register", default="", metavar="NAME", help="also register the best model under this name")
+    add("--attempts", type=int, metavar="N", help="while a server is down; default: about three minutes of attempts")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Record as a step of a Kubeflow pipeline."""
+
+from kfp.dsl import Artifact, Input, Model
+
+from components.images import DATA_IMAGE
+from components.step import step
+
+# All that is recorded comes from the comparison: each further input artifact would take some 5 KB of a run's status.
+# Optional artifacts are `Input[...] = None`: see evaluate's component.
+
+
+@step(DATA_IMAGE)
+def record(
+    comparison: Input[Artifact],
+    tracking_uri: str,
+    register: str = "",
+    identity: str = "",
+    data_image: str = "",
+    train_image: str = "",
+    custom_cnn: Input[Model] = None,
+    transfer_learning: Input[Model] = None,
+    partial_fine_tuning: Input[Model] = None,
+    full_fine_tuning: Input[Model] = None,
+) -> None:
+    """Records the run in MLflow: parameters, metrics with intervals, costs, learning curves, report, predictions.
+
+    Args:
+        comparison: what compare made.
+        tracking_uri: an MLflow server (https://...) or a SQLite file on a volume (sqlite:////PATH).
+        register: name in MLflow's registry under which the best model is registered; empty for not.
+        identity: an id of the run that no other one has.
+        data_image: name of the image of ingest, preprocess and compare.
+        train_image: name of the image of train and evaluate.
+        custom_cnn: trained models of this regime; only for the registry, like the next ones.
+        transfer_learning: likewise.
+        partial_fine_tuning: likewise.
+        full_fine_tuning: likewise.
+    """
+    from components.console import plain_errors
+    from components.record.content import Origin
+    from components.record.record import record as run
+
+    given = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning)
+    models = [models.path for models in given if models]
+    with plain_errors():
+        run(comparison.path, tracking_uri, Origin(identity, data_image, train_image), register, models)

@@ -1,0 +1,178 @@
+"""Records a finished benchmark: a run of MLflow for the benchmark, and one below it for each model.
+
+A recording is repeatable. A run has one key (`tracking.names.KEY`); what was recorded under it before is kept if it is
+complete and the same, and is otherwise replaced: the new recording is completed first, then the old one deleted. So
+wherever a recording is stopped, the next one leaves exactly one, and no run ever vanishes from the history.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from components.artifacts import compared_models, comparison
+from components.console import UserError, say
+from components.record import content, registry
+from components.record.content import Benchmark, Origin, Recording
+from components.tracking import names, places, server
+from components.tracking.history import History, RecordedRun, search
+from components.tracking.server import Server
+
+ARTIFACTS = (
+    *("report.html", "summary.md", "model_card.md"),
+    *(comparison.RESULTS, "results.csv", *compared_models.FILES),
+)
+"""The files of a comparison that are recorded; the plots are in the report too."""
+
+_METRICS, _PARAMETERS = 1000, 100
+"""How many MLflow takes in one request."""
+
+T = TypeVar("T")
+
+
+def record(
+    folder: str | Path,
+    tracking_uri: str,
+    origin: Origin,
+    register: str = "",
+    models: Sequence[str | Path] = (),
+    attempts: int | None = None,
+) -> str:
+    """Records a benchmark in MLflow.
+
+    Args:
+        folder: the comparison.
+        tracking_uri: where, see `tracking.places`.
+        origin: what the artifacts do not say.
+        register: name in the registry under which the best model is registered; "" for not.
+        models: folders of trained models, one of which is the best regime's; only for the registry.
+        attempts: how often something is tried while the network or the server is down; None for about three minutes.
+
+    Returns:
+        MLflow's id of the run.
+
+    Raises:
+        UserError: the comparison is not complete, or the history cannot be written.
+    """
+    place = places.read(tracking_uri)
+    given = Benchmark.load(folder)
+    registered = registry.best(given, models) if register else None
+    with server.writing(place, partial(say, "record"), attempts) as opened:
+        history, key = History(opened), given.key(origin)
+        before = history.of_key(key)
+        known = any(_is_of(run, given) for run in before)
+        if not known:
+            _new(opened, given, origin)
+        kept = _settle(opened, history, given, key, before)
+        if registered:
+            registry.register(opened, history, kept, registered, register)
+        run = given.results["run"]["id"] or "the benchmark"
+        say("record", f"{run} {'was recorded before' if known else 'is recorded'} in {place.uri}")
+    return kept
+
+
+def _is_of(run: RecordedRun, given: Benchmark) -> bool:
+    """Whether a run is the complete recording of a benchmark as it is now."""
+    return run.tags.get(names.CONTENT) == given.content
+
+
+def _settle(opened: Server, history: History, given: Benchmark, key: str, before: Sequence[RecordedRun]) -> str:
+    """Leaves one recording of a run; gives its id.
+
+    Of two that were made at the same time, which only a server allows, both commands choose the same one. What another
+    command is still recording is left alone.
+    """
+    found = history.of_key(key)
+    kept = min((run for run in found if _is_of(run, given)), key=lambda run: run.id)
+    started = {run.id for run in before}
+    superseded = [run for run in found if run.id != kept.id and (run.complete or run.id in started)]
+    _promote(history, kept, superseded)
+    for run in superseded:
+        _delete(opened, run)
+    return kept.id
+
+
+def _new(opened: Server, given: Benchmark, origin: Origin) -> None:
+    """Records a benchmark with all its models; the tag that says so comes last."""
+    experiment, whole = _experiment(opened), content.benchmark(given, origin)
+    mark = {names.RECORDING: secrets.token_hex(8)}
+    parent = _run(opened, experiment, whole, mark)
+    made = {parent}
+    for record_of_one in given.compared.record["models"]:
+        one = content.model(given, origin, record_of_one)
+        child = _run(opened, experiment, one, mark | {names.PARENT: parent})
+        made.add(child)
+        opened.ask("set_terminated", child, "FINISHED", one.finished)
+    for name in ARTIFACTS:
+        path = given.folder / name
+        if path.is_file():
+            opened.ask("log_artifact", parent, str(path), names.COMPARISON)
+    for stray in _found(opened, mark) - made:
+        opened.ask("delete_run", stray)
+    status = "FAILED" if comparison.failures(given.results) else "FINISHED"
+    opened.ask("set_terminated", parent, status, whole.finished)
+    opened.ask("set_tag", parent, names.CONTENT, given.content)
+
+
+def _experiment(opened: Server) -> str:
+    """The id of the experiment, which is made where there is none."""
+    found = opened.ask("get_experiment_by_name", names.EXPERIMENT)
+    if found is None:
+        root = opened.place.artifacts
+        where = {"artifact_location": f"file://{root}"} if root else {}
+        try:
+            return str(opened.ask("create_experiment", names.EXPERIMENT, **where))
+        except UserError:  # another recording was quicker
+            found = opened.ask("get_experiment_by_name", names.EXPERIMENT)
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise UserError(
+            f"the experiment {names.EXPERIMENT} of {opened.place.uri} was deleted: restore it "
+            f"(mlflow experiments restore --experiment-id {found.experiment_id}), or choose another place"
+        )
+    return str(found.experiment_id)
+
+
+def _run(opened: Server, experiment: str, given: Recording, tags: dict[str, str]) -> str:
+    """Records a run without files, as one that is not finished; gives its id."""
+    from mlflow.entities import Metric, Param  # noqa: PLC0415 (takes a second)
+
+    created = opened.ask(
+        "create_run", experiment, start_time=given.started, tags={**given.tags, **tags}, run_name=given.name
+    )
+    run: str = created.info.run_id
+    parameters = [Param(name, value) for name, value in sorted(given.parameters.items())]
+    for own in _parts(parameters, _PARAMETERS):
+        opened.ask("log_batch", run, params=own)
+    metrics = [Metric(name, value, given.finished, 0) for name, value in sorted(given.metrics.items())]
+    metrics += [Metric(point.name, point.value, point.time, point.step) for point in given.curve]
+    for some in _parts(metrics, _METRICS):
+        opened.ask("log_batch", run, metrics=some)
+    return run
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _promote(history: History, run: RecordedRun, superseded: Sequence[RecordedRun]) -> None:
+    """Makes the first run on a dataset its champion, unless a training failed; takes over from what it supersedes."""
+    champion = history.champion(run.fingerprint)
+    taken_over = champion is not None and champion.id in {old.id for old in superseded}
+    if taken_over or (champion is None and not run.failed):
+        history.promote(run)
+        say("record", f"it is the champion of its dataset (fingerprint {run.fingerprint[:12]})")
+
+
+def _delete(opened: Server, old: RecordedRun) -> None:
+    """Deletes an earlier recording with its models; MLflow keeps deleted runs until `mlflow gc`."""
+    for model in _found(opened, {names.PARENT: old.id}):
+        opened.ask("delete_run", model)
+    opened.ask("delete_run", old.id)
+
+
+def _found(opened: Server, tags: dict[str, str]) -> set[str]:
+    """MLflow's ids of the runs with these tags."""
+    return {run.info.run_id for run in search(opened, tags)}

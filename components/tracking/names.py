@@ -1,0 +1,53 @@
+"""Names of what a recorded run has in MLflow: its experiment, tags, artifacts and aliases.
+
+The prefix keeps the tags apart from those of other programs. Kubeflow Pipelines' own plugin for MLflow makes runs
+of its own, with tags of its own.
+"""
+
+EXPERIMENT = "pneumonia-benchmark"
+"""The experiment of all recorded runs."""
+
+PREFIX = "pneumonia_benchmark."
+
+KEY = f"{PREFIX}key"
+"""What tells runs apart: the same run has the same key, however often it is recorded."""
+KIND = f"{PREFIX}kind"
+"""`BENCHMARK` or `MODEL`."""
+CONTENT = f"{PREFIX}content"
+"""SHA-256 of the run's `results.json`; set last, so that a run without it is not completely recorded."""
+RECORDING = f"{PREFIX}recording"
+"""The same for all runs that one recording makes, and no others: it finds what a lost answer made it create twice."""
+RUN = f"{PREFIX}run"
+"""The name of the run."""
+STARTED, FINISHED = f"{PREFIX}started", f"{PREFIX}finished"
+"""Of its first and last step (ISO 8601 in UTC)."""
+DATASET = f"{PREFIX}dataset"
+"""Fingerprint of the prepared dataset."""
+SOURCE = f"{PREFIX}source"
+"""Where the images are from, in words."""
+CODE = f"{PREFIX}code"
+"""Version of this project and, where images are known by it, a hash of the code in each."""
+DATA_IMAGE, TRAIN_IMAGE = f"{PREFIX}data_image", f"{PREFIX}train_image"
+RECIPE = f"{PREFIX}recipe"
+"""SHA-256 of everything that the training was asked for but its seed; of a benchmark, of all its regimes."""
+HARDWARE = f"{PREFIX}hardware"
+"""Processor, number of cores and GPU of the training, by which times may be compared."""
+FAILED = f"{PREFIX}failed"
+"""JSON {regime: reason} of the trainings that failed; missing without any."""
+REGIME, SEED = f"{PREFIX}regime", f"{PREFIX}seed"
+PROMOTED = f"{PREFIX}promoted"
+"""When a run was made the champion of its dataset (ISO 8601 in UTC). The latest of a dataset is its champion, so that
+one write changes the champion, and the former ones can still be seen."""
+REGISTERED, VERSION = f"{PREFIX}registered", f"{PREFIX}registered_version"
+"""Name and version of the run's model in the registry."""
+
+BENCHMARK, MODEL = "benchmark", "model"
+PARENT = "mlflow.parentRunId"
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+"""Aliases in the registry."""
+
+COMPARISON = "comparison"
+"""Folder of the artifacts of a benchmark."""
+MODEL_FOLDER = "model"
+"""Folder of the artifacts of a model that is registered."""

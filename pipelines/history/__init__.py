@@ -1,0 +1,1 @@
+"""The history of recorded runs: python -m pipelines.history."""

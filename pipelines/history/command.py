@@ -1,0 +1,117 @@
+"""The command line of python -m pipelines.history: lists recorded runs, shows one, makes one the champion."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from components import console, process
+from components.tracking import places, server
+from components.tracking.history import History, champions
+from components.tracking.places import Place
+from pipelines.history import texts
+
+ATTEMPTS = 3
+"""How often something is tried if a server is down."""
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Reads the command line and runs the command."""
+    process.prepare()
+    arguments = _parser().parse_args(words)
+    with console.plain_errors():
+        place = _place(arguments)
+        if arguments.command == "promote":
+            with server.writing(place, partial(console.say, "history"), ATTEMPTS) as opened:
+                _promote(History(opened), arguments)
+            return
+        history = History(server.reading(place, partial(console.say, "history"), ATTEMPTS))
+        (_show if arguments.command == "show" else _list)(history, arguments)
+
+
+def _place(arguments: argparse.Namespace) -> Place:
+    uri = arguments.tracking_uri or os.environ.get(places.VARIABLE, "")
+    return places.read(uri or places.sqlite(arguments.output.absolute() / places.DEFAULT))
+
+
+def _list(history: History, arguments: argparse.Namespace) -> None:
+    runs = history.runs()
+    best = {run.id for run in champions(runs).values()}
+    if arguments.json:
+        print(json.dumps([texts.as_json(run, run.id in best) for run in runs], indent=1))
+    else:
+        print(texts.table(runs, best))
+
+
+def _show(history: History, arguments: argparse.Namespace) -> None:
+    run = history.find(arguments.run)
+    champion, models = history.champion(run.fingerprint), history.models(run)
+    is_champion = champion is not None and champion.id == run.id
+    if arguments.json:
+        print(
+            json.dumps(texts.as_json(run, is_champion) | {"models": list(map(texts.model_as_json, models))}, indent=1)
+        )
+    else:
+        print(texts.described(run, models, is_champion))
+
+
+def _promote(history: History, arguments: argparse.Namespace) -> None:
+    run = history.find(arguments.run)
+    before = history.champion(run.fingerprint)
+    history.promote(run)
+    if arguments.json:
+        print(json.dumps({"champion": run.id, "before": before.id if before else None}))
+        return
+    instead = f" in place of {before.name}" if before and before.id != run.id else ""
+    print(f"{run.name} is the champion of its dataset (fingerprint {run.fingerprint[:12]}){instead}")
+    if run.registered:
+        print(f"version {run.registered['version']} of {run.registered['name']} is the champion in the registry")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.history",
+        description="Lists the runs that were recorded in MLflow, shows one, or makes one the champion of its dataset.",
+        epilog="""examples:
+  python -m pipelines.history
+  python -m pipelines.history show 20260131-120000
+  python -m pipelines.history promote 20260131-120000
+  python -m pipelines.history list --tracking-uri https://mlflow.example.org --json
+
+RUN is the name of a run, or MLflow's id of it. The champion is the run with which later ones on the same data
+are compared. It is the first one without a failed training, until another is promoted. A server's credentials come from
+MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_options(parser, suppress=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_options(commands.add_parser("list", help="list all runs, the newest first (default)"))
+    for name, text in (("show", "show a run and its models"), ("promote", "make a run the champion of its dataset")):
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.add_argument("run", metavar="RUN", help="name of the run, or MLflow's id of it")
+        _add_options(command)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, suppress: bool = True) -> None:
+    """The options that may stand before and after the command; a default after it would replace a value before it."""
+
+    def default(value: object) -> object:
+        return argparse.SUPPRESS if suppress else value
+
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        default=default(""),
+        help=f"{places.KINDS}; default: {places.VARIABLE}, or the file {places.DEFAULT} in the folder of all runs",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", default=default(Path("runs")), help="that folder; default: runs"
+    )
+    parser.add_argument("--json", action="store_true", default=default(False), help="print JSON for other programs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Records a finished run in MLflow; what goes wrong with that costs the run nothing.
+
+The step `record` runs here as a process of its own after all others, and not in the graph as on a cluster: containers
+then need no access to the history, and a run has its results, whatever becomes of the recording.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from components import console
+from components.tracking import places
+from pipelines import runs
+from pipelines.local.process import PROJECT
+
+ATTEMPTS = 3
+"""How often something is tried if a server is down, which takes a few seconds: a command is waiting."""
+
+OPTIONS = ("tracking_uri", "register", "no_record")
+"""What `run.json` has of the command line for this."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say where a run is recorded."""
+    group = parser.add_argument_group("history", "every run is recorded in MLflow after its report is written")
+    group.add_argument(
+        "--tracking-uri",
+        default="",
+        metavar="URI",
+        help=f"{places.KINDS}; default: {places.VARIABLE}, or the file {places.DEFAULT} in the folder of all runs",
+    )
+    group.add_argument("--register", default="", metavar="NAME", help="also register the best model under this name")
+    group.add_argument("--no-record", action="store_true", help="do not record the run")
+
+
+def check(options: Mapping[str, Any], output: Path) -> None:
+    """Finds mistakes in the options before the run.
+
+    Raises:
+        UserError: the place is not supported, or holds a password; or an option has no effect.
+    """
+    if options["no_record"]:
+        for name in ("tracking_uri", "register"):
+            if options[name]:
+                raise console.UserError(
+                    f"--{name.replace('_', '-')} has no effect beside --no-record: leave one of them out"
+                )
+        return
+    places.read(_place(options, output))
+
+
+def _place(options: Mapping[str, Any], output: Path) -> str:
+    uri: str = options["tracking_uri"] or os.environ.get(places.VARIABLE, "")
+    return uri or places.sqlite(output.absolute() / places.DEFAULT)
+
+
+def record(folder: Path, options: Mapping[str, Any], log: TextIO) -> None:
+    """Records a run, and prints in one line where, or why that has failed.
+
+    Args:
+        folder: of the run, with its comparison.
+        options: `OPTIONS` by name.
+        log: of the run.
+    """
+    if options["no_record"]:
+        return
+    place = _place(options, folder.parent)
+    words = [str(folder), "--tracking-uri", place]
+    words += ["--register", options["register"]] if options["register"] else []
+    done = subprocess.run(
+        [sys.executable, "-m", "components.record", *words, "--attempts", str(ATTEMPTS)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    log.write(done.stdout + done.stderr)
+    log.flush()
+    if done.returncode == 0:
+        # The last line says where; those before it, what became champion or was registered.
+        for line in done.stdout.splitlines():
+            print(line.removeprefix(f"{console.PREFIX}record: "))
+        return
+    errors = [line for line in done.stderr.splitlines() if line.startswith(console.PREFIX)]
+    reason = errors[-1].partition("error: ")[2] if errors else f"see the end of {runs.short(folder / 'run.log')}"
+    again = shlex.join(["python", "-m", "components.record", runs.short(folder), *words[1:]])
+    print(f"the run is complete but not recorded: {reason}; then record it with: {again}", file=sys.stderr, flush=True)

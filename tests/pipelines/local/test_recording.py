@@ -1,0 +1,145 @@
+"""A finished run is recorded; whatever becomes of that, the run has succeeded."""
+
+import json
+import os
+import sys
+
+import pytest
+
+from components.tracking import places, server
+from components.tracking.history import History
+from pipelines.local import command, process, recording, resume
+from pipelines.local.process import Job
+from pipelines.settings import Settings
+from tests.pipelines.local.test_command import executing, prints, write_comparison
+from tests.record.conftest import write_run
+
+PLAIN = {"tracking_uri": "", "register": "", "no_record": False}
+
+
+@pytest.fixture(autouse=True)
+def no_history_of_the_user(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("runs") / "20260131-120000", seeds=(1,))
+
+
+def recorded(folder, log, **options):
+    with log.open("a") as file:
+        recording.record(folder, PLAIN | options, file)
+
+
+@pytest.mark.usefixtures("recording_for_real")
+def test_the_default_is_a_file_in_the_folder_of_all_runs(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(finished.parent.parent)
+    recorded(finished, tmp_path / "log", register="pneumonia")
+    said = capsys.readouterr()
+    assert said.err == ""
+    uri = f"sqlite:///{finished.parent}/mlflow.db"
+    assert said.out.splitlines()[-1] == f"20260131-120000 is recorded in {uri}"
+    (run,) = History(server.reading(places.read(uri), print)).runs()
+    assert run.name == "20260131-120000"
+    assert run.registered == {"name": "pneumonia", "version": "1"}
+    assert run.tags["pneumonia_benchmark.train_image"] == "r/train:1-b"
+    assert "is recorded in" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.usefixtures("recording_for_real")
+@pytest.mark.parametrize("how", ["file", "crash"])
+def test_a_recording_that_fails_is_one_line_with_the_remedy(finished, tmp_path, capsys, monkeypatch, how):
+    (tmp_path / "file").write_text("no database" * 100)
+    if how == "crash":
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+    recorded(finished, tmp_path / "log", tracking_uri=f"sqlite:///{tmp_path}/file")
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("the run is complete but not recorded: ")
+    assert ("is not a SQLite database" if how == "file" else "see the end of") in line
+    again = f"python -m components.record {os.path.relpath(finished)} --tracking-uri sqlite:///{tmp_path}/file"
+    assert line.endswith(
+        again.replace(os.path.relpath(finished), min(os.path.relpath(finished), str(finished), key=len))
+    )
+
+
+def test_what_the_command_line_says_comes_before_the_environment(monkeypatch, tmp_path):
+    assert recording._place(PLAIN, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://from-environment")
+    assert recording._place(PLAIN, tmp_path) == "https://from-environment"
+    assert recording._place(PLAIN | {"tracking_uri": "https://given"}, tmp_path) == "https://given"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--tracking-uri", "mlruns"], "MLflow has retired the folder store"),
+        (["--tracking-uri", "https://someone:geheim@host"], "holds a user, a password or a token"),
+        (["--tracking-uri", "https://host", "--no-record"], "--tracking-uri has no effect beside --no-record"),
+        (["--register", "name", "--no-record"], "--register has no effect beside --no-record"),
+    ],
+)
+def test_mistakes_are_named_before_anything_runs(words, message, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main([*words, "--output", str(tmp_path / "runs")])
+    said = capsys.readouterr()
+    assert message in said.err
+    assert "geheim" not in said.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_password_in_the_environment_is_refused_and_stored_nowhere(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://someone:geheim@host")
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--output", str(tmp_path / "runs")])
+    assert "geheim" not in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_is_recorded_after_its_report_and_again_after_it_was_continued(
+    tmp_path, monkeypatch, capsys, not_recorded
+):
+    def started(job, log):  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process, "started", started)
+    with pytest.raises(SystemExit, match="130"):
+        command.main(["--output", str(tmp_path), "--tracking-uri", "https://host", "--register", "pneumonia"])
+    assert not_recorded == []
+    (folder,) = tmp_path.iterdir()
+    origin = json.loads((folder / "run.json").read_text())["origin"]
+    assert len(origin["identity"]) == 32
+    assert "pneumonia-benchmark-data:" in origin["data_image"]
+
+    prints(monkeypatch, executing("compare"), executing("check"))
+    write_comparison(folder)
+    command.main(["--resume", str(folder)])
+    ((recorded_folder, options),) = not_recorded
+    assert recorded_folder == folder.resolve()
+    assert (options["tracking_uri"], options["register"], options["no_record"]) == ("https://host", "pneumonia", False)
+    assert json.loads((folder / "run.json").read_text())["origin"] == origin, "it is the same run"
+    assert "report: " in capsys.readouterr().out
+
+
+def test_a_failed_step_is_not_recorded(tmp_path, monkeypatch, not_recorded):
+    prints(monkeypatch, executing("train"))
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["--output", str(tmp_path)])
+    assert not_recorded == []
+
+
+@pytest.mark.usefixtures("recording_for_real")
+def test_no_record_means_no_record(tmp_path, finished, capsys):
+    before = sorted(finished.parent.iterdir())
+    recorded(finished, tmp_path / "log", no_record=True, tracking_uri=f"sqlite:///{tmp_path}/history.db")
+    assert capsys.readouterr() == ("", "")
+    assert sorted(finished.parent.iterdir()) == before
+    assert not (tmp_path / "history.db").exists()
+
+
+def test_the_job_itself_knows_no_history(tmp_path):
+    """So that containers need no access to it."""
+    assert Job(tmp_path, {}, Settings()).settings.tracking_uri == ""
+    assert set(recording.OPTIONS) < set(resume.OPTIONS)

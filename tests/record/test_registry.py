@@ -1,0 +1,109 @@
+"""The best model in MLflow's registry: which one, as what, and who is champion."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.artifacts import comparison
+from components.console import UserError
+from components.record import registry
+from components.record.content import Benchmark
+from tests.record.conftest import write_run
+
+NAME = "pneumonia"
+
+
+def test_the_median_seed_on_validation_is_chosen_the_lower_of_two():
+    def models(**areas):
+        return [{"seed": int(seed[1:]), "metrics": {"validation": {"roc_auc": area}}} for seed, area in areas.items()]
+
+    assert registry.median(models(s1=0.97, s2=0.91, s3=0.95))["seed"] == 3
+    assert registry.median(models(s1=0.97, s2=0.91))["seed"] == 2
+    assert registry.median(models(s1=0.9, s2=0.9))["seed"] == 2
+    assert registry.median(models(s1=None, s2=0.9, s3=0.8))["seed"] == 3
+    assert registry.median(models(s7=0.5))["seed"] == 7
+
+
+def test_the_first_model_is_challenger_and_champion(recorded, made, tmp_path):
+    recorded.record(made, register=NAME)
+    regime = comparison.load(made / "comparison")["recommendation"]["best"]
+    for alias in ("challenger", "champion"):
+        version = recorded.client.get_model_version_by_alias(NAME, alias)
+        assert (version.version, version.tags["pneumonia_benchmark.seed"]) in ((1, "3"), ("1", "3"))
+        assert version.tags["pneumonia_benchmark.regime"] == regime
+    assert version.run_id == recorded.everything()[f"20260131-120000: {regime} 3"].info.run_id
+    import mlflow  # noqa: PLC0415
+
+    mlflow.set_tracking_uri(recorded.uri)
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts("models:/pneumonia@champion", dst_path=str(tmp_path)))
+    finally:
+        mlflow.set_tracking_uri(None)
+    assert (folder / "model.keras").read_bytes() == f"{regime} 3".encode()
+
+
+def test_only_the_registered_model_is_stored(recorded, made, tmp_path):
+    recorded.record(made)
+    assert list(tmp_path.rglob("*.keras")) == []
+    recorded.record(made, register=NAME)
+    assert len(list(tmp_path.rglob("*.keras"))) == 1
+
+
+def test_a_later_model_is_challenger_until_it_is_promoted(recorded, made, later):
+    recorded.record(made, register=NAME)
+    recorded.record(later, register=NAME)
+    history = recorded.history
+    newer, older = history.runs()
+    aliases = recorded.client.get_registered_model(NAME).aliases
+    assert {name: str(version) for name, version in aliases.items()} == {"champion": "1", "challenger": "2"}
+    assert newer.registered == {"name": NAME, "version": "2"}
+    assert history.champion(newer.fingerprint).id == older.id
+    history.promote(newer)
+    aliases = recorded.client.get_registered_model(NAME).aliases
+    assert {name: str(version) for name, version in aliases.items()} == {"champion": "2", "challenger": "2"}
+    assert recorded.history.champion(newer.fingerprint).id == newer.id
+
+
+def test_registering_twice_makes_one_version(recorded, made):
+    for _ in range(2):
+        recorded.record(made, register=NAME)
+    assert len(recorded.client.search_model_versions(f"name='{NAME}'")) == 1
+
+
+def test_a_registration_that_was_interrupted_is_completed(recorded, made, monkeypatch):
+    real = registry.Server.ask
+
+    def die(self, method, *arguments, **named):
+        if method == "set_registered_model_alias":
+            raise KeyboardInterrupt
+        return real(self, method, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry.Server, "ask", die)
+        with pytest.raises(KeyboardInterrupt):
+            recorded.record(made, register=NAME)
+    assert recorded.history.runs()[0].registered == {}
+    recorded.record(made, register=NAME)
+    assert len(recorded.client.search_model_versions(f"name='{NAME}'")) == 1
+    assert recorded.history.runs()[0].registered == {"name": NAME, "version": "1"}
+
+
+def test_on_a_server_too(on_server, later):
+    on_server.record(later, register="on-a-server")
+    assert "champion" in on_server.client.get_registered_model("on-a-server").aliases
+
+
+def test_models_of_another_run_are_refused_before_anything_is_recorded(recorded, made, tmp_path):
+    shutil.copytree(made, tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "steps")
+    with pytest.raises(UserError, match=r"the model to register \(.*, seed 3\) is in none of the folders of models"):
+        recorded.record(tmp_path / "copy", register=NAME)
+    assert recorded.history.runs() == []
+
+
+def test_failed_trainings_among_the_models_are_passed_over(tmp_path):
+    run = write_run(tmp_path / "run", seeds=(1,), failed=["full_fine_tuning"])
+    given = Benchmark.load(run / "comparison")
+    folders = [next(run.glob("steps/**/full_fine_tuning-failed")), *run.glob("steps/**/model")]
+    assert registry.best(given, folders).training["regime"] == given.results["recommendation"]["best"]
