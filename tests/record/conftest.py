@@ -1,5 +1,6 @@
 """Finished runs without images or trainings, and histories."""
 
+import contextlib
 import json
 import shutil
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,14 @@ def _write_models(steps, folders):
             trained_model.save_all(new, trainings)
 
 
+def _set_start(results, name):
+    """The name tells when a run started; the evaluations of the tests of compare all started at the same time."""
+    content = json.loads(results.read_text())
+    with contextlib.suppress(ValueError):
+        started = datetime.strptime(name, "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        files.write_json(results, content | {"run": content["run"] | {"started": files.timestamp(started)}})
+
+
 def write_run(folder, name="20260131-120000", *, seeds=SEEDS, failed=(), origin=None, fingerprint=None, **training):
     """A folder as `pipelines.local` leaves it: comparison, trained models, run.json."""
     steps = folder / "steps" / "pneumonia-benchmark"
@@ -73,6 +83,7 @@ def write_run(folder, name="20260131-120000", *, seeds=SEEDS, failed=(), origin=
         patch.setattr(resampling, "REPLICATES", 100)
         patch.setattr(plots, "draw", lambda *_: {})
         compare(evaluations, summary, folder / "comparison", name)
+    _set_start(folder / "comparison" / "results.json", name)
     files.write_json(
         folder / "run.json", {"origin": vars(origin or Origin(f"id of {name}", "r/data:1-a", "r/train:1-b"))}
     )
