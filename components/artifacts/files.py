@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from components import __version__
+from components.artifacts.names import BASELINE, REGIMES
 from components.console import UserError
 
 SCHEMA_VERSION = 1
@@ -217,6 +218,18 @@ def seed_folders(folder: Path, index: str, kind: str, single: str) -> list[Path]
     if not isinstance(seeds, list) or not seeds or not all(isinstance(seed, int) for seed in seeds):
         raise UserError(f"{folder / index} is damaged (it lists no seeds); run the step that wrote it again")
     return [seed_folder(folder, seed) for seed in seeds]
+
+
+def regime_folders(folder: str | Path) -> list[Path]:
+    """Folders of the regimes, and of the baseline if there is one, in an artifact that has one for each of them.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = [path for name in (*REGIMES, BASELINE) if (path := Path(folder) / name).is_dir()]
+    if not found:
+        raise UserError(f"{folder} has no folder of a regime ({', '.join(REGIMES)}): check which artifact you passed")
+    return found
 
 
 def header(kind: str, started: datetime, arguments: dict[str, Any]) -> Header:

@@ -44,7 +44,7 @@ def compare(
     """
     from dataclasses import asdict
 
-    from components.artifacts.label_budgets import folders
+    from components.artifacts.files import regime_folders
     from components.compare.compare import compare as run
     from components.console import plain_errors
 
@@ -59,6 +59,6 @@ def compare(
             report.path,
             summary.path,
             run_started,
-            label_budgets=folders(label_budgets.path) if label_budgets else (),
+            label_budgets=regime_folders(label_budgets.path) if label_budgets else (),
             **asdict(parameters),
         )

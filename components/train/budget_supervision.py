@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from components import console
-from components.artifacts import files, label_budgets
+from components.artifacts import files
 from components.artifacts.failed_training import FailedTraining
 from components.artifacts.label_budgets import LabelBudgets, LabelBudgetsRecord
 from components.artifacts.names import REGIMES
@@ -47,7 +47,7 @@ def train_budgets(
         KeyboardInterrupt: after SIGINT, likewise.
     """
     _check(regimes)
-    started, more = files.now(), {"external": str(external) if external else None}
+    more = {"external": str(external) if external else None}
     found: dict[str, Result] = {}
     places = {}
     with files.new_folder(output) as folder:
@@ -56,7 +56,6 @@ def train_budgets(
             ended = supervised("label budgets", dataset, own, regime, parameters, checkpoints, more, last)
             found[regime] = ended.failure or LabelBudgets.load(own).record
             places[regime] = ended.place
-        label_budgets.save_index(folder, regimes, started)
     # Where one has failed, what the others have finished is needed when the task is made again.
     if all("cause" not in result for result in found.values()):
         for regime, place in places.items():

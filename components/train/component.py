@@ -71,6 +71,6 @@ def train_budgets(
         parameters = replace(parameters, budgets=parameters.budgets or usual)
         found = run(prepared_dataset.path, label_budgets.path, regimes.split(), parameters, checkpoints, external)
     told = {"regimes": regimes, "label_budgets": parameters.budgets, "draws": parameters.draws}
-    failed = {name: f"{own.get('cause')}: {own.get('reason')}" for name, own in found.items() if own.get("cause")}
-    more = {"seconds": sum(own["seconds"] for own in found.values())} | ({"failed": failed} if failed else {})
+    failed = [f"{name} ({own.get('cause')}): {own.get('reason')}" for name, own in found.items() if own.get("cause")]
+    more = {"seconds": sum(own["seconds"] for own in found.values()), "failed": "; ".join(failed) or None}
     label_budgets.metadata.update(storable(told | more))

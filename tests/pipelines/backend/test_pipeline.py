@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.artifacts import label_budgets
+from components.artifacts import files
 from components.artifacts.evaluation import load_all
 from components.artifacts.label_budgets import LabelBudgets
 from components.artifacts.names import FLOOR, REGIMES
@@ -130,7 +130,7 @@ def test_trainings_with_label_budgets_give_scores_of_the_test_images_and_reach_c
         2,
     )
     backend.store.download(made.uri, tmp_path / "made")
-    for regime, folder in zip(REGIMES, label_budgets.folders(tmp_path / "made"), strict=True):
+    for regime, folder in zip(REGIMES, files.regime_folders(tmp_path / "made"), strict=True):
         found = LabelBudgets.load(folder)
         assert found.record["regime"] == regime
         assert [training["seed"] for training in found.record["trainings"]] == [4, 5]
@@ -139,7 +139,7 @@ def test_trainings_with_label_budgets_give_scores_of_the_test_images_and_reach_c
     assert [artifact["uri"] for artifact in given] == [made.uri]
     backend.store.download(tasks["compare"].outputs["comparison"].uri, tmp_path / "comparison")
     results = json.loads((tmp_path / "comparison" / "results.json").read_text())
-    assert {cost["regime"] for cost in results["label_budgets"]["costs"]} == set(REGIMES)
+    assert results["label_budgets"]["regimes"].keys() == set(REGIMES)
 
 
 def test_what_needs_a_failed_task_is_not_run(open_folder, tmp_path):
