@@ -17,6 +17,7 @@ _STEP = f"import os; os.environ['_KFP_RUNTIME'] = 'true'; import kfp.dsl.executo
 TASKS = {
     "pipelines.local": f"{_PREPARED}import pipelines.local, kfp.local, pipelines.benchmark as b; b.build(b.Settings())",
     **{name: f"{_STEP}components.{name}.{name}" for name in ("ingest", "preprocess", "train", "evaluate", "compare")},
+    "evaluate": f"{_STEP}components.evaluate.regimes, components.evaluate.evaluate",
     "train": f"{_STEP}components.train.supervision, subprocess, sys; subprocess.run([sys.executable, '-c', "
     f"{_PREPARED + 'import components.train.train'!r}], check=True)",
 }

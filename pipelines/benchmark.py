@@ -9,11 +9,10 @@ from kfp import dsl
 from components.artifacts.names import REGIME_TITLES
 from components.check.component import check
 from components.compare.component import compare
-from components.evaluate.component import evaluate, evaluate_floor
+from components.evaluate.component import evaluate
 from components.ingest.component import ingest
 from components.parameters import (
     PIPELINE,
-    BaselineParameters,
     CompareParameters,
     EvaluateParameters,
     IngestParameters,
@@ -33,8 +32,8 @@ from pipelines.settings import Settings
 
 NAME = "pneumonia-benchmark"
 
-(ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check, record) = map(
-    bare, (ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check, record)
+(ingest, preprocess, train, train_budgets, evaluate, compare, check, record) = map(
+    bare, (ingest, preprocess, train, train_budgets, evaluate, compare, check, record)
 )
 
 
@@ -69,20 +68,20 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
     dataset = prepared.outputs["prepared_dataset"]
     external = _external_test_set(settings, values) if settings.external_test else {}
 
-    made = {regime: _train_and_evaluate(regime, dataset, external, values, settings) for regime in settings.regimes}
-    models, evaluations = ({regime: own[kind] for regime, own in made.items()} for kind in (0, 1))
+    models = {regime: _train(regime, dataset, values, settings) for regime in settings.regimes}
+    # One task for all regimes and the baseline, since each task takes much of a run's status.
+    scored = evaluate(prepared_dataset=dataset, **values_of(EvaluateParameters, values), **external, **models)
+    # Never from the cache: the speed of inference is measured in every run.
+    scored.set_display_name("Evaluate").set_caching_options(False)
+    configure_task(scored, "evaluate", settings)
     budgets = _train_on_budgets(dataset, external, values, settings) if settings.label_budgets else {}
-    baseline = evaluate_floor(prepared_dataset=dataset, **values_of(BaselineParameters, values), **external)
-    baseline.set_display_name("Evaluate: baseline").set_caching_options(False)
-    configure_task(baseline, "evaluate", settings)
 
     comparison = compare(
         dataset_summary=prepared.outputs["dataset_summary"],
-        floor=baseline.outputs["evaluation"],
+        evaluations=scored.outputs["evaluation"],
         run_id=settings.run_id or dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
         run_started=settings.run_started if settings.run_id else dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER,
         **values_of(CompareParameters, values),
-        **evaluations,
         **budgets,
     )
     comparison.set_display_name("Compare").set_caching_options(False)
@@ -111,21 +110,13 @@ def _record(comparison: Any, models: Mapping[str, Any], settings: Settings) -> N
     configure_recording(recorded, settings)
 
 
-def _train_and_evaluate(
-    regime: str, dataset: Any, external: Mapping[str, Any], values: Mapping[str, Any], settings: Settings
-) -> tuple[Any, Any]:
-    """Tasks of one regime; gives its models and their evaluations."""
+def _train(regime: str, dataset: Any, values: Mapping[str, Any], settings: Settings) -> Any:
+    """The task that trains one regime; gives its models."""
     given = values_of(TrainParameters, values) | {"checkpoints": settings.checkpoints}
     models = train(prepared_dataset=dataset, regime=regime, **given)
     models.set_display_name(f"Train: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
     configure_task(models, "train", settings)
-    scored = evaluate(
-        prepared_dataset=dataset, model=models.outputs["model"], **values_of(EvaluateParameters, values), **external
-    )
-    # Never from the cache: the speed of inference is measured in every run.
-    scored.set_display_name(f"Evaluate: {REGIME_TITLES[regime]}").set_caching_options(False)
-    configure_task(scored, "evaluate", settings)
-    return models.outputs["model"], scored.outputs["evaluation"]
+    return models.outputs["model"]
 
 
 def _train_on_budgets(

@@ -8,7 +8,7 @@ from kfp.dsl.base_component import BaseComponent
 
 from components.check.component import check
 from components.compare.component import compare
-from components.evaluate.component import evaluate, evaluate_floor
+from components.evaluate.component import evaluate
 from components.images import TRAIN_IMAGE
 from components.ingest.component import ingest
 from components.preprocess.component import preprocess
@@ -17,7 +17,7 @@ from components.train.component import train, train_budgets
 from pipelines.benchmark import NAME, build
 from pipelines.settings import Settings
 
-COMPONENTS = (ingest, preprocess, train, train_budgets, evaluate, evaluate_floor, compare, check, record)
+COMPONENTS = (ingest, preprocess, train, train_budgets, evaluate, compare, check, record)
 
 
 def compile_all(settings: Settings, output: Path) -> list[Path]:

@@ -13,7 +13,7 @@ STEPS = ("ingest", "preprocess", "train", "evaluate", "compare")
 # The defaults per step, in the syntax of the options.
 CPU = {"ingest": "2", "preprocess": "2", "train": "2", "evaluate": "2", "compare": "1"}
 MEMORY = {"ingest": "2G", "preprocess": "2G", "train": "8G", "evaluate": "4G", "compare": "2G"}
-TIMEOUT = {"ingest": "21600", "preprocess": "7200", "train": "86400", "evaluate": "7200", "compare": "3600"}
+TIMEOUT = {"ingest": "21600", "preprocess": "7200", "train": "86400", "evaluate": "28800", "compare": "3600"}
 RETRIES = {"ingest": "3", "preprocess": "0", "train": "2", "evaluate": "2", "compare": "0"}
 """Further attempts of the steps that use the network, or run on nodes that may be reclaimed.
 

@@ -1,9 +1,9 @@
-"""Evaluate as a step of a Kubeflow pipeline."""
+"""Evaluate as a step of a Kubeflow pipeline: one task for all regimes and the baseline."""
 
 from kfp.dsl import Artifact, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
 from components.images import TRAIN_IMAGE
-from components.parameters import BaselineParameters, EvaluateParameters
+from components.parameters import EvaluateParameters
 from components.step import step
 
 # An optional artifact is `Input[...] = None`, not `Optional[Input[...]]`: Kubeflow hands inputs over without their
@@ -13,66 +13,55 @@ from components.step import step
 @step(TRAIN_IMAGE)
 def evaluate(
     prepared_dataset: Input[Dataset],
-    model: Input[Model],
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
-    classification: Output[ClassificationMetrics],
+    custom_cnn_classification: Output[ClassificationMetrics],
+    transfer_learning_classification: Output[ClassificationMetrics],
+    partial_fine_tuning_classification: Output[ClassificationMetrics],
+    full_fine_tuning_classification: Output[ClassificationMetrics],
     parameters: EvaluateParameters,
     external_dataset: Input[Dataset] = None,
+    custom_cnn: Input[Model] = None,
+    transfer_learning: Input[Model] = None,
+    partial_fine_tuning: Input[Model] = None,
+    full_fine_tuning: Input[Model] = None,
 ) -> None:
-    """Scores the trained models of one regime on validation and test.
+    """Scores the trained models of all regimes on validation and test, and the baseline that they have to beat.
 
     Args:
         prepared_dataset: what preprocess made.
-        model: what train made.
-        evaluation: for each seed predictions, threshold, metrics, curves, speed, robustness; or why training failed.
-        metrics: test metrics and costs, means over the seeds, for Kubeflow's table; or nothing.
-        classification: confusion matrix and ROC curve on test, of the first seed, for Kubeflow's plots; or nothing.
+        evaluation: of each regime and the baseline predictions, threshold, metrics, speed; or why training failed.
+        metrics: test metrics and costs of each regime, means over the seeds, and of the baseline, for Kubeflow's table.
+        custom_cnn_classification: confusion matrix and ROC curve on test, of the first seed, for Kubeflow's plots.
+        transfer_learning_classification: likewise; nothing where there is no model, like the others.
+        partial_fine_tuning_classification: likewise.
+        full_fine_tuning_classification: likewise.
         parameters: each is an input of its own.
         external_dataset: prepared external test set, of other patients; all of its images are scored too.
+        custom_cnn: what train made of this regime; any regime may be missing.
+        transfer_learning: likewise.
+        partial_fine_tuning: likewise.
+        full_fine_tuning: likewise.
     """
-    from components.artifacts.names import CLASSES
-    from components.console import plain_errors
-    from components.evaluate.failures import passed_on
-
-    with plain_errors():
-        if passed_on(model.path, evaluation.path):
-            return
-    from components.evaluate import kubeflow
-    from components.evaluate.evaluate import evaluate as run
-
-    external = external_dataset.path if external_dataset else None
-    with plain_errors():
-        results = run(prepared_dataset.path, model.path, evaluation.path, parameters, external)
-    for name, value in kubeflow.scalars(results).items():
-        metrics.log_metric(name, value)
-    classification.log_confusion_matrix(list(CLASSES), kubeflow.matrix(results[0]))
-    classification.log_roc_curve(*kubeflow.roc_curve(results[0]))
-
-
-@step(TRAIN_IMAGE)
-def evaluate_floor(
-    prepared_dataset: Input[Dataset],
-    evaluation: Output[Artifact],
-    metrics: Output[Metrics],
-    parameters: BaselineParameters,
-    external_dataset: Input[Dataset] = None,
-) -> None:
-    """Fits a logistic regression on thumbnails and scores it: the baseline that networks have to beat.
-
-    Args:
-        prepared_dataset: what preprocess made.
-        evaluation: predictions, threshold, metrics, curves, speed, robustness, as of a trained model.
-        metrics: test metrics and costs, for Kubeflow's table.
-        parameters: each is an input of its own.
-        external_dataset: prepared external test set, of other patients; all of its images are scored too.
-    """
+    from components.artifacts.names import CLASSES, REGIMES
     from components.console import plain_errors
     from components.evaluate import kubeflow
-    from components.evaluate.baseline import evaluate_floor as run
+    from components.evaluate.regimes import evaluate_all
 
+    given = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning)
+    models = {regime: model.path for regime, model in zip(REGIMES, given, strict=True) if model}
     external = external_dataset.path if external_dataset else None
     with plain_errors():
-        results = run(prepared_dataset.path, evaluation.path, parameters, external)
-    for name, value in kubeflow.scalars([results]).items():
+        found = evaluate_all(prepared_dataset.path, models, evaluation.path, parameters, external)
+    for name, value in kubeflow.table(found).items():
         metrics.log_metric(name, value)
+    plots = (
+        custom_cnn_classification,
+        transfer_learning_classification,
+        partial_fine_tuning_classification,
+        full_fine_tuning_classification,
+    )
+    for regime, plot in zip(REGIMES, plots, strict=True):
+        if regime in found:
+            plot.log_confusion_matrix(list(CLASSES), kubeflow.matrix(found[regime][0]))
+            plot.log_roc_curve(*kubeflow.roc_curve(found[regime][0]))

@@ -1,6 +1,6 @@
 """Evaluations in the form of Kubeflow's own pages: scalars, a confusion matrix, an ROC curve."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -25,6 +25,17 @@ def scalars(evaluations: Sequence[EvaluationRecord]) -> dict[str, float]:
     known = {name: [one[name] for one in found if one[name] is not None] for name in names}
     means = {name: round(fmean(values), _DIGITS.get(name, 4)) for name, values in known.items() if values}
     return storable(means | {"seeds": len(evaluations)})
+
+
+def table(evaluations: Mapping[str, Sequence[EvaluationRecord]]) -> dict[str, float]:
+    """The scalars of several regimes: each name begins with that of a regime, and the same scalar of all is together.
+
+    Args:
+        evaluations: {regime: content of `evaluation.json` for each of its seeds}.
+    """
+    found = {regime: scalars(own) for regime, own in evaluations.items()}
+    names = dict.fromkeys(name for own in found.values() for name in own)
+    return {f"{regime}_{name}": own[name] for name in names for regime, own in found.items() if name in own}
 
 
 def matrix(evaluation: EvaluationRecord) -> list[list[int]]:

@@ -37,7 +37,7 @@ class Steps:
 
     A task has finished if its record says so, is of the same code, parameters and inputs, and fits its outputs. All
     others run in an empty folder. What was taken is added to the last entry of "resumed" in the run's `run.json`.
-    A task with a training that failed, and with its evaluation, gets no record: it is to be made again.
+    A task with a training that failed, or with what stands for its evaluation, gets no record: it is to be made again.
 
     Args:
         run: kfp's function, `task_dispatcher.run_single_task_implementation`.

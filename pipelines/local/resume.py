@@ -20,7 +20,7 @@ from pipelines.local import recording
 OPTIONS = ("external_test", "runner", "registry", "tag", "gpus", *recording.OPTIONS)
 """What `run.json` has of the command line beside parameters and regimes."""
 
-GRAPH = 2
+GRAPH = 3
 """Number of the graph in `run.json`. It grows when tasks are put together or taken apart: what is left of the old one
 must not be mixed with the new one."""
 

@@ -1,6 +1,8 @@
 """A model's evaluation follows from its predictions, and nothing in it is chosen on test."""
 
+import gc
 import json
+import weakref
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from components.console import UserError
 from components.evaluate import calibration, scoring
 from components.evaluate.evaluate import evaluate
 from components.inference import gradcam
+from components.inference.loading import load_model
 from components.parameters import EvaluateParameters
 from tests.train.conftest import SIZE, write_prepared
 
@@ -197,3 +200,22 @@ def test_the_scores_of_a_search_are_handed_on_with_its_record(evaluated, tmp_pat
     assert second.results["training"]["tuning"] == {"chosen": 3}
     table = tuning.load(second.folder, "evaluation")
     assert table["1"].tolist() == [0.5, -12.3457]
+
+
+def test_the_network_of_a_seed_is_freed_before_the_next_is_loaded(evaluated, tmp_path, monkeypatch):
+    """One process evaluates all seeds of all regimes, in the memory that a single network takes."""
+    networks = []
+
+    def loading(file):
+        assert not any(network() for network in networks)
+        networks.append(weakref.ref(found := load_model(file)))
+        return found
+
+    monkeypatch.setattr("components.evaluate.evaluate.load_model", loading)
+    gc.disable()
+    try:
+        evaluate(evaluated[0], write_model(tmp_path / "m", seeds=(1, 2)), tmp_path / "evaluation", EvaluateParameters())
+    finally:
+        gc.enable()
+    assert len(networks) == 2
+    assert not any(network() for network in networks)

@@ -41,3 +41,12 @@ def test_a_cost_that_is_unknown_is_left_out():
 def test_the_matrix_has_a_row_for_each_true_class_and_the_curve_its_thresholds():
     assert kubeflow.matrix(evaluation(0.9, 5.0)) == [[1, 2], [3, 4]]
     assert kubeflow.roc_curve(evaluation(0.9, 5.0)) == ([0, 1], [0, 0.5], [1, 0])
+
+
+def test_the_table_of_several_regimes_has_the_same_scalar_of_all_together():
+    one, other = evaluation(0.9, 5.0), evaluation(0.8, 6.0, gpu=300.0)
+    found = kubeflow.table({"custom_cnn": [one, one], "logistic_regression": [other]})
+    assert list(found)[:3] == ["custom_cnn_roc_auc", "logistic_regression_roc_auc", "custom_cnn_accuracy"]
+    assert (found["custom_cnn_roc_auc"], found["logistic_regression_roc_auc"]) == (0.9, 0.8)
+    assert (found["custom_cnn_seeds"], found["logistic_regression_seeds"]) == (2, 1)
+    assert [name for name in found if name.endswith("_gpu_memory_mb")] == ["logistic_regression_peak_gpu_memory_mb"]

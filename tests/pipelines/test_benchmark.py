@@ -5,6 +5,8 @@ import yaml
 
 from compile import main
 from components.artifacts.names import REGIMES
+from pipelines.compiling import compile_all
+from pipelines.settings import Settings
 from tests.pipelines.compiled import of_step, read
 
 
@@ -17,12 +19,8 @@ def test_the_graph_is_flat(tasks):
         "Train: Transfer learning": ["preprocess"],
         "Train: Partial fine-tuning": ["preprocess"],
         "Train: Full fine-tuning": ["preprocess"],
-        "Evaluate: Custom CNN": ["preprocess", "train"],
-        "Evaluate: Transfer learning": ["preprocess", "train-2"],
-        "Evaluate: Partial fine-tuning": ["preprocess", "train-3"],
-        "Evaluate: Full fine-tuning": ["preprocess", "train-4"],
-        "Evaluate: baseline": ["preprocess"],
-        "Compare": ["evaluate", "evaluate-2", "evaluate-3", "evaluate-4", "evaluate-floor", "preprocess"],
+        "Evaluate": ["preprocess", "train", "train-2", "train-3", "train-4"],
+        "Compare": ["evaluate", "preprocess"],
         "Check": ["compare"],
     }
     assert not any("parameterIterator" in task or "artifactIterator" in task for task in tasks.values())
@@ -38,8 +36,21 @@ def test_each_regime_is_a_train_task_for_all_seeds(tasks):
 
 def test_compare_takes_evaluations_and_the_summary_and_neither_images_nor_models(pipeline):
     inputs = pipeline["root"]["dag"]["tasks"]["compare"]["inputs"]["artifacts"]
-    assert set(inputs) == {*REGIMES, "floor", "dataset_summary"}
-    assert all("evaluation" in inputs[regime]["taskOutputArtifact"]["outputArtifactKey"] for regime in REGIMES)
+    assert set(inputs) == {"evaluations", "dataset_summary"}
+    assert inputs["evaluations"]["taskOutputArtifact"]["outputArtifactKey"] == "evaluation"
+
+
+def test_evaluate_takes_the_models_of_each_regime_under_its_name(tasks, tmp_path):
+    def given(tasks):
+        artifacts = tasks["evaluate"]["inputs"]["artifacts"]
+        return {name: artifacts[name]["taskOutputArtifact"]["producerTask"] for name in REGIMES if name in artifacts}
+
+    assert list(given(tasks).values()) == ["train", "train-2", "train-3", "train-4"]
+    made = compile_all(Settings(regimes=("full_fine_tuning", "custom_cnn"), gpus=0), tmp_path)
+    two = read(made[0])["root"]["dag"]["tasks"]
+    for name, task in given(two).items():
+        assert two[task]["inputs"]["parameters"]["regime"]["runtimeValue"]["constant"] == name
+    assert len(given(two)) == 2
 
 
 def test_check_takes_the_comparison_alone_and_gives_nothing(pipeline, tasks):
@@ -70,9 +81,7 @@ def test_a_second_data_set_reaches_every_evaluation_and_no_training(tmp_path):
     tasks = found["root"]["dag"]["tasks"]
     assert tasks["ingest-2"]["inputs"]["parameters"]["path"]["runtimeValue"]["constant"] == "/data/elsewhere"
     assert tasks["preprocess-2"]["dependentTasks"] == ["ingest-2"]
-    assert "external_dataset" in tasks["evaluate-floor"]["inputs"]["artifacts"]
-    for task in of_step(tasks, "Evaluate").values():
-        assert "external_dataset" in task["inputs"]["artifacts"]
+    assert "external_dataset" in tasks["evaluate"]["inputs"]["artifacts"]
     for task in of_step(tasks, "Train").values():
         assert set(task["inputs"]["artifacts"]) == {"prepared_dataset"}
 
@@ -128,7 +137,7 @@ def test_data_steps_may_come_from_the_cache_and_measured_ones_never(tasks):
     # What a source holds may change without its name.
     assert tasks["ingest"]["cachingOptions"] == {}
     measured = of_step(tasks, "Train") | of_step(tasks, "Evaluate") | of_step(tasks, "C")
-    assert len(measured) == 11
+    assert len(measured) == 7
     assert not of_step(tasks, "Label budgets")
     assert all(task["cachingOptions"] == {} for task in measured.values())
 

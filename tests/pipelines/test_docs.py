@@ -77,4 +77,4 @@ small_cnn(raw_dataset="example/raw", epochs=1)
 """
     (folder / "reuse.py").write_text(BLOCKS["reuse"].replace("image_size=128", "image_size=32") + own)
     assert "small-cnn" in run(folder, [sys.executable, "reuse.py"])
-    assert list((folder / "try").glob("small-cnn-*/evaluate/evaluation/seed-1/predictions.csv"))
+    assert list((folder / "try").glob("small-cnn-*/evaluate/evaluation/custom_cnn/seed-1/predictions.csv"))

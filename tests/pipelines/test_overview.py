@@ -10,7 +10,7 @@ def test_what_is_asked_of_the_cluster_is_printed_as_a_table(tmp_path, capsys):
     main([*words, "--gpus", "2", "--output", str(tmp_path)])
     _, table, size = capsys.readouterr().out.split("\n\n")
     rows = {line.split("  ")[0]: line for line in table.splitlines()}
-    assert list(rows) == ["task", "Ingest", "Preprocess", "4 x Train", "5 x Evaluate", "Compare", "Check"]
+    assert list(rows) == ["task", "Ingest", "Preprocess", "4 x Train", "Evaluate", "Compare", "Check"]
     assert "KAGGLE_KEY from kaggle/key, /gcp from gcp" in rows["Ingest"]
     assert rows["4 x Train"].split()[3:] == [
         "2",

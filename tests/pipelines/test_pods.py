@@ -49,7 +49,6 @@ def test_steps_run_in_the_image_that_has_what_they_need(pipeline):
         "check": "r/data:1",
         "train": "r/train:1",
         "evaluate": "r/train:1",
-        "evaluate-floor": "r/train:1",
     }
 
 
@@ -72,7 +71,7 @@ def test_tensorflow_takes_as_many_threads_as_its_pod_has_processors(tmp_path):
 
 def test_every_pod_runs_as_another_user_than_root_with_its_own_tmp_and_a_time_limit(tmp_path):
     of = executors(tmp_path)
-    assert {name.rstrip("-234") for name in of} == {*STEPS, "evaluate-floor", "check"}
+    assert {name.rstrip("-234") for name in of} == {*STEPS, "check"}
     for _, pod in of.values():
         assert pod["securityContext"] == {"runAsNonRoot": True}
         assert {"volumeName": "scratch", "mountPath": "/tmp"} in pod["emptyDirMounts"]

@@ -206,7 +206,7 @@ ITEMS = (
     _item("Output of the model and thresholds", "", "15", "“Every threshold”; “Calibration”"),
     _item("Differences between training and test data", "", "16", "“The data”; “Patients and images”"),
     _item("Recalibration", "", "12f 24", "“Calibration”"),
-    _item("How predictions are computed", "", "12g", "docs/predict.md; `predictions.csv` of each evaluate step"),
+    _item("How predictions are computed", "", "12g", "docs/predict.md; `predictions.csv` of each evaluation"),
     _item(
         "Registration and protocol",
         "34 42",

@@ -11,5 +11,6 @@ its outputs are refused is as on a cluster, where `pipelines.local` and kfp's lo
 - metadata that the store cannot hold fail the task after its work is done (`launcher`);
 - tasks behind a failed one do not run (`backend`).
 
-The file `executor_input.json` is what a real backend sent to evaluate, without two of its outputs.
+The file `executor_input.json` is what a real backend sent to evaluate when it had a task for each regime, without
+two of its outputs.
 """

@@ -14,9 +14,23 @@ from tests.pipelines.backend.store import Store
 ADDED = ("display_name", "store_session_info")
 SAMPLE = Path(__file__).with_name("executor_input.json")
 STEPS = ("ingest", "preprocess", "train", "evaluate", "evaluate_floor", "compare")
+SINCE = {"evaluate": {"model": "custom_cnn"}, "evaluate_floor": {}, "compare": {"custom_cnn": "evaluations"}}
+"""What has become of inputs since then: evaluate took the models of one regime, and there was a task for the baseline;
+compare took the evaluations of each regime. They differ in nothing but their names, and others are gone."""
+
+
+def of_today(recorded, step, component):
+    """An executor input with the names of today, without the inputs that are gone."""
+    names = SINCE.get(step, {})
+    known = component["inputDefinitions"].get("artifacts", {})
+    renamed = {names.get(name, name): entry for name, entry in recorded["inputs"].get("artifacts", {}).items()}
+    kept = {name: entry for name, entry in renamed.items() if name in known}
+    inputs = recorded["inputs"] | ({"artifacts": kept} if "artifacts" in recorded["inputs"] else {})
+    return recorded | {"inputs": inputs}
 
 
 def component_of(folder, step):
+    step = "evaluate" if step == "evaluate_floor" else step
     specification = next(yaml.safe_load_all((folder / f"{step.replace('_', '-')}.yaml").read_text()))
     (component,) = specification["components"].values()
     return component
@@ -62,7 +76,8 @@ def after_compare(compare):
     return {"inputs": {"artifacts": {"comparison": {"artifacts": [given]}}}, "outputs": own}
 
 
-def check(recorded, component, folder):
+def check(recorded, component, folder, step=""):
+    recorded = of_today(recorded, step, component)
     found = rebuilt(recorded, component, Store(folder))
     for name, entry in found["inputs"].get("artifacts", {}).items():
         real = recorded["inputs"]["artifacts"][name]["artifacts"]
@@ -84,7 +99,7 @@ def check(recorded, component, folder):
 
 
 def test_the_sample_is_given_as_it_was_recorded(components, tmp_path):
-    check(json.loads(SAMPLE.read_text()), component_of(components, "evaluate"), tmp_path)
+    check(json.loads(SAMPLE.read_text()), component_of(components, "evaluate"), tmp_path, "evaluate")
 
 
 def recorded_of(step):
@@ -97,7 +112,7 @@ def recorded_of(step):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_step_is_given_what_was_recorded(components, tmp_path, step):
-    check(recorded_of(step), component_of(components, step), tmp_path)
+    check(recorded_of(step), component_of(components, step), tmp_path, step)
 
 
 def test_check_is_given_what_compare_made(components, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from components.artifacts import comparison, failed_training
 from components.artifacts.files import header
 from components.artifacts.files import now as files_now
-from components.artifacts.names import REGIMES
+from components.artifacts.names import BASELINE
 from components.tracking import places, server
 from components.tracking.history import History
 from tests.pipelines.backend.backend import FAILED, SUCCEEDED, Backend
@@ -56,7 +56,7 @@ class Steps:
         if name == "preprocess":
             return {"raw_dataset": self.of("ingest")["raw_dataset"]}
         prepared = {"prepared_dataset": self.of("preprocess")["prepared_dataset"]}
-        return prepared | ({"model": self.of("train")["model"]} if name == "evaluate" else {})
+        return prepared | ({"custom_cnn": self.of("train")["model"]} if name == "evaluate" else {})
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +93,14 @@ def test_train_without_a_gpu(steps):
 @pytest.mark.slow
 def test_evaluate(steps):
     made = steps.of("evaluate")
-    assert {"evaluations.json", "seed-1/evaluation.json", "seed-1/predictions.csv"} <= set(
-        files(steps, made["evaluation"])
-    )
-    assert set(SCALARS) <= made["metrics"].metadata.keys()
-    points = made["classification"].metadata["confidenceMetrics"]["list"]
-    assert 2 <= len(points) <= 200
-    assert {"annotationSpecs", "rows"} == made["classification"].metadata["confusionMatrix"]["struct"].keys()
+    for regime, seed in (("custom_cnn", 1), (BASELINE, 0)):
+        own = {"evaluations.json", f"seed-{seed}/evaluation.json", f"seed-{seed}/predictions.csv"}
+        assert {f"{regime}/{name}" for name in own} <= set(files(steps, made["evaluation"]))
+        assert {f"{regime}_{name}" for name in SCALARS} <= made["metrics"].metadata.keys()
+    plots = made["custom_cnn_classification"].metadata
+    assert 2 <= len(plots["confidenceMetrics"]["list"]) <= 200
+    assert {"annotationSpecs", "rows"} == plots["confusionMatrix"]["struct"].keys()
+    assert made["transfer_learning_classification"].metadata.keys() == {"display_name", "store_session_info"}
 
 
 @pytest.mark.slow
@@ -128,39 +129,32 @@ def test_evaluate_of_a_failed_training(steps, tmp_path):
     store, uri = steps.backend.store, "minio://mlpipeline/failed/model"
     store.upload(tmp_path / "model", uri)
     prepared = steps.of("preprocess")["prepared_dataset"]
-    made = steps.run("evaluate", prepared_dataset=prepared, model=store.record("model", uri, {}))
-    assert files(steps, made["evaluation"]) == ["failed.json"]
-    for name in ("metrics", "classification"):
-        assert made[name].metadata.keys() == {"display_name", "store_session_info"}
+    made = steps.run("evaluate", prepared_dataset=prepared, custom_cnn=store.record("model", uri, {}))
+    assert [name for name in files(steps, made["evaluation"]) if name.startswith("custom_cnn")] == [
+        "custom_cnn/failed.json"
+    ]
+    assert made["custom_cnn_classification"].metadata.keys() == {"display_name", "store_session_info"}
+    assert f"{BASELINE}_roc_auc" in made["metrics"].metadata
+    assert not [name for name in made["metrics"].metadata if name.startswith("custom_cnn")]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["evaluate", "evaluate_floor"])
-def test_evaluation_on_a_second_dataset(steps, name):
+def test_evaluation_on_a_second_dataset(steps):
     raw = steps.run("ingest", seed=2)["raw_dataset"]
     elsewhere = steps.run("preprocess", raw_dataset=raw)["prepared_dataset"]
-    made = steps.run(name, **steps.inputs(name), external_dataset=elsewhere)
-    steps.backend.store.download(made["evaluation"].uri, target := Path(steps.backend.folder, f"{name}-elsewhere"))
-    assert json.loads(next(target.glob("seed-*/evaluation.json")).read_text())["external"]
-
-
-def test_the_floor(steps):
-    made = steps.of("evaluate_floor")
-    assert {"evaluations.json", "seed-0/evaluation.json", "seed-0/predictions.csv"} <= set(
-        files(steps, made["evaluation"])
-    )
-    assert set(SCALARS) <= made["metrics"].metadata.keys()
+    made = steps.run("evaluate", **steps.inputs("evaluate"), external_dataset=elsewhere)
+    steps.backend.store.download(made["evaluation"].uri, target := Path(steps.backend.folder, "elsewhere"))
+    written = list(target.glob("*/seed-*/evaluation.json"))
+    assert {path.parts[-3] for path in written} == {"custom_cnn", BASELINE}
+    assert all(json.loads(path.read_text())["external"] for path in written)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("floor", [True, False], ids=["with floor", "without floor"])
-def test_compare(steps, floor):
+def test_compare(steps):
     inputs = {
         "dataset_summary": steps.of("preprocess")["dataset_summary"],
-        REGIMES[0]: steps.of("evaluate")["evaluation"],
+        "evaluations": steps.of("evaluate")["evaluation"],
     }
-    if floor:
-        inputs["floor"] = steps.of("evaluate_floor")["evaluation"]
     made = steps.run("compare", **inputs, run_id="alone")
     assert {"report.html", "results.json", "results.csv"} <= set(files(steps, made["comparison"]))
     assert files(steps, made["report"]) == files(steps, made["summary"]) == ["."]

@@ -22,7 +22,10 @@ from pipelines.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:kfp")
 
-ALL = ["ingest", "preprocess", "evaluate-floor", "train", "evaluate", "train-2", "evaluate-2", "compare", "check"]
+ALL = ["ingest", "preprocess", "train", "train-2", "evaluate", "compare", "check"]
+OF_SEVERAL = ("evaluate", "train-budgets")
+"""The tasks whose artifacts have a folder for each regime."""
+
 SETTINGS = Settings(
     regimes=("custom_cnn", "full_fine_tuning"), gpus=0, run_id="run", data_image="d:1", train_image="t:1"
 )
@@ -45,7 +48,7 @@ class Run:
     def taken(self):
         return json.loads((self.folder / "run.json").read_text())["resumed"][-1]["taken"]
 
-    def go(self, fails_at=None, not_trained=None, stopped_at=None, of_regime=""):
+    def go(self, fails_at=None, not_trained=None, stopped_at=None):
         """Runs all that is necessary; gives the tasks that ran and what was printed of the steps.
 
         Args:
@@ -53,7 +56,6 @@ class Run:
             not_trained: a train task that succeeds although its training failed; its evaluation passes that on, and
                 check fails.
             stopped_at: a task during which somebody stops the run.
-            of_regime: the folder of the training that failed, in an artifact that has one for each regime.
         """
         ran = []
 
@@ -63,19 +65,18 @@ class Run:
             root = Path(task["pipeline_root"], task["pipeline_resource_name"], name)
             inputs = [value for value in task["arguments"].values() if hasattr(value, "path")]
             whole = [value for value in inputs if not failed_training.load(value.path)]
-            passed_on = len(whole) < len(inputs) and name != "compare"
+            passed_on = len(whole) < len(inputs) and name == "evaluate"
             content = [name, *sorted(Path(value.path, "content").read_text() for value in whole)]
             outputs = task["component_spec"].output_definitions.artifacts
             root.mkdir(parents=True)
             for output in outputs:
                 (root / output).mkdir()  # fails if anything is left of an earlier attempt
-                if name == not_trained or passed_on:
+                failed, several = name == not_trained or passed_on, name in OF_SEVERAL
+                if failed:
                     failure = failed_training.record("full_fine_tuning", CRASHED, "killed", files.now())
-                    if of_regime:
-                        (root / output / "content").write_text("failed")
-                    failed_training.save(root / output / of_regime, failure)
-                else:
-                    (root / output / "content").write_text(" ".join(content))
+                    failed_training.save(root / output / ("full_fine_tuning" if several else ""), failure)
+                if several or not failed:
+                    (root / output / "content").write_text(" ".join([*content, *["without one"] * failed]))
             if name == stopped_at:
                 steps.stop()
             if name == fails_at or (name == "check" and not_trained):
@@ -154,8 +155,8 @@ def test_after_an_interruption_only_what_has_not_finished_runs(run):
         ),
         (
             lambda run: setattr(run, "settings", replace(SETTINGS, train_image="t:2")),
-            ["train", "train-2", "evaluate", "evaluate-2", "evaluate-floor"],
-            "Evaluate: baseline: made again, since the code or a package has changed",
+            ["train", "train-2", "evaluate"],
+            "Evaluate: made again, since the code or a package has changed",
         ),
         (
             lambda run: setattr(run, "images", {"d:1": "built again"}),
@@ -182,12 +183,12 @@ def test_what_depends_on_another_result_is_made_again(run, monkeypatch):
     monkeypatch.setattr(Path, "write_text", lambda path, text, **k: original(path, text.replace("train ", "T "), **k))
     ran, said = run.go()
     assert ran == ["train", "evaluate", "compare", "check"]
-    assert "Evaluate: Custom CNN: made again, since what it works on has changed" in said
+    assert "Evaluate: made again, since what it works on has changed" in said
 
 
 def test_a_training_that_failed_is_made_again_with_what_depends_on_it_and_all_else_is_taken(run):
     assert sorted(run.go(not_trained="train-2")[0]) == sorted(ALL)
-    unfinished = {"train-2", "evaluate-2", "check"}
+    unfinished = {"train-2", "evaluate", "check"}
     assert {path.parent.name for path in run.tasks.rglob("finished.json")} == set(ALL) - unfinished
     ran, said = run.go()
     assert sorted(ran) == sorted([*unfinished, "compare"])
@@ -199,9 +200,7 @@ def test_a_training_that_failed_is_made_again_with_what_depends_on_it_and_all_el
 def test_trainings_with_label_budgets_that_failed_are_made_again_and_no_other_training(run):
     run.settings = replace(SETTINGS, label_budgets="50 100")
     run.parameters |= {"label_budgets": "50 100"}
-    assert sorted(run.go(not_trained="train-budgets", of_regime="full_fine_tuning")[0]) == sorted(
-        [*ALL, "train-budgets"]
-    )
+    assert sorted(run.go(not_trained="train-budgets")[0]) == sorted([*ALL, "train-budgets"])
     ran, said = run.go()
     assert sorted(ran) == sorted(["train-budgets", "compare", "check"])
     assert "Train: Custom CNN: taken from the interrupted run" in said

@@ -39,8 +39,8 @@ def begun(task):
 def test_an_error_is_that_of_the_task_that_ran_last():
     output, _, _ = filtered(begun("train-2"), ERROR)
     assert (output.task, output.error) == ("train-2", "no disk: buy one")
-    output, _, _ = filtered(begun("train-2"), ERROR, begun("evaluate-2"), PROGRESS)
-    assert (output.task, output.error, output.failed) == ("evaluate-2", "", False)
+    output, _, _ = filtered(begun("train-2"), ERROR, begun("evaluate"), PROGRESS)
+    assert (output.task, output.error, output.failed) == ("evaluate", "", False)
 
 
 @pytest.mark.parametrize(

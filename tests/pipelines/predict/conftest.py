@@ -24,7 +24,7 @@ def run(tmp_path_factory):
     for seed, dataset in ((1, data), (2, worse)):
         step = folder / "steps" / "1" / f"iteration-{seed}"
         model = write_model(step / "train" / "model", seeds=(seed,))
-        evaluate(dataset, model, step / "evaluate" / "evaluation", EvaluateParameters())
+        evaluate(dataset, model, step / "evaluate" / "evaluation" / "custom_cnn", EvaluateParameters())
     for number, pixels in enumerate(np.load(data / "test.npy")):
         (folder.parent / "films" / "test").mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(folder.parent / "films" / "test" / f"{number}.png")

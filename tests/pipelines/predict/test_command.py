@@ -14,7 +14,9 @@ from pipelines.predict import command
 def test_scores_are_those_of_the_evaluation(run, films, capsys):
     command.main(["--run", str(run), "--json", str(films)])
     found = json.loads(capsys.readouterr().out)
-    evaluation = Evaluation.load(run / "steps" / "1" / "iteration-1" / "evaluate" / "evaluation" / "seed-1")
+    evaluation = Evaluation.load(
+        run / "steps" / "1" / "iteration-1" / "evaluate" / "evaluation" / "custom_cnn" / "seed-1"
+    )
     expected = evaluation.split("test").set_index("image")["score"]
     assert (found["regime"], found["seed"]) == ("custom_cnn", 1)
     assert len(found["images"]) == len(expected) == 40
@@ -92,7 +94,7 @@ def test_what_a_run_scored_is_scored_alike_from_its_files(tmp_path, capsys):
     command.main(["--run", str(run), "--json", str(tmp_path / "raw"), "--explain", str(tmp_path / "seen")])
     found = {row["image"]: row["score"] for row in json.loads(capsys.readouterr().out)["images"]}
     assert len(list((tmp_path / "seen").iterdir())) == len(found) == 120
-    scored = pd.read_csv(next(run.resolve().glob("steps/**/evaluate/evaluation/seed-1/predictions.csv")))
+    scored = pd.read_csv(next(run.resolve().glob("steps/**/evaluate/evaluation/custom_cnn/seed-1/predictions.csv")))
     assert len(scored) >= 20
     for image, score in zip(scored["image"], scored["score"], strict=True):
         assert found[str(tmp_path / "raw" / image)] == pytest.approx(score, abs=1e-6)

@@ -27,8 +27,8 @@ def test_without_a_wish_the_best_on_validation_is_taken(run):
     [
         ("train/model/seed-1/model.keras", None, "it has no model.keras"),
         ("train/model/seed-1/training.json", '{"kind', "training.json is damaged"),
-        ("evaluate/evaluation/seed-1/predictions.csv", None, "it has no predictions.csv"),
-        ("evaluate/evaluation/seed-1/evaluation.json", "[]", "evaluation.json is damaged"),
+        ("evaluate/evaluation/custom_cnn/seed-1/predictions.csv", None, "it has no predictions.csv"),
+        ("evaluate/evaluation/custom_cnn/seed-1/evaluation.json", "[]", "evaluation.json is damaged"),
     ],
 )
 def test_a_training_that_is_not_whole_is_left_out_and_said(damaged, file, content, reason, capsys):
@@ -47,7 +47,7 @@ def test_a_training_that_is_not_whole_is_left_out_and_said(damaged, file, conten
 
 def test_an_evaluation_of_another_version_is_left_out_and_said(damaged, capsys):
     folder, training = damaged
-    file = training / "evaluate" / "evaluation" / "seed-1" / "evaluation.json"
+    file = training / "evaluate" / "evaluation" / "custom_cnn" / "seed-1" / "evaluation.json"
     content = json.loads(file.read_text())
     del content["calibration"]["offset"]
     file.write_text(json.dumps(content))
