@@ -71,10 +71,7 @@ def _tasks(values: Mapping[str, Any], settings: Settings) -> None:
 
     made = {regime: _train_and_evaluate(regime, dataset, external, values, settings) for regime in settings.regimes}
     models, evaluations = ({regime: own[kind] for regime, own in made.items()} for kind in (0, 1))
-    budgets = {
-        f"{regime}_budgets": _train_on_budgets(regime, dataset, external, values, settings)
-        for regime in (settings.regimes if settings.label_budgets else ())
-    }
+    budgets = _train_on_budgets(dataset, external, values, settings) if settings.label_budgets else {}
     baseline = evaluate_floor(prepared_dataset=dataset, **values_of(BaselineParameters, values), **external)
     baseline.set_display_name("Evaluate: baseline").set_caching_options(False)
     configure_task(baseline, "evaluate", settings)
@@ -132,17 +129,20 @@ def _train_and_evaluate(
 
 
 def _train_on_budgets(
-    regime: str, dataset: Any, external: Mapping[str, Any], values: Mapping[str, Any], settings: Settings
-) -> Any:
-    """The task that trains one regime on all label budgets; gives what it made."""
+    dataset: Any, external: Mapping[str, Any], values: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """The task that trains all regimes on all label budgets; gives what compare takes of it.
+
+    One for each regime would take too much of a run's status, and one GPU is enough for trainings on few patients.
+    """
     given = values_of(LabelBudgetParameters, values) | {
         "checkpoints": settings.checkpoints,
         "usual": settings.label_budgets,
     }
-    trainings = train_budgets(prepared_dataset=dataset, regime=regime, **given, **external)
-    trainings.set_display_name(f"Label budgets: {REGIME_TITLES[regime]}").set_caching_options(settings.cache_training)
+    trainings = train_budgets(prepared_dataset=dataset, regimes=" ".join(settings.regimes), **given, **external)
+    trainings.set_display_name("Label budgets").set_caching_options(settings.cache_training)
     configure_task(trainings, "train", settings)
-    return trainings.outputs["label_budgets"]
+    return {"label_budgets": trainings.outputs["label_budgets"]}
 
 
 def _external_test_set(settings: Settings, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Trainings of one regime on fewer labelled patients: scores of test images by budget and draw. Written by train."""
+"""Trainings on fewer labelled patients: scores of test images by budget and draw. Written by train."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -10,10 +11,13 @@ import pandas as pd
 
 from components.artifacts import failed_training, files
 from components.artifacts.evaluation import ExternalTestSet
+from components.artifacts.names import REGIMES
 from components.artifacts.trained_model import Backbone, DatasetId, Hardware
 from components.console import UserError, one_line
 
 KIND = "trainings with label budgets"
+COLLECTION = "trainings of regimes with label budgets"
+INDEX = "regimes.json"
 RECORD = "label_budgets.json"
 IMAGES, SCORES = "images.csv", "scores.npy"
 COLUMNS = ("image", "label", "patient", "split")
@@ -139,3 +143,22 @@ def save(folder: Path, record: LabelBudgetsRecord, images: pd.DataFrame, scores:
     images.loc[:, list(COLUMNS)].to_csv(folder / IMAGES, index=False)
     np.save(folder / SCORES, np.array(scores, np.float32).reshape(len(record["trainings"]), len(images)))
     files.write_json(folder / RECORD, record)
+
+
+def save_index(folder: Path, regimes: Sequence[str], started: datetime) -> None:
+    """Writes the index of an artifact that has a folder for each of these regimes, since when it was made (UTC)."""
+    content = {**files.header(COLLECTION, started, {}), "regimes": list(regimes)}
+    files.write_json(folder / INDEX, content)
+
+
+def folders(folder: str | Path) -> list[Path]:
+    """The folders of the regimes in an artifact with an index; each has trainings, or `failed.json`.
+
+    Raises:
+        UserError: the index is missing, or names other regimes than there are.
+    """
+    path = Path(folder) / INDEX
+    found = files.read_json(path, COLLECTION).get("regimes")
+    if not isinstance(found, list) or not all(name in REGIMES for name in found):
+        raise UserError(f"{path} is damaged (it lists no regimes); run train again")
+    return [Path(folder) / name for name in found]

@@ -23,10 +23,7 @@ def compare(
     transfer_learning: Input[Artifact] = None,
     partial_fine_tuning: Input[Artifact] = None,
     full_fine_tuning: Input[Artifact] = None,
-    custom_cnn_budgets: Input[Artifact] = None,
-    transfer_learning_budgets: Input[Artifact] = None,
-    partial_fine_tuning_budgets: Input[Artifact] = None,
-    full_fine_tuning_budgets: Input[Artifact] = None,
+    label_budgets: Input[Artifact] = None,
 ) -> None:
     """Compares the regimes: table, statistics, plots, report, recommendation.
 
@@ -43,19 +40,16 @@ def compare(
         transfer_learning: likewise.
         partial_fine_tuning: likewise.
         full_fine_tuning: likewise.
-        custom_cnn_budgets: trainings of this regime with label budgets; any of them may be missing.
-        transfer_learning_budgets: likewise.
-        partial_fine_tuning_budgets: likewise.
-        full_fine_tuning_budgets: likewise.
+        label_budgets: trainings of regimes with label budgets.
     """
     from dataclasses import asdict
 
+    from components.artifacts.label_budgets import folders
     from components.compare.compare import compare as run
     from components.console import plain_errors
 
     given = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning, floor)
     evaluations = [evaluation.path for evaluation in given if evaluation]
-    budgets = (custom_cnn_budgets, transfer_learning_budgets, partial_fine_tuning_budgets, full_fine_tuning_budgets)
     with plain_errors():
         run(
             evaluations,
@@ -65,6 +59,6 @@ def compare(
             report.path,
             summary.path,
             run_started,
-            label_budgets=[trainings.path for trainings in budgets if trainings],
+            label_budgets=folders(label_budgets.path) if label_budgets else (),
             **asdict(parameters),
         )

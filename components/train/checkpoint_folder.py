@@ -63,7 +63,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT) -> Iterator[Place]:
+def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT, keep: bool = False) -> Iterator[Place]:
     """The place of the checkpoints of one task, which is removed if the block ends without an error.
 
     Args:
@@ -72,6 +72,7 @@ def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT) -> Iterat
         key: of everything on which the results depend.
         say: prints a message.
         wait: seconds to wait for another process that uses the place.
+        keep: do not remove it.
 
     Raises:
         UserError: the folder cannot be written to, or the store refuses.
@@ -79,15 +80,24 @@ def opened(folder: str | Path, key: str, say: Say, wait: float = WAIT) -> Iterat
     if not folder:
         yield Place()
     elif "://" in str(folder):
-        with _opened_in_store(str(folder), key, say, wait) as place:
+        with _opened_in_store(str(folder), key, say, wait, keep) as place:
             yield place
     else:
-        with _opened_in_folder(folder, key, say, wait) as place:
+        with _opened_in_folder(folder, key, say, wait, keep) as place:
             yield place
+
+
+def remove(folder: str | Path, key: str, say: Say) -> None:
+    """Removes a place that was kept, unless another process is using it. Arguments as of `opened`."""
+    try:
+        with opened(folder, key, say, wait=0.0):
+            pass
+    except UserError as error:
+        say(f"its checkpoints stay, though nothing needs them any more: {error}")
 
 
 @contextlib.contextmanager
-def _opened_in_store(url: str, key: str, say: Say, wait: float) -> Iterator[Place]:
+def _opened_in_store(url: str, key: str, say: Say, wait: float, keep: bool) -> Iterator[Place]:
     scheme, bucket, prefix = check_bucket(url).groups()
     place = f"{prefix.rstrip('/')}/{key}/" if (prefix or "").strip("/") else f"{key}/"
     shown = f"{scheme}://{bucket}/{place}"
@@ -98,7 +108,8 @@ def _opened_in_store(url: str, key: str, say: Say, wait: float) -> Iterator[Plac
         try:
             if _filled(mirror, lease, shown, say, wait):
                 yield Place(Path(copy), mirror)
-                mirror.clear()
+                if not keep:
+                    mirror.clear()
             else:
                 lease.release()
                 yield Place()
@@ -120,7 +131,7 @@ def _filled(mirror: Mirror, lease: Lease, shown: str, say: Say, wait: float) -> 
 
 
 @contextlib.contextmanager
-def _opened_in_folder(folder: str | Path, key: str, say: Say, wait: float) -> Iterator[Place]:
+def _opened_in_folder(folder: str | Path, key: str, say: Say, wait: float, keep: bool) -> Iterator[Place]:
     place = Path(folder).absolute() / key
     try:
         lock = _locked(place, say, wait)
@@ -141,7 +152,8 @@ def _opened_in_folder(folder: str | Path, key: str, say: Say, wait: float) -> It
         for partial in place.rglob(".*partial*"):  # of processes that were killed
             shutil.rmtree(partial, ignore_errors=True) if partial.is_dir() else partial.unlink(missing_ok=True)
         yield Place(place)
-        shutil.rmtree(place, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _locked(place: Path, say: Say, wait: float) -> TextIO | None:

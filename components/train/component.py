@@ -1,4 +1,4 @@
-"""Train as a step of a Kubeflow pipeline: one task for each regime, and with label budgets a second one."""
+"""Train as a step of a Kubeflow pipeline: one task for each regime, and with label budgets one for all regimes."""
 
 from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
@@ -7,6 +7,8 @@ from components.parameters import LabelBudgetParameters, TrainParameters
 from components.step import step
 
 # Optional artifacts are `Input[...] = None`: see evaluate's component.
+
+# A task takes some 60 KB of the status of a run (`pipelines.workflow_size`), so that one trains all label budgets.
 
 
 @step(TRAIN_IMAGE)
@@ -41,18 +43,18 @@ def train(
 def train_budgets(
     prepared_dataset: Input[Dataset],
     label_budgets: Output[Artifact],
-    regime: str,
+    regimes: str,
     parameters: LabelBudgetParameters,
     checkpoints: str = "",
     usual: str = "",
     external_dataset: Input[Dataset] = None,
 ) -> None:
-    """Trains one classifier on some of the patients, for several numbers of them and several draws of each number.
+    """Trains classifiers on some of the patients, for several numbers of them and several draws of each number.
 
     Args:
         prepared_dataset: what preprocess made.
-        label_budgets: the scores of the test images by each training; if a training failed, why.
-        regime: as for train.
+        label_budgets: for each regime the scores of the test images by each training; if a training failed, why.
+        regimes: names as for train, separated by spaces, in the order to train.
         parameters: each is an input of its own.
         checkpoints: as for train.
         usual: the label budgets where `budgets` is empty.
@@ -62,12 +64,13 @@ def train_budgets(
 
     from components.artifacts.metadata import storable
     from components.console import plain_errors
-    from components.train.supervision import train_budgets as run
+    from components.train.budget_supervision import train_budgets as run
 
     external = external_dataset.path if external_dataset else None
     with plain_errors():
         parameters = replace(parameters, budgets=parameters.budgets or usual)
-        found = run(prepared_dataset.path, label_budgets.path, regime, parameters, checkpoints, external)
-    told = {"regime": regime, "label_budgets": parameters.budgets, "draws": parameters.draws}
-    more = {name: found.get(name) for name in ("patients", "seconds", "shared_seconds", "cause", "reason")}
+        found = run(prepared_dataset.path, label_budgets.path, regimes.split(), parameters, checkpoints, external)
+    told = {"regimes": regimes, "label_budgets": parameters.budgets, "draws": parameters.draws}
+    failed = {name: f"{own.get('cause')}: {own.get('reason')}" for name, own in found.items() if own.get("cause")}
+    more = {"seconds": sum(own["seconds"] for own in found.values())} | ({"failed": failed} if failed else {})
     label_budgets.metadata.update(storable(told | more))

@@ -1,6 +1,6 @@
 """Trains one regime on fewer and fewer labelled patients; `train_budgets` is the entry point."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -35,6 +35,7 @@ def train_budgets(
     parameters: LabelBudgetParameters,
     checkpoints: str | Path = "",
     external: str | Path | None = None,
+    keeping: Callable[[str], object] | None = None,
 ) -> LabelBudgetsRecord:
     """Trains one regime on every label budget and draw, and saves the scores of the test images.
 
@@ -51,6 +52,7 @@ def train_budgets(
         parameters: label budgets, draws and all that trainings depend on.
         checkpoints: as for `train.train`.
         external: a second prepared dataset, all of whose images are scored too.
+        keeping: gets the name of the place among the checkpoints, which is then kept at the end with what is finished.
 
     Returns:
         The content of `label_budgets.json`.
@@ -72,8 +74,10 @@ def train_budgets(
         test = [data.splits["test"], *(elsewhere.splits.values() if elsewhere else ())]
         job = Job(data, [split.images for split in test], regime, recipe, parameters, interruption, say)
         key = _key(job, elsewhere) if checkpoints else ""
+        if keeping and checkpoints:
+            keeping(key)
         with (
-            checkpoint_folder.opened(checkpoints, key, say) as place,
+            checkpoint_folder.opened(checkpoints, key, say, keep=bool(keeping)) as place,
             files.new_folder(output) as folder,
             Store() as store,
         ):
@@ -85,7 +89,8 @@ def train_budgets(
 
 def _results(job: Job, wanted: Sequence[Subset], place: Place, store: Store) -> list[Result]:
     """Trains on every subset, or takes what an interrupted process has finished."""
-    trainer = Trainer(job, place.checkpoint("shared", job.say), store)
+    shared = place.checkpoint("shared", job.say)
+    trainer = Trainer(job, shared, store)
     results = []
     for number, subset in enumerate(wanted, 1):
         name = f"budget-{subset.budget}-draw-{subset.draw}"
@@ -98,6 +103,7 @@ def _results(job: Job, wanted: Sequence[Subset], place: Place, store: Store) -> 
             kept.remove()
         results.append(result)
         _tell(job.say, result, f"({number} of {len(wanted)})", taken)
+    shared.remove()  # it is large, and no training is left that needs it
     return results
 
 

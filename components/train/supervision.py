@@ -18,7 +18,8 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, cast
@@ -26,7 +27,6 @@ from typing import IO, Any, cast
 from components import console, machine, process
 from components.artifacts import failed_training, files, trained_model
 from components.artifacts.failed_training import CRASHED, OUT_OF_MEMORY, STOPPED, FailedTraining
-from components.artifacts.label_budgets import LabelBudgets, LabelBudgetsRecord
 from components.artifacts.trained_model import TrainingRecord
 from components.parameters import LabelBudgetParameters, RecipeParameters, TrainParameters
 from components.train.interruption import TERMINATED
@@ -41,6 +41,9 @@ LOOKS = 0.01, 0.5
 """Shortest and longest time between two looks, in seconds."""
 
 MODULE = "components.train.supervision"
+
+PLACE = "place.txt"
+"""File in which the process names its place among the checkpoints, if it keeps that."""
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SET_DEATH_SIGNAL = 1
@@ -67,33 +70,24 @@ def train(
         SystemExit: after SIGTERM, which the training receives too, so that it can save a checkpoint.
         KeyboardInterrupt: after SIGINT, likewise.
     """
-    failure = _supervised("train", dataset, output, regime, parameters, checkpoints)
+    failure = supervised("train", dataset, output, regime, parameters, checkpoints).failure
     return failure or [model.training for model in trained_model.load_all(output)]
 
 
-def train_budgets(
-    dataset: str | Path,
-    output: str | Path,
-    regime: str,
-    parameters: LabelBudgetParameters,
-    checkpoints: str | Path = "",
-    external: str | Path | None = None,
-) -> LabelBudgetsRecord | FailedTraining:
-    """Trains as `label_budgets.train_budgets` does, which has the arguments, but in a process of its own.
+@dataclass(frozen=True)
+class Ended:
+    """How a training in a process of its own has ended.
 
-    Returns:
-        The content of `label_budgets.json`; or why a training failed, which is then in the folder of the result.
-
-    Raises:
-        SystemExit: after SIGTERM, as for `train`.
-        KeyboardInterrupt: after SIGINT.
+    Attributes:
+        failure: why it failed; None if it succeeded.
+        place: name of its place among the checkpoints if that was kept; else "".
     """
-    more = {"external": str(external) if external else None}
-    failure = _supervised("label budgets", dataset, output, regime, parameters, checkpoints, more)
-    return failure or LabelBudgets.load(output).record
+
+    failure: FailedTraining | None
+    place: str
 
 
-def _supervised(
+def supervised(
     what: str,
     dataset: str | Path,
     output: str | Path,
@@ -101,8 +95,9 @@ def _supervised(
     parameters: RecipeParameters,
     checkpoints: str | Path,
     more: Mapping[str, str | None] = MappingProxyType({}),
-) -> FailedTraining | None:
-    """Trains in a process of its own; gives why that failed, which is then in the folder of the output.
+    last: bool = True,
+) -> Ended:
+    """Trains in a process of its own; why that failed is then in the folder of the output.
 
     Args:
         what: "train" or "label budgets".
@@ -112,6 +107,7 @@ def _supervised(
         parameters: likewise.
         checkpoints: likewise.
         more: further arguments.
+        last: whether nothing is trained after it, so that a request to stop which comes at its end has no effect.
     """
     started, output = files.now(), Path(output).resolve()
     job = {
@@ -122,14 +118,15 @@ def _supervised(
         "checkpoints": str(checkpoints),
         **more,
     }
-    failed = _Training(what, job).end()
+    training = _Training(what, job, last)
+    failed = training.end()
     if failed is None:
-        return None
+        return Ended(None, training.place)
     cause, reason = failed
     failure = failed_training.record(regime, cause, reason, started, {"regime": regime, **asdict(parameters)})
     failed_training.save(output, failure)
     console.say(f"{what} {regime}", f"failed, {cause}: {console.one_line(reason)}")
-    return failure
+    return Ended(failure, training.place)
 
 
 class _Training:
@@ -138,10 +135,15 @@ class _Training:
     Args:
         what: "train" or "label budgets".
         job: arguments of `train` or `train_budgets`, as JSON values.
+        last: see `supervised`.
+
+    Attributes:
+        place: see `Ended`.
     """
 
-    def __init__(self, what: str, job: dict[str, Any]):
-        self._what, self._job = what, job
+    def __init__(self, what: str, job: dict[str, Any], last: bool = True):
+        self._what, self._job, self._last = what, job, last
+        self.place = ""
         self._requested: int | None = None
         self._killed = machine.killed_for_memory()
         self._too_large = False
@@ -157,7 +159,9 @@ class _Training:
             shutil.rmtree(output.with_name(f".{output.name}.partial-{child.pid}"), ignore_errors=True)
             told = Path(scratch) / "failure.json"
             failure = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else None
-        if child.returncode == 0:
+            if (place := Path(scratch) / PLACE).is_file():
+                self.place = place.read_text(encoding="utf-8")
+        if child.returncode == 0 and (self._last or not self._requested):
             return None
         if self._requested == signal.SIGINT or child.returncode in (-signal.SIGINT, 128 + signal.SIGINT):
             raise KeyboardInterrupt
@@ -218,7 +222,7 @@ def main() -> None:
     _prepare(parent)
     job = json.load(sys.stdin)
     try:
-        _run(what, job)
+        _run(what, job, told.with_name(PLACE))
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None
     except BrokenPipeError:  # nobody reads the output any more: on a cluster, the pod is about to be deleted
@@ -228,7 +232,7 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
-def _run(what: str, job: dict[str, Any]) -> None:
+def _run(what: str, job: dict[str, Any], place: Path) -> None:
     # Imported after the memory is set up.
     if what == "train":
         from components.train.train import train as run  # noqa: PLC0415
@@ -237,7 +241,8 @@ def _run(what: str, job: dict[str, Any]) -> None:
     else:
         from components.train.label_budgets import train_budgets as run_budgets  # noqa: PLC0415
 
-        run_budgets(**job | {"parameters": LabelBudgetParameters(**job["parameters"])})
+        parameters = LabelBudgetParameters(**job["parameters"])
+        run_budgets(**job | {"parameters": parameters}, keeping=partial(files.write_text, place))
 
 
 def _prepare(parent: int) -> None:

@@ -125,7 +125,7 @@ def _record(arguments: argparse.Namespace, job: Job) -> None:
     origin = {"identity": secrets.token_hex(16)}
     origin |= {"data_image": job.settings.data_image, "train_image": job.settings.train_image}
     content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "options": own, "origin": origin}
-    files.write_json(job.folder / "run.json", content | {"command": sys.argv})
+    files.write_json(job.folder / "run.json", content | {"graph": resume.GRAPH, "command": sys.argv})
 
 
 def _check_alone(parser: argparse.ArgumentParser, given: set[str]) -> None:

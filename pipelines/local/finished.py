@@ -37,7 +37,7 @@ class Steps:
 
     A task has finished if its record says so, is of the same code, parameters and inputs, and fits its outputs. All
     others run in an empty folder. What was taken is added to the last entry of "resumed" in the run's `run.json`.
-    A training that failed, and its evaluation, get no record: they are to be made again.
+    A task with a training that failed, and with its evaluation, gets no record: it is to be made again.
 
     Args:
         run: kfp's function, `task_dispatcher.run_single_task_implementation`.
@@ -81,7 +81,7 @@ class Steps:
         if status == Status.SUCCESS and not (root / _EXECUTOR_OUTPUT).is_file():
             return {}, Status.FAILURE
         names = [*task["component_spec"].output_definitions.artifacts, _EXECUTOR_OUTPUT]
-        if status == Status.SUCCESS and not any((root / name / failed_training.FILE).is_file() for name in names):
+        if status == Status.SUCCESS and not any(_failures(root / name) for name in names):
             made = {name: self._digest(root / name, anew=True) for name in names}
             files.write_json(root / RECORD, {"made_of": made_of, "outputs": made})
         return outputs, status
@@ -148,6 +148,11 @@ def _outputs(task: Mapping[str, Any], root: Path) -> dict[str, Any]:
         if isinstance(output, dsl.Artifact):
             output.uri = str(root / name)  # the run's folder may have been moved
     return outputs
+
+
+def _failures(made: Path) -> list[Path]:
+    """The trainings that failed, of an artifact of one regime or one with a folder for each."""
+    return [*made.glob(failed_training.FILE), *made.glob(f"*/{failed_training.FILE}")]
 
 
 def _note(folder: Path, title: str) -> None:

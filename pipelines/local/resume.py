@@ -20,6 +20,10 @@ from pipelines.local import recording
 OPTIONS = ("external_test", "runner", "registry", "tag", "gpus", *recording.OPTIONS)
 """What `run.json` has of the command line beside parameters and regimes."""
 
+GRAPH = 2
+"""Number of the graph in `run.json`. It grows when tasks are put together or taken apart: what is left of the old one
+must not be mixed with the new one."""
+
 STOPPED = 130
 """Exit code after Ctrl-C."""
 
@@ -38,7 +42,12 @@ def restore(arguments: argparse.Namespace, folder: Path) -> None:
     try:
         parameters, regimes, own = (content[key] for key in ("parameters", "regimes", "options"))
         values = {name: parameters[name] for name in PIPELINE} | {name: own[name] for name in OPTIONS}
-        whole = parameters.keys() == PIPELINE.keys() and regimes and set(regimes) <= set(REGIMES)
+        whole = (
+            content.get("graph") == GRAPH
+            and parameters.keys() == PIPELINE.keys()
+            and regimes
+            and set(regimes) <= set(REGIMES)
+        )
     except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:

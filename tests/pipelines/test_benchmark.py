@@ -86,27 +86,23 @@ def with_budgets(tmp_path_factory):
     return list(yaml.safe_load_all((folder / "pneumonia_benchmark.yaml").read_text()))
 
 
-def test_with_label_budgets_each_regime_has_a_second_task_whose_result_compare_takes(with_budgets):
+def test_label_budgets_of_all_regimes_are_one_task_whose_result_compare_takes(with_budgets):
     tasks = with_budgets[0]["root"]["dag"]["tasks"]
-    added = of_step(tasks, "Label budgets")
-    assert [task["inputs"]["parameters"]["regime"]["runtimeValue"]["constant"] for task in added.values()] == list(
-        REGIMES
-    )
-    compared = tasks["compare"]["inputs"]["artifacts"]
-    for (name, task), regime in zip(added.items(), REGIMES, strict=True):
-        assert task["dependentTasks"] == ["preprocess", "preprocess-2"]
-        assert set(task["inputs"]["artifacts"]) == {"prepared_dataset", "external_dataset"}
-        assert task["cachingOptions"] == {"enableCache": True}
-        assert compared[f"{regime}_budgets"]["taskOutputArtifact"] == {
-            "outputArtifactKey": "label_budgets",
-            "producerTask": name,
-        }
-        given = task["inputs"]["parameters"]
-        assert given["budgets"] == {"componentInputParameter": "label_budgets"}
-        assert given["usual"] == {"runtimeValue": {"constant": "30 60"}}
-        assert given["checkpoints"] == {"runtimeValue": {"constant": "/checkpoints"}}
-        assert "seeds" not in given
-    assert set(added) < set(tasks["compare"]["dependentTasks"])
+    ((name, task),) = of_step(tasks, "Label budgets").items()
+    assert task["dependentTasks"] == ["preprocess", "preprocess-2"]
+    assert set(task["inputs"]["artifacts"]) == {"prepared_dataset", "external_dataset"}
+    assert task["cachingOptions"] == {"enableCache": True}
+    assert tasks["compare"]["inputs"]["artifacts"]["label_budgets"]["taskOutputArtifact"] == {
+        "outputArtifactKey": "label_budgets",
+        "producerTask": name,
+    }
+    given = task["inputs"]["parameters"]
+    assert given["regimes"] == {"runtimeValue": {"constant": " ".join(REGIMES)}}
+    assert given["budgets"] == {"componentInputParameter": "label_budgets"}
+    assert given["usual"] == {"runtimeValue": {"constant": "30 60"}}
+    assert given["checkpoints"] == {"runtimeValue": {"constant": "/checkpoints"}}
+    assert "seeds" not in given
+    assert name in tasks["compare"]["dependentTasks"]
 
 
 def test_label_budgets_are_parameters_whose_defaults_were_compiled(with_budgets):
@@ -115,7 +111,7 @@ def test_label_budgets_are_parameters_whose_defaults_were_compiled(with_budgets)
     assert parameters["draws"]["defaultValue"] == 2
 
 
-def test_tasks_of_label_budgets_ask_for_what_train_asks_for(with_budgets):
+def test_the_task_of_label_budgets_asks_for_what_train_asks_for(with_budgets):
     pipeline, platform = with_budgets
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert executors["exec-train-budgets"] == executors["exec-train"]

@@ -1,5 +1,6 @@
 """Trainings on some of the patients: the budget of all is the main run, and what was finished is kept."""
 
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.artifacts import failed_training
+from components.artifacts import failed_training, files, label_budgets
 from components.artifacts.evaluation import load_all
 from components.artifacts.label_budgets import LabelBudgets
 from components.artifacts.names import REGIMES
@@ -15,7 +16,17 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
 from components.evaluate.evaluate import evaluate
 from components.parameters import EvaluateParameters, LabelBudgetParameters, TrainParameters
-from components.train import backbones, checkpoint, mirror, recipe, session, subsets, supervision
+from components.train import (
+    backbones,
+    budget_supervision,
+    checkpoint,
+    checkpoint_folder,
+    mirror,
+    recipe,
+    session,
+    subsets,
+    supervision,
+)
 from components.train import label_budgets as module
 from components.train import train as train_module
 from components.train.__main__ import main
@@ -276,7 +287,7 @@ def test_what_results_depend_on_has_its_own_checkpoints(prepared, elsewhere):
 
 
 def test_the_command_trains_on_budgets(prepared, elsewhere, tmp_path):
-    words = ["--label-budgets", "40", "--draws", "1", "--external", str(elsewhere), "--weights", "imagenet"]
+    words = ["--label-budgets", "40", "--draws", "1", "--external-test", str(elsewhere), "--weights", "imagenet"]
     main([str(prepared), "transfer_learning", "--output", str(tmp_path / "made"), *words])
     found = LabelBudgets.load(tmp_path / "made")
     assert len(found.record["trainings"]) == 1
@@ -307,28 +318,128 @@ def test_the_dataset_itself_is_no_external_test_set(prepared, tmp_path):
         train_budgets(prepared, tmp_path / "made", "custom_cnn", LabelBudgetParameters(), external=prepared)
 
 
-def test_a_failed_process_becomes_a_result_that_says_why(tmp_path, monkeypatch, capsys):
-    started = []
+def in_place_of_training(monkeypatch, codes):
+    """Lets a few lines of Python be the process that trains each regime; gives what each was told.
 
-    def start(self, _scratch):
-        started.append((self._what, self._job["external"]))
-        return subprocess.Popen([sys.executable, "-c", "import os; os.kill(os.getpid(), 11)"])
+    Args:
+        monkeypatch: of the test.
+        codes: {regime: Python code, which finds the folder of its result in `output` and of its scratch in `scratch`}.
+    """
+    told = []
+
+    def start(self, scratch):
+        told.append((self._what, self._job))
+        given = f"output = {self._job['output']!r}; scratch = {scratch!r}\n"
+        return subprocess.Popen([sys.executable, "-c", given + codes[self._job["regime"]]])
 
     monkeypatch.setattr(supervision._Training, "_start", start)
-    found = supervision.train_budgets(tmp_path, tmp_path / "made", "custom_cnn", LabelBudgetParameters(), external="e")
-    assert started == [("label budgets", "e")]
-    assert failed_training.load(tmp_path / "made") == found
-    assert (found["regime"], found["cause"]) == ("custom_cnn", "crash")
+    return told
+
+
+CRASH = "import os; os.kill(os.getpid(), 11)"
+
+
+def all_supervised(prepared, tmp_path, regimes, **settings):
+    own = LabelBudgetParameters(**FAST | {"budgets": "40", "draws": 1} | settings)
+    return budget_supervision.train_budgets(prepared, tmp_path / "made", regimes, own, tmp_path / "kept")
+
+
+@pytest.fixture
+def copied(prepared, tmp_path):
+    """Code that writes a result and says where its checkpoints are, in the place of training."""
+    record = train_budgets(
+        prepared, tmp_path / "sample", "custom_cnn", LabelBudgetParameters(**FAST | {"budgets": "200"})
+    )
+    place = "import pathlib; pathlib.Path(scratch, 'place.txt').write_text(pathlib.Path(output).name)\n"
+    return record, place + f"import shutil; shutil.copytree({str(tmp_path / 'sample')!r}, output)"
+
+
+def test_a_failed_process_becomes_a_result_that_says_why(tmp_path, monkeypatch, capsys):
+    told = in_place_of_training(monkeypatch, {"custom_cnn": CRASH})
+    own = LabelBudgetParameters()
+    found = budget_supervision.train_budgets(tmp_path, tmp_path / "made", ["custom_cnn"], own, external="e")
+    assert [(what, job["external"]) for what, job in told] == [("label budgets", "e")]
+    (folder,) = label_budgets.folders(tmp_path / "made")
+    assert found == {"custom_cnn": failed_training.load(folder)}
+    assert (found["custom_cnn"]["regime"], found["custom_cnn"]["cause"]) == ("custom_cnn", "crash")
     assert "label budgets custom_cnn: failed, crash: " in capsys.readouterr().out
     with pytest.raises(UserError, match="has no trainings, since they failed: "):
-        LabelBudgets.load(tmp_path / "made")
+        LabelBudgets.load(folder)
+
+
+def test_a_regime_that_fails_does_not_keep_the_next_from_being_trained_in_the_given_order(
+    copied, tmp_path, monkeypatch
+):
+    record, works = copied
+    order = ["full_fine_tuning", "transfer_learning", "custom_cnn"]
+    told = in_place_of_training(monkeypatch, dict.fromkeys(order, works) | {"transfer_learning": CRASH})
+    for regime in order:
+        (tmp_path / "kept" / regime).mkdir(parents=True)
+    found = all_supervised(tmp_path, tmp_path, order)
+    assert [job["regime"] for _, job in told] == list(found) == order
+    assert [path.name for path in label_budgets.folders(tmp_path / "made")] == order
+    assert found["custom_cnn"] == found["full_fine_tuning"] == record
+    assert found["transfer_learning"]["cause"] == "crash"
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == set(order), "the task is to be made again"
+    told.clear()
+    in_place_of_training(monkeypatch, dict.fromkeys(order, works))
+    all_supervised(tmp_path, tmp_path, order)
+    assert not list((tmp_path / "kept").iterdir())
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_request_to_stop_ends_all_even_where_it_comes_at_the_end_of_a_training(
+    copied, tmp_path, monkeypatch, number, error
+):
+    stops = f"\nimport os, signal, time; signal.signal({number:d}, signal.SIG_IGN); os.kill(os.getppid(), {number:d})"
+    stops += "; time.sleep(1)"
+    told = in_place_of_training(monkeypatch, {"custom_cnn": copied[1] + stops})
+    with pytest.raises(error):
+        all_supervised(tmp_path, tmp_path, ["custom_cnn", "full_fine_tuning"])
+    assert len(told) == 1
+    assert not (tmp_path / "made").exists()
+    told.clear()
+    all_supervised(tmp_path, tmp_path, ["custom_cnn"])
+    assert (tmp_path / "made").exists(), "the last one has finished all the same"
+
+
+@pytest.mark.parametrize("regimes", [[], ["custom_cnn", "custom_cnn"], ["custom"]])
+def test_regimes_that_cannot_be_trained_are_refused_before_the_first(tmp_path, monkeypatch, regimes):
+    told = in_place_of_training(monkeypatch, {})
+    with pytest.raises(UserError, match=r"the regimes are '.*', but must be one or several of .* each once"):
+        all_supervised(tmp_path, tmp_path, regimes)
+    assert not told
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_index_that_names_other_folders_is_damaged(tmp_path):
+    label_budgets.save_index(tmp_path, ["custom_cnn", "../elsewhere"], files.now())
+    with pytest.raises(UserError, match=r"regimes.json is damaged \(it lists no regimes\); run train again"):
+        label_budgets.folders(tmp_path)
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_what_a_regime_has_finished_is_kept_for_a_task_that_is_made_again(prepared, tmp_path, capsys):
+    parameters = LabelBudgetParameters(**FAST | {"budgets": "40", "draws": 2})
+    kept = []
+    for _ in range(2):
+        made = train_budgets(
+            prepared, tmp_path / "made", "transfer_learning", parameters, tmp_path / "kept", keeping=kept.append
+        )
+    assert capsys.readouterr().out.count("taken from the checkpoints") == len(made["trainings"]) == 2
+    (place,) = (tmp_path / "kept").iterdir()
+    assert kept == [place.name] * 2
+    assert not (place / "shared").exists(), "nothing needs the features any more"
+    checkpoint_folder.remove(tmp_path / "kept", place.name, print)
+    assert not list((tmp_path / "kept").iterdir())
 
 
 @pytest.mark.slow
-def test_a_process_of_its_own_trains_and_a_mistake_is_told(prepared, tmp_path):
-    parameters = LabelBudgetParameters(**FAST | {"budgets": "40", "draws": 1})
-    record = supervision.train_budgets(prepared, tmp_path / "made", "custom_cnn", parameters)
-    assert record == LabelBudgets.load(tmp_path / "made").record
-    found = supervision.train_budgets(tmp_path, tmp_path / "made", "custom_cnn", parameters)
-    assert found["cause"] == "error"
-    assert [path.name for path in (tmp_path / "made").iterdir()] == ["failed.json"]
+def test_a_process_of_its_own_trains_each_regime_and_a_mistake_is_told(prepared, tmp_path):
+    regimes = ["custom_cnn", "transfer_learning"]
+    found = all_supervised(prepared, tmp_path, regimes, weights="/nowhere/weights.h5")
+    folders = label_budgets.folders(tmp_path / "made")
+    assert found["custom_cnn"] == LabelBudgets.load(folders[0]).record
+    assert found["transfer_learning"]["cause"] == "error"
+    assert [path.name for path in folders[1].iterdir()] == ["failed.json"]
+    assert [path.name for path in (tmp_path / "kept").glob("*/budget-*")] == ["budget-40-draw-1-finished"]

@@ -125,9 +125,7 @@ def _same(on: OnTestSet, name: str, numbers: Sequence[int]) -> str:
         return f"{text}; it is shown to be ahead of every other regime with {_listed(over_all)}."
     beaten = _beaten(on, name)
     if beaten:
-        return (
-            f"{text}, and is shown to be ahead of {listed(beaten)}, but with no number of them of every other regime."
-        )
+        return f"{text}. It is shown to be ahead of {listed(beaten)}, but with no number of patients of all others."
     return f"{text}, but is not shown to be ahead of any other regime with any number of them."
 
 

@@ -88,7 +88,7 @@ def test_a_change_that_is_not_shown_is_not_claimed():
     [
         ([FULL] * 4, [FULL] * 4, "it is shown to be ahead of every other regime with 50, 100, 400 and 3,000."),
         ([FULL, None, None, FULL], [None, None, None, FULL], "ahead of every other regime with 3,000."),
-        ([FULL, None, None, None], [None] * 4, "ahead of the custom CNN with 50, but with no number of them of every"),
+        ([FULL, None, None, None], [None] * 4, "ahead of the custom CNN with 50, but with no number of patients of"),
         ([None] * 4, [None] * 4, "but is not shown to be ahead of any other regime with any number of them."),
     ],
 )

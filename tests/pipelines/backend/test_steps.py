@@ -20,7 +20,7 @@ from tests.record.conftest import write_run
 SMALL = {
     "ingest": {"synthetic_images": 120, "synthetic_size": 48},
     "preprocess": {"image_size": 32},
-    "train_budgets": {"regime": "custom_cnn", "epochs": 1, "batch_size": 8, "usual": "40", "draws": 1},
+    "train_budgets": {"regimes": "custom_cnn", "epochs": 1, "batch_size": 8, "usual": "40", "draws": 1},
     "train": {"regime": "custom_cnn", "epochs": 1, "batch_size": 8, "seeds": 1},
 }
 SCALARS = ("roc_auc", "accuracy", "precision")
@@ -106,18 +106,21 @@ def test_evaluate(steps):
 @pytest.mark.parametrize("budgets", [{}, {"budgets": "30"}], ids=["as compiled", "as the run says"])
 def test_train_on_label_budgets(steps, budgets):
     made = steps.run("train_budgets", **steps.inputs("train_budgets"), **budgets)["label_budgets"]
-    assert set(files(steps, made)) == {"label_budgets.json", "images.csv", "scores.npy"}
+    own = {f"custom_cnn/{name}" for name in ("label_budgets.json", "images.csv", "scores.npy")}
+    assert set(files(steps, made)) == {"regimes.json"} | own
     assert made.metadata["label_budgets"] == budgets.get("budgets", "40")
     assert made.metadata["seconds"] > 0
-    assert "reason" not in made.metadata
+    assert "failed" not in made.metadata
 
 
 @pytest.mark.slow
 def test_label_budgets_whose_training_fails_say_why(steps):
-    weights = {"regime": "transfer_learning", "weights": "/nowhere/weights.h5"}
+    weights = {"regimes": "transfer_learning custom_cnn", "weights": "/nowhere/weights.h5"}
     made = steps.run("train_budgets", **steps.inputs("train_budgets"), **weights)["label_budgets"]
-    assert files(steps, made) == ["failed.json"]
-    assert (made.metadata["cause"], "/nowhere/weights.h5" in made.metadata["reason"]) == ("error", True)
+    assert {"transfer_learning/failed.json", "custom_cnn/label_budgets.json"} <= set(files(steps, made))
+    assert list(made.metadata["failed"]) == ["transfer_learning"]
+    assert made.metadata["failed"]["transfer_learning"].startswith("error: ")
+    assert "/nowhere/weights.h5" in made.metadata["failed"]["transfer_learning"]
 
 
 def test_evaluate_of_a_failed_training(steps, tmp_path):

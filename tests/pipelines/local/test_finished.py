@@ -45,7 +45,7 @@ class Run:
     def taken(self):
         return json.loads((self.folder / "run.json").read_text())["resumed"][-1]["taken"]
 
-    def go(self, fails_at=None, not_trained=None, stopped_at=None):
+    def go(self, fails_at=None, not_trained=None, stopped_at=None, of_regime=""):
         """Runs all that is necessary; gives the tasks that ran and what was printed of the steps.
 
         Args:
@@ -53,6 +53,7 @@ class Run:
             not_trained: a train task that succeeds although its training failed; its evaluation passes that on, and
                 check fails.
             stopped_at: a task during which somebody stops the run.
+            of_regime: the folder of the training that failed, in an artifact that has one for each regime.
         """
         ran = []
 
@@ -70,7 +71,9 @@ class Run:
                 (root / output).mkdir()  # fails if anything is left of an earlier attempt
                 if name == not_trained or passed_on:
                     failure = failed_training.record("full_fine_tuning", CRASHED, "killed", files.now())
-                    failed_training.save(root / output, failure)
+                    if of_regime:
+                        (root / output / "content").write_text("failed")
+                    failed_training.save(root / output / of_regime, failure)
                 else:
                     (root / output / "content").write_text(" ".join(content))
             if name == stopped_at:
@@ -196,11 +199,13 @@ def test_a_training_that_failed_is_made_again_with_what_depends_on_it_and_all_el
 def test_trainings_with_label_budgets_that_failed_are_made_again_and_no_other_training(run):
     run.settings = replace(SETTINGS, label_budgets="50 100")
     run.parameters |= {"label_budgets": "50 100"}
-    budgets = ["train-budgets", "train-budgets-2"]
-    assert sorted(run.go(not_trained="train-budgets-2")[0]) == sorted([*ALL, *budgets])
+    assert sorted(run.go(not_trained="train-budgets", of_regime="full_fine_tuning")[0]) == sorted(
+        [*ALL, "train-budgets"]
+    )
     ran, said = run.go()
-    assert sorted(ran) == sorted(["train-budgets-2", "compare", "check"])
-    assert "Label budgets: Custom CNN: taken from the interrupted run" in said
+    assert sorted(ran) == sorted(["train-budgets", "compare", "check"])
+    assert "Train: Custom CNN: taken from the interrupted run" in said
+    assert run.go()[0] == []
 
 
 def test_a_weights_file_that_was_replaced_is_noticed_and_the_folder_of_the_runs_is_not_part_of_the_images(

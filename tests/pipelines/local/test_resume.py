@@ -106,6 +106,19 @@ def test_values_that_were_changed_by_hand_are_checked(jobs, tmp_path, capsys):
     assert len(jobs) == 1
 
 
+@pytest.mark.parametrize("graph", [None, resume.GRAPH - 1])
+def test_a_run_with_other_tasks_is_refused(graph, jobs, tmp_path, capsys):
+    stopped("--output", tmp_path)
+    (folder,) = tmp_path.iterdir()
+    content = json.loads((folder / "run.json").read_text())
+    content |= {"graph": graph}
+    (folder / "run.json").write_text(json.dumps({name: value for name, value in content.items() if value is not None}))
+    capsys.readouterr()
+    assert stopped("--resume", folder) == 2
+    assert "run.json is not of this version of the project: start a new run instead" in capsys.readouterr().err
+    assert len(jobs) == 1
+
+
 @pytest.mark.usefixtures("jobs")
 def test_a_finished_run_says_where_its_report_is(tmp_path, capsys):
     stopped("--output", tmp_path)
