@@ -101,6 +101,15 @@ def test_one_regime_may_be_highest_everywhere(ahead, others, words):
     assert words in text
 
 
+def test_that_another_regime_is_highest_in_between_is_said():
+    regimes = {CNN: make_regime([0.8, 0.93, 0.94, 0.95]), FULL: make_regime([0.9, 0.91, 0.92, 0.97])}
+    found = make_results(regimes, [make_pair(CNN, FULL, [None] * 4)])
+    assert answer(found, found) == (
+        "Full fine-tuning has the highest ROC AUC with 50 labelled patients and with all 3,000 (another regime has it "
+        "with 100 and 400), but is not shown to be ahead of any other regime with any number of them."
+    )
+
+
 def test_one_regime_alone_has_its_values():
     found = make_results({CNN: make_regime(RISING)}, [])
     assert answer(found, found) == (
