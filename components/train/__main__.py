@@ -17,7 +17,7 @@ EXAMPLES = """examples:
   python -m components.train /tmp/prepared transfer_learning --output /tmp/budgets --label-budgets 50 100 200 --draws 5
       no models, but the scores of the test images by trainings on so many labelled patients"""
 
-PLACES = ("dataset", "output", "regime", "checkpoints", "external")
+PLACES = ("dataset", "output", "regime", "checkpoints", "external_test")
 
 BUDGETS_ALONE = {own.pipeline_name: own for own in described(LabelBudgetParameters).values()}
 """The parameters of the trainings with label budgets, by the names of their options."""
@@ -29,6 +29,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = _parser()
     values, given = vars(parser.parse_args(words)), options.given(parser, words)
     places = {name: values.pop(name) for name in PLACES}
+    external = places.pop("external_test")
     with console.plain_errors():
         _check(values, given)
         process.keep_freed_memory()
@@ -37,11 +38,10 @@ def main(words: Sequence[str] | None = None) -> None:
             from components.train.label_budgets import train_budgets  # noqa: PLC0415
 
             own = {parameter.name: values[name] for name, parameter in BUDGETS_ALONE.items()}
-            train_budgets(parameters=LabelBudgetParameters(**own), **places)
+            train_budgets(parameters=LabelBudgetParameters(**own), external=external, **places)
         else:
             from components.train.train import train  # noqa: PLC0415
 
-            del places["external"]
             train(parameters=TrainParameters(**{name: values[name] for name in described(TrainParameters)}), **places)
 
 
@@ -52,7 +52,7 @@ def _check(values: Mapping[str, Any], given: set[str]) -> None:
     searched = {"tune_learning_rate", "tune_trainable_layers"} & given
     if "label_budgets" in given and searched:
         raise UserError(f"{options.option(min(searched))} has no effect beside --label-budgets: leave it out")
-    own = {"external", *(BUDGETS_ALONE.keys() - described(TrainParameters).keys())}
+    own = {"external_test", *(BUDGETS_ALONE.keys() - described(TrainParameters).keys())}
     if "label_budgets" not in given and (without := sorted(given & own)):
         raise UserError(f"{options.option(without[0])} has no effect without --label-budgets: leave it out")
 
@@ -75,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         "continues there; default: none",
     )
     parser.add_argument(
-        "--external", metavar="DATASET", help="with --label-budgets: a second prepared dataset, which is scored too"
+        "--external-test",
+        metavar="DATASET",
+        help="with --label-budgets: a second prepared dataset, which is scored too",
     )
     options.add_options(parser, (described(TrainParameters) | BUDGETS_ALONE).items())
     return parser

@@ -288,7 +288,7 @@ def test_what_results_depend_on_has_its_own_checkpoints(prepared, elsewhere):
 
 
 def test_the_command_trains_on_budgets(prepared, elsewhere, tmp_path):
-    words = ["--label-budgets", "40", "--draws", "1", "--external", str(elsewhere), "--weights", "imagenet"]
+    words = ["--label-budgets", "40", "--draws", "1", "--external-test", str(elsewhere), "--weights", "imagenet"]
     main([str(prepared), "transfer_learning", "--output", str(tmp_path / "made"), *words])
     found = LabelBudgets.load(tmp_path / "made")
     assert len(found.record["trainings"]) == 1
@@ -300,7 +300,7 @@ def test_the_command_trains_on_budgets(prepared, elsewhere, tmp_path):
     ("words", "message"),
     [
         (["--draws", "3"], "--draws has no effect without --label-budgets"),
-        (["--external", "x"], "--external has no effect without --label-budgets"),
+        (["--external-test", "x"], "--external-test has no effect without --label-budgets"),
         (["--target-sensitivity", "0.9"], "--target-sensitivity has no effect without --label-budgets"),
         (["--label-budgets", "--seeds", "3"], "--seeds has no effect beside --label-budgets"),
         (["--label-budgets", "10"], "'10' is not each a whole number of at least 20, ascending"),

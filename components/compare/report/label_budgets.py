@@ -121,13 +121,13 @@ def _same(on: OnTestSet, name: str, numbers: Sequence[int]) -> str:
     fewest, most = formats.count(min(numbers)), formats.count(max(numbers))
     over_all = [patients for patients in sorted(set(numbers)) if _ahead_of_all(on, name, patients)]
     text = f"{named(name, True)} has the highest ROC AUC with {fewest} labelled patients and with all {most}"
+    if elsewhere := [own for own in sorted(set(numbers)) if _highest(on, own) != name]:
+        text += f" (another regime has it with {_listed(elsewhere)})"
     if over_all:
         return f"{text}; it is shown to be ahead of every other regime with {_listed(over_all)}."
     beaten = _beaten(on, name)
     if beaten:
-        return (
-            f"{text}, and is shown to be ahead of {listed(beaten)}, but with no number of them of every other regime."
-        )
+        return f"{text}. It is shown to be ahead of {listed(beaten)}, but with no number of patients of all others."
     return f"{text}, but is not shown to be ahead of any other regime with any number of them."
 
 

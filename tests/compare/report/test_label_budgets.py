@@ -88,7 +88,7 @@ def test_a_change_that_is_not_shown_is_not_claimed():
     [
         ([FULL] * 4, [FULL] * 4, "it is shown to be ahead of every other regime with 50, 100, 400 and 3,000."),
         ([FULL, None, None, FULL], [None, None, None, FULL], "ahead of every other regime with 3,000."),
-        ([FULL, None, None, None], [None] * 4, "ahead of the custom CNN with 50, but with no number of them of every"),
+        ([FULL, None, None, None], [None] * 4, "ahead of the custom CNN with 50, but with no number of patients of"),
         ([None] * 4, [None] * 4, "but is not shown to be ahead of any other regime with any number of them."),
     ],
 )
@@ -99,6 +99,15 @@ def test_one_regime_may_be_highest_everywhere(ahead, others, words):
     text = answer(found, found)
     assert text.startswith("Full fine-tuning has the highest ROC AUC with 50 labelled patients and with all 3,000")
     assert words in text
+
+
+def test_that_another_regime_is_highest_in_between_is_said():
+    regimes = {CNN: make_regime([0.8, 0.93, 0.94, 0.95]), FULL: make_regime([0.9, 0.91, 0.92, 0.97])}
+    found = make_results(regimes, [make_pair(CNN, FULL, [None] * 4)])
+    assert answer(found, found) == (
+        "Full fine-tuning has the highest ROC AUC with 50 labelled patients and with all 3,000 (another regime has it "
+        "with 100 and 400), but is not shown to be ahead of any other regime with any number of them."
+    )
 
 
 def test_one_regime_alone_has_its_values():
