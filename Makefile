@@ -31,7 +31,7 @@ run: $(VENV)/ready
 	$(BIN)/python -m pipelines.local --weights bundled --synthetic-images 800 --epochs 6 --seeds 1 $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n auto -m "not images" --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not images" --cov --cov-report=term --durations=20 --durations-min=20 $(ARGS)
 
 quick: lint
 	$(BIN)/python -m pytest -n auto -m "not slow and not images" $(ARGS)
