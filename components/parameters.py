@@ -95,6 +95,8 @@ class Several:
             found = self.read(value)
         except ValueError:
             return False
+        if value and not found:  # spaces alone are neither numbers nor nothing
+            return False
         return found == sorted(set(found)) and all(one in self.each for one in found)
 
     def read(self, value: str) -> list[Any]:

@@ -44,6 +44,10 @@ def build(settings: Settings) -> dsl.graph_component.GraphComponent:
     """The pipeline for `settings`, as kfp's compiler and local runner take it; its inputs are `parameters.PIPELINE`."""
     own = {"label_budgets": settings.label_budgets, "draws": settings.draws}
     parameters = PIPELINE | {name: replace(PIPELINE[name], default=value) for name, value in own.items()}
+    if settings.label_budgets:
+        known = parameters["label_budgets"]
+        meaning = known.meaning.replace("empty for none", f"empty for {settings.label_budgets}")
+        parameters["label_budgets"] = replace(known, meaning=meaning)
 
     def pneumonia_benchmark(*values: Any) -> None:
         _tasks(dict(zip(PIPELINE, values, strict=True)), settings)

@@ -158,3 +158,5 @@ def test_an_option_needs_a_number_where_none_is_usual():
         _read_several(["--sizes"], usual="")
     assert Several(Range(0, 9, whole=False)).read("0.3 1 3") == [0.3, 1, 3]
     assert 3 not in Several(Range(0, 9))
+    assert "" in Several(Range(0, 9))
+    assert " " not in Several(Range(0, 9))

@@ -265,6 +265,11 @@ def failures(record: Mapping[str, Any]) -> dict[str, str]:
     return {regime: failure["reason"] for regime, failure in record.get("failed", {}).items()}
 
 
+def budget_failures(record: Mapping[str, Any]) -> dict[str, str]:
+    """Why regimes could not be trained with label budgets, likewise."""
+    return failures(record.get("label_budgets", {}))
+
+
 def save(folder: Path, record: ComparisonRecord | RunsRecord) -> None:
     """Writes `results.json` into the folder of a comparison."""
     files.write_json(folder / RESULTS, record)

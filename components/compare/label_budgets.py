@@ -1,6 +1,6 @@
 """The numbers of `label_budgets` in `results.json`: how many labelled patients each regime needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from components.artifacts.label_budget_results import BudgetTrainings, LabelBudg
 from components.artifacts.regime_result import Metric, RegimeResult
 from components.compare.budget_inputs import Budgeted, BudgetInputs
 from components.compare.failures import described
-from components.compare.inputs import Inputs
+from components.compare.inputs import Inputs, Model
 from components.compare.stats import budgets, label_budgets
 from components.compare.stats.budgets import Condition, Trainings
 
@@ -76,16 +76,25 @@ def _on_test_set(
         for budget, places in regime.budgets.items():
             add(name, budget, [(of_images[place], trainings[place]["threshold"]) for place in places], False)
         if models := inputs.regimes.get(name):
-            own = [(scores[name, model.seed], model.threshold) for model in models]
-            add(name, regime.record["patients"], own, True)
+            add(name, regime.record["patients"], _of_models(models, scores), True)
     if not conditions:
         return {"regimes": {}, "pairs": []}
+    # With all patients, every pair of the comparison counts in the correction for their number.
+    for name, models in inputs.regimes.items():
+        if name not in given.regimes:
+            add(name, max(own.record["patients"] for own in given.regimes.values()), _of_models(models, scores), True)
     found = label_budgets.on_test_set(Trainings(*truth, np.stack(rows), np.array(thresholds), tuple(conditions)))
+    found["regimes"] = {name: own for name, own in found["regimes"].items() if name in given.regimes}
+    found["pairs"] = [own for own in found["pairs"] if own["a"] in given.regimes and own["b"] in given.regimes]
     for name, result in found["regimes"].items():
         for point in result["points"]:
             if point["all"]:
                 point["roc_auc"], point["accuracy"] = whole[name]["roc_auc"], whole[name]["accuracy"]
     return found
+
+
+def _of_models(models: Sequence[Model], scores: Mapping[tuple[str, int], np.ndarray]) -> list[tuple[np.ndarray, float]]:
+    return [(scores[model.regime, model.seed], model.threshold) for model in models]
 
 
 def _costs(inputs: Inputs, given: BudgetInputs, patients: int | None, price: float) -> list[LabelCost]:

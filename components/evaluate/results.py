@@ -22,6 +22,9 @@ ROBUSTNESS_IMAGES = 300
 """Largest number of test images that are scored under every change: eight times all of them would take most of the time
 of the step. The standard errors of the differences to unchanged images say what that costs."""
 
+ROBUSTNESS_RARE = 50
+"""As many images of the rarer class are among them, or all that there are: without any there is no ROC AUC."""
+
 Predict = Callable[[np.ndarray], np.ndarray]
 """Takes images, uint8 (N, H, W); returns their probabilities of pneumonia, float64 (N,)."""
 
@@ -138,10 +141,26 @@ def _external_predictions(predict: Predict, external: PreparedDataset) -> list[p
     ]
 
 
+def _sample(labels: np.ndarray) -> np.ndarray:
+    """Rows of at most `ROBUSTNESS_IMAGES` test images, evenly spaced; of a rare class at least `ROBUSTNESS_RARE`."""
+    rows = _spaced(np.arange(len(labels)), ROBUSTNESS_IMAGES)
+    rare = int(labels[rows].mean() < 0.5)
+    known = np.flatnonzero(labels == rare)
+    wanted = min(ROBUSTNESS_RARE, ROBUSTNESS_IMAGES // 3, len(known))
+    if (labels[rows] == rare).sum() >= wanted:
+        return rows
+    others = _spaced(np.flatnonzero(labels != rare), ROBUSTNESS_IMAGES - wanted)
+    return np.sort(np.concatenate([_spaced(known, wanted), others]))
+
+
+def _spaced(rows: np.ndarray, most: int) -> np.ndarray:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
+
+
 def _robustness(predict: Predict, data: PreparedDataset, test_scores: np.ndarray) -> dict[str, Any]:
     """ROC AUC on at most `ROBUSTNESS_IMAGES` test images, unchanged and under each change, as the record has it."""
     test = data.splits["test"]
-    rows = np.unique(np.linspace(0, len(test) - 1, ROBUSTNESS_IMAGES).round().astype(int))
+    rows = _sample(test.labels)
     images, labels = test.images[rows], test.labels[rows]
     scores = {"unchanged": test_scores[rows]}
     scores |= {name: predict(change(images)) for name, change in changes().items()}

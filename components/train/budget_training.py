@@ -26,6 +26,7 @@ from components.train.recipe import Recipe, with_enough_steps
 from components.train.session import TRAINING, Session
 from components.train.stored_features import Examples, Slices, Store, StoredFeatures
 from components.train.subsets import Subset
+from components.train.validation import DivergedError
 
 Scores = tuple[np.ndarray, np.ndarray]
 """Of the validation images float64 (M,) and of all test images float64 (N,): probabilities of pneumonia."""
@@ -143,18 +144,22 @@ class Trainer:
         seed = job.parameters.seed + subset.draw - 1
         recipe = job.recipe
         if not subset.is_everything(job.data):
-            recipe = with_enough_steps(recipe, len(data.splits["train"]))
+            recipe = with_enough_steps(recipe, len(data.splits["train"]), len(job.data.splits["train"]))
         with Store() as store:
             stored: dict[str, StoredFeatures] = defaultdict(lambda: StoredFeatures(store))
             if self._features:
                 rows = subset.rows["train"], subset.rows["validation"]
                 stored["features"] = slices = Slices(store, self._features, rows)
             session = Session(data, job.regime, recipe, seed, stored, kept, job.interruption, False, say=_nothing)
-            score_all, backbone = (
-                self._frozen.solve(session, slices, subset.rows["validation"])
-                if self._frozen
-                else _fit(session, replace(job, data=data))
-            )
+            try:
+                score_all, backbone = (
+                    self._frozen.solve(session, slices, subset.rows["validation"])
+                    if self._frozen
+                    else _fit(session, replace(job, data=data))
+                )
+            except DivergedError:  # one draw must not cost the others
+                session.diverged = True
+                score_all, backbone = (lambda: _unknown(data, job.test)), None
             seconds = session.seconds()
             validation, test = score_all()
         return {
@@ -232,6 +237,11 @@ def _fit(session: Session, job: Job) -> tuple[Callable[[], Scores], Backbone | N
         return score(model, job.data.splits["validation"].images), np.concatenate(test)
 
     return score_all, base.described if base else None
+
+
+def _unknown(data: PreparedDataset, test: Sequence[np.ndarray]) -> Scores:
+    """Scores where there is no model."""
+    return np.full(len(data.splits["validation"]), np.nan), np.full(sum(map(len, test)), np.nan)
 
 
 def _training(

@@ -193,9 +193,9 @@ def key_of(regime: str, parts: Mapping[str, Any]) -> str:
 
 
 def _code() -> str:
-    """SHA-256 over the code that trains, the bundled weights included."""
+    """SHA-256 over the code that trains and scores, the bundled weights included."""
     digest = hashlib.sha256()
-    for pattern in ("*.py", "artifacts/*.py", "train/*.py", "train/*.npz"):
+    for pattern in ("*.py", "artifacts/*.py", "inference/*.py", "train/*.py", "train/*.npz"):
         for path in sorted(PACKAGE.glob(pattern)):
             digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

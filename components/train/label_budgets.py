@@ -74,13 +74,13 @@ def train_budgets(
         test = [data.splits["test"], *(elsewhere.splits.values() if elsewhere else ())]
         job = Job(data, [split.images for split in test], regime, recipe, parameters, interruption, say)
         key = _key(job, elsewhere) if checkpoints else ""
-        if keeping and checkpoints:
-            keeping(key)
         with (
             checkpoint_folder.opened(checkpoints, key, say, keep=bool(keeping)) as place,
             files.new_folder(output) as folder,
             Store() as store,
         ):
+            if keeping and place.folder:  # that another process has locked is not this one's to remove
+                keeping(key)
             results = _results(job, wanted, place, store)
             record = _record(job, results, left_out, elsewhere, started)
             label_budgets.save(folder, record, _images(data, elsewhere), [result["scores"] for result in results])
@@ -162,7 +162,7 @@ def _record(
     return {
         **files.header(label_budgets.KIND, started, {"regime": job.regime, **arguments}),
         "regime": job.regime,
-        "backbone": next((result["backbone"] for result in results), None),
+        "backbone": next((result["backbone"] for result in results if result["backbone"]), None),
         "dataset": {"fingerprint": job.data.info["fingerprint"], "image_size": job.data.info["image_size"]},
         "external": external_test.described(elsewhere) if elsewhere else None,
         "hardware": device.hardware(),

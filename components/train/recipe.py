@@ -103,18 +103,25 @@ class Recipe:
         return asdict(self)
 
 
-def with_enough_steps(recipe: Recipe, images: int) -> Recipe:
+def with_enough_steps(recipe: Recipe, images: int, every: int) -> Recipe:
     """The recipe with epochs for `MINIMUM_STEPS` where there are few images, and with patience in proportion.
+
+    But for no more steps than all images would have: otherwise few patients would seem to do better than all.
 
     Args:
         recipe: for many images; it is given back where it has enough steps.
         images: number of training images.
+        every: number of training images of all patients.
     """
-    steps = max(1, images // min(recipe.batch_size, images))
-    epochs = max(recipe.epochs, math.ceil(MINIMUM_STEPS / steps))
+    steps, of_all = (max(1, count // min(recipe.batch_size, count)) for count in (images, every))
+
+    def enough(epochs: int, fewest: int) -> int:
+        return max(epochs, min(math.ceil(fewest / steps), epochs * of_all // steps))
+
+    epochs = enough(recipe.epochs, MINIMUM_STEPS)
     return replace(
         recipe,
         epochs=epochs,
         patience=math.ceil(recipe.patience * epochs / recipe.epochs),
-        warm_up_epochs=max(recipe.warm_up_epochs, math.ceil(MINIMUM_WARM_UP_STEPS / steps)),
+        warm_up_epochs=enough(recipe.warm_up_epochs, MINIMUM_WARM_UP_STEPS),
     )

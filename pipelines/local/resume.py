@@ -74,10 +74,11 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a run has a comparison, and no regime is left that could not be trained."""
+    """Whether a run has a comparison, and no regime is left that could not be trained, also with label budgets."""
     made = folder / "comparison"
     try:
-        return not comparison.failures(comparison.load(made))
+        record = comparison.load(made)
+        return not comparison.failures(record) and not comparison.budget_failures(record)
     except UserError:
         return made.exists()
 

@@ -51,6 +51,18 @@ def test_each_regime_that_failed_is_a_line_and_all_of_them_are_the_error(write, 
     )
 
 
+def test_a_regime_that_failed_with_label_budgets_alone_is_an_error_too(write, tmp_path, capsys):
+    content = json.loads((write() / "results.json").read_text())
+    budgets = {"failed": {"custom_cnn": FAILED["custom_cnn"]}}
+    files.write_json(tmp_path / "results.json", content | {"label_budgets": budgets})
+    with pytest.raises(UserError, match="^1 regime could not be trained with label budgets. Custom CNN: its process"):
+        check(tmp_path)
+    assert "check: not trained with label budgets: Custom CNN: its process was killed" in capsys.readouterr().out
+    files.write_json(tmp_path / "results.json", content | {"label_budgets": budgets, "failed": FAILED})
+    with pytest.raises(UserError, match="2 of 4 regimes could not be trained. .* 1 regime could not be trained with"):
+        check(tmp_path)
+
+
 def test_what_is_no_comparison_is_refused(write, tmp_path):
     with pytest.raises(UserError, match=r"is not a complete comparison: it has no results\.json"):
         check(tmp_path)

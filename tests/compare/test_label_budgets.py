@@ -1,6 +1,7 @@
 """The numbers of `label_budgets` in `results.json`."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from components.compare import budget_inputs, inputs
 from components.compare.__main__ import main
 from components.compare.compare import build, compare
 from components.compare.stats import budgets as stats
+from components.compare.stats import crossing as changes
 
 PAIR = ("custom_cnn", "full_fine_tuning")
 
@@ -50,6 +52,21 @@ def test_differences_with_all_patients_are_those_of_the_comparison(write):
     assert (last["patients"], last["difference"]) == (3000, pytest.approx(expected["difference"]))
     assert last["ci95"] == pytest.approx(expected["ci95"])
     assert last["ahead"] == "full_fine_tuning"
+
+
+def test_with_all_patients_the_correction_counts_regimes_without_budgets_too(write, monkeypatch):
+    compared, compare_all = [], changes.comparisons.compare_all
+
+    def counted(pairs, *arguments):
+        compared.append(list(pairs))
+        return compare_all(pairs, *arguments)
+
+    monkeypatch.setattr(changes, "comparisons", SimpleNamespace(compare_all=counted))
+    names = ("custom_cnn", "transfer_learning", "full_fine_tuning")
+    found = built(write, [write.budgets(name) for name in PAIR], evaluations=write.evaluations(names))
+    assert [len(pairs) for pairs in compared] == [3]
+    assert [(own["a"], own["b"]) for own in found["label_budgets"]["pairs"]] == [PAIR]
+    assert tuple(found["label_budgets"]["regimes"]) == PAIR
 
 
 def test_regimes_with_the_same_scores_are_nowhere_ahead(write):

@@ -85,6 +85,20 @@ def test_robustness_takes_evenly_spaced_test_images_where_there_are_many(data, t
     assert found.results["robustness_images"] == 14
 
 
+def test_robustness_has_images_of_a_rare_class(monkeypatch):
+    monkeypatch.setattr(results, "ROBUSTNESS_IMAGES", 20)
+    monkeypatch.setattr(results, "ROBUSTNESS_RARE", 6)
+    labels = np.zeros(1000, int)
+    labels[[3, 500, 501, 777]] = 1
+    rows = results._sample(labels)
+    assert labels[rows].sum() == 4
+    assert len(rows) == 20
+    assert list(rows) == sorted(set(rows))
+    labels[100:120] = 1
+    assert labels[results._sample(labels)].sum() == 6
+    assert list(results._sample(np.array([1, 0, 1]))) == [0, 1, 2]
+
+
 def test_the_errors_of_robustness_are_those_of_differences_between_samples_of_patients(data, tmp_path):
     found = evaluated(data, tmp_path / "evaluation").results
     assert found["robustness_errors"]["unchanged"] == 0

@@ -117,6 +117,7 @@ def test_label_budgets_of_all_regimes_are_one_task_whose_result_compare_takes(wi
 def test_label_budgets_are_parameters_whose_defaults_were_compiled(with_budgets):
     parameters = with_budgets[0]["root"]["inputDefinitions"]["parameters"]
     assert parameters["label_budgets"]["defaultValue"] == "30 60"
+    assert "empty for 30 60" in parameters["label_budgets"]["description"]
     assert parameters["draws"]["defaultValue"] == 2
 
 

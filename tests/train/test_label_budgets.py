@@ -36,6 +36,7 @@ from components.train.fitting import Phase
 from components.train.label_budgets import train_budgets
 from components.train.recipe import Recipe
 from components.train.stored_features import StoredFeatures
+from components.train.validation import DivergedError
 from tests.train.conftest import deeper_backbone, write_prepared
 
 BUILD = backbones.build_backbone
@@ -126,13 +127,38 @@ def test_each_draw_has_its_own_seed(prepared, elsewhere, tmp_path, monkeypatch):
 
 def test_a_training_on_few_images_has_enough_steps():
     usual = Recipe(epochs=20, batch_size=32, learning_rate=1e-3, patience=5)
-    assert recipe.with_enough_steps(usual, 3956) == usual
-    assert recipe.with_enough_steps(usual, 320) == usual, "ten steps in each of 20 epochs"
-    few = recipe.with_enough_steps(usual, 80)
+    assert recipe.with_enough_steps(usual, 3956, 3956) == usual
+    assert recipe.with_enough_steps(usual, 320, 3956) == usual, "ten steps in each of 20 epochs"
+    few = recipe.with_enough_steps(usual, 80, 3956)
     assert (few.epochs, few.patience, few.warm_up_epochs) == (100, 25, 25)
     assert replace(few, epochs=20, patience=5, warm_up_epochs=5) == usual
-    fewer = recipe.with_enough_steps(replace(usual, patience=0), 7)
+    fewer = recipe.with_enough_steps(replace(usual, patience=0), 7, 3956)
     assert (fewer.epochs, fewer.patience, fewer.warm_up_epochs) == (200, 0, 50)
+
+
+def test_a_training_on_few_images_has_no_more_steps_than_one_on_all():
+    short = Recipe(epochs=5, batch_size=32, learning_rate=1e-3, patience=2)
+    few = recipe.with_enough_steps(short, 80, 640)  # of all, five epochs of 20 steps
+    assert (few.epochs, few.patience) == (50, 20), "two steps in each of 50 epochs"
+    assert few.warm_up_epochs == 25
+    assert recipe.with_enough_steps(short, 80, 90) == short
+
+
+def test_a_draw_that_diverges_in_its_first_epoch_costs_no_other(prepared, tmp_path, monkeypatch, few_steps):
+    run, begun = Phase.run, []
+
+    def diverging(self, *arguments):
+        begun.append(self)
+        if len(begun) == 2:
+            raise DivergedError("the training diverged in its first epoch")
+        return run(self, *arguments)
+
+    monkeypatch.setattr(Phase, "run", diverging)
+    record, scores = trained(prepared, tmp_path / "budgets", "custom_cnn", budgets="40 100")
+    assert [training["validation_auc"] is None for training in record["trainings"]] == [False, True, False, False]
+    assert record["trainings"][1]["diverged"]
+    assert np.isnan(scores[1]).all()
+    assert np.isfinite(scores[[0, 2, 3]]).all()
 
 
 FAST = {"budgets": "40 100 136", "draws": 2, "seed": 3, "weights": "imagenet", **SETTINGS}

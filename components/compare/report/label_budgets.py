@@ -65,7 +65,7 @@ def answer(found: LabelBudgetResults, on: OnTestSet) -> str:
         return "No two regimes have results with the same number of labelled patients, so they cannot be compared."
     first, last = (_highest(on, patients) for patients in (min(numbers), max(numbers)))
     if first == last:
-        return _same(on, first, numbers)
+        return _same(on, first, numbers, found["patients"])
     pair = _pair(on, first, last)
     if pair and pair["crossing"]:
         return _crossed(pair, pair["crossing"])
@@ -117,10 +117,12 @@ def _not_crossed(first: str, last: str, pair: BudgetPair | None, numbers: Sequen
     return f"{text}: {listed(claims)}." if claims else f"{text}."
 
 
-def _same(on: OnTestSet, name: str, numbers: Sequence[int]) -> str:
+def _same(on: OnTestSet, name: str, numbers: Sequence[int], every: int | None) -> str:
     fewest, most = formats.count(min(numbers)), formats.count(max(numbers))
+    if max(numbers) == every:
+        most = f"all {most}"
     over_all = [patients for patients in sorted(set(numbers)) if _ahead_of_all(on, name, patients)]
-    text = f"{named(name, True)} has the highest ROC AUC with {fewest} labelled patients and with all {most}"
+    text = f"{named(name, True)} has the highest ROC AUC with {fewest} labelled patients and with {most}"
     if elsewhere := [own for own in sorted(set(numbers)) if _highest(on, own) != name]:
         text += f" (another regime has it with {_listed(elsewhere)})"
     if over_all:

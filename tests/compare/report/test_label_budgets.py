@@ -101,6 +101,16 @@ def test_one_regime_may_be_highest_everywhere(ahead, others, words):
     assert words in text
 
 
+def test_the_largest_budget_is_not_called_all_patients():
+    regimes = {CNN: make_regime(FLAT), FULL: make_regime([value + 0.05 for value in FLAT])}
+    pair = make_pair(CNN, FULL, [None] * 4)
+    del pair["differences"][-1]  # the one regime failed with all patients
+    found = make_results(regimes, [pair])
+    assert answer(found, found).startswith(
+        "Full fine-tuning has the highest ROC AUC with 50 labelled patients and with 400, but"
+    )
+
+
 def test_that_another_regime_is_highest_in_between_is_said():
     regimes = {CNN: make_regime([0.8, 0.93, 0.94, 0.95]), FULL: make_regime([0.9, 0.91, 0.92, 0.97])}
     found = make_results(regimes, [make_pair(CNN, FULL, [None] * 4)])
