@@ -55,11 +55,11 @@ def test_a_regime_that_failed_with_label_budgets_alone_is_an_error_too(write, tm
     content = json.loads((write() / "results.json").read_text())
     budgets = {"failed": {"custom_cnn": FAILED["custom_cnn"]}}
     files.write_json(tmp_path / "results.json", content | {"label_budgets": budgets})
-    with pytest.raises(UserError, match="^1 regime could not be trained with label budgets. Custom CNN: its process"):
+    with pytest.raises(UserError, match=r"^1 regime could not be trained with label budgets\. Custom CNN: its"):
         check(tmp_path)
     assert "check: not trained with label budgets: Custom CNN: its process was killed" in capsys.readouterr().out
     files.write_json(tmp_path / "results.json", content | {"label_budgets": budgets, "failed": FAILED})
-    with pytest.raises(UserError, match="2 of 4 regimes could not be trained. .* 1 regime could not be trained with"):
+    with pytest.raises(UserError, match=r"2 of 4 regimes could not be trained\. .* 1 regime could not be trained"):
         check(tmp_path)
 
 

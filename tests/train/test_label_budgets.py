@@ -144,7 +144,8 @@ def test_a_training_on_few_images_has_no_more_steps_than_one_on_all():
     assert recipe.with_enough_steps(short, 80, 90) == short
 
 
-def test_a_draw_that_diverges_in_its_first_epoch_costs_no_other(prepared, tmp_path, monkeypatch, few_steps):
+@pytest.mark.usefixtures("few_steps")
+def test_a_draw_that_diverges_in_its_first_epoch_costs_no_other(prepared, tmp_path, monkeypatch):
     run, begun = Phase.run, []
 
     def diverging(self, *arguments):
