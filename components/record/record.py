@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from components.artifacts import compared_models, comparison
 from components.console import UserError, say
@@ -24,6 +24,9 @@ ARTIFACTS = (
     *(comparison.RESULTS, "results.csv", *compared_models.FILES),
 )
 """The files of a comparison that are recorded; the plots are in the report too."""
+
+_SERVED = ("mlflow-artifacts:", "http:", "https:")
+"""How the place of files begins that go through a server, which alone has the credentials of its storage."""
 
 _METRICS, _PARAMETERS = 1000, 100
 """How many MLflow takes in one request."""
@@ -116,23 +119,35 @@ def _new(opened: Server, given: Benchmark, origin: Origin) -> None:
 
 
 def _experiment(opened: Server) -> str:
-    """The id of the experiment, which is made where there is none."""
-    found = opened.ask("get_experiment_by_name", names.EXPERIMENT)
-    if found is None:
-        root = opened.place.artifacts
-        where = {"artifact_location": f"file://{root}"} if root else {}
-        try:
-            return str(opened.ask("create_experiment", names.EXPERIMENT, **where))
-        except UserError:  # another recording was quicker
-            found = opened.ask("get_experiment_by_name", names.EXPERIMENT)
-            if found is None:
-                raise
+    """The id of the experiment, which is made where there is none.
+
+    Raises:
+        UserError: it was deleted, or its files are where only the server's own credentials reach.
+    """
+    found = opened.ask("get_experiment_by_name", names.EXPERIMENT) or _new_experiment(opened)
     if found.lifecycle_stage != "active":
         raise UserError(
             f"the experiment {names.EXPERIMENT} of {opened.place.uri} was deleted: restore it "
             f"(mlflow experiments restore --experiment-id {found.experiment_id}), or choose another place"
         )
+    if opened.place.file is None and not found.artifact_location.startswith(_SERVED):
+        raise UserError(
+            f"{opened.place.uri} has files of runs in {found.artifact_location}, and does not take them itself: start "
+            f"the server with --serve-artifacts and without --default-artifact-root, and rename the experiment "
+            f"{names.EXPERIMENT}, which keeps its place"
+        )
     return str(found.experiment_id)
+
+
+def _new_experiment(opened: Server) -> Any:
+    root = opened.place.artifacts
+    where = {"artifact_location": f"file://{root}"} if root else {}
+    try:
+        opened.ask("create_experiment", names.EXPERIMENT, **where)
+    except UserError:  # another recording was quicker, or there will be none
+        if opened.ask("get_experiment_by_name", names.EXPERIMENT) is None:
+            raise
+    return opened.ask("get_experiment_by_name", names.EXPERIMENT)
 
 
 def _run(opened: Server, experiment: str, given: Recording, tags: dict[str, str]) -> str:

@@ -13,7 +13,7 @@ import requests
 
 from components.console import UserError
 from components.retries import TransientError
-from components.tracking import places, server
+from components.tracking import names, places, server
 from tests.record.conftest import Recorded, free_port, write_run
 
 PROJECT = Path(__file__).parents[2]
@@ -165,6 +165,16 @@ def test_nothing_secret_is_stored_or_printed(on_server, mlflow_server, tmp_path,
     assert [path for path in stored if b"geheim" in path.read_bytes()] == []
     said = capsys.readouterr()
     assert "geheim" not in said.out + said.err
+
+
+@pytest.mark.parametrize("where", ["s3://bucket/mlflow", "/srv/mlruns"])
+def test_a_server_that_does_not_take_files_is_refused_before_anything_is_recorded(on_server, later, monkeypatch, where):
+    name = f"files in {where}"
+    monkeypatch.setattr(names, "EXPERIMENT", name)
+    on_server.client.create_experiment(name, artifact_location=where)
+    with pytest.raises(UserError, match=rf"has files of runs in {where}.*: start the server with --serve-artifacts"):
+        on_server.record(later)
+    assert on_server.client.search_runs([on_server.client.get_experiment_by_name(name).experiment_id]) == []
 
 
 def test_a_wrong_password_is_named(on_server, later, monkeypatch):
