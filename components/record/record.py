@@ -56,7 +56,8 @@ def record(
         MLflow's id of the run.
 
     Raises:
-        UserError: the comparison is not complete, or the history cannot be written.
+        UserError: the comparison is not complete, the history cannot be written, or its registry refuses the model; the
+            run is then recorded nevertheless.
     """
     place = places.read(tracking_uri)
     given = Benchmark.load(folder)
@@ -69,7 +70,10 @@ def record(
             _new(opened, given, origin)
         kept = _settle(opened, history, given, key, before)
         if registered:
-            registry.register(opened, history, kept, registered, register)
+            try:
+                registry.register(opened, history, kept, registered, register)
+            except UserError as error:
+                raise UserError(f"{names.NOT_REGISTERED}: {error}") from None
         run = given.results["run"]["id"] or "the benchmark"
         say("record", f"{run} {'was recorded before' if known else 'is recorded'} in {place.uri}")
     return kept

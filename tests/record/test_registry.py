@@ -8,6 +8,7 @@ import pytest
 from components.artifacts import comparison
 from components.console import UserError
 from components.record import registry
+from components.record.__main__ import main
 from components.record.content import Benchmark, Origin
 from tests.record.conftest import write_run
 
@@ -105,6 +106,27 @@ def test_a_champion_that_others_registered_stays(recorded, later, how):
     recorded.client.set_registered_model_alias(NAME, "champion", "1")
     recorded.record(later, register=NAME)
     assert aliases(recorded) == {"challenger": 2, "champion": 1}
+
+
+def test_a_registry_that_refuses_leaves_the_run_recorded(recorded, made, monkeypatch):
+    real = registry.Server.ask
+
+    def refuse(self, method, *arguments, **named):
+        if method == "create_model_version":
+            raise UserError("no registry")
+        return real(self, method, *arguments, **named)
+
+    monkeypatch.setattr(registry.Server, "ask", refuse)
+    with pytest.raises(UserError, match="^recorded, but not registered: no registry$"):
+        recorded.record(made, register=NAME)
+    assert [run.registered for run in recorded.history.runs()] == [{}]
+
+
+def test_a_name_that_cannot_be_searched_for_is_refused_before_anything_is_recorded(recorded, made, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(made), "--tracking-uri", recorded.uri, "--register", "d'accord"])
+    assert "is not understood: give a name without / : ' and blanks" in capsys.readouterr().err
+    assert recorded.history.runs() == []
 
 
 def test_registering_twice_makes_one_version(recorded, made):

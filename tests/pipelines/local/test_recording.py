@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import sys
 
 import pytest
@@ -65,6 +66,22 @@ def test_a_recording_that_fails_is_one_line_with_the_remedy(finished, tmp_path, 
     )
 
 
+@pytest.mark.usefixtures("recording_for_real")
+def test_a_run_that_is_recorded_but_not_registered_says_so(finished, tmp_path, capsys):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    recorded(finished, tmp_path / "log", tracking_uri=uri)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON registered_models BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    capsys.readouterr()
+    recorded(finished, tmp_path / "log", tracking_uri=uri, register="pneumonia")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"the run is complete and recorded, but not registered: the history {uri}")
+    assert "; then register it with: python -m components.record " in line
+    assert line.endswith(f" --tracking-uri {uri} --register pneumonia")
+
+
 def test_what_the_command_line_says_comes_before_the_environment(monkeypatch, tmp_path):
     assert recording._place(PLAIN, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://from-environment")
@@ -78,6 +95,8 @@ def test_what_the_command_line_says_comes_before_the_environment(monkeypatch, tm
         (["--tracking-uri", "mlruns"], "MLflow has retired the folder store"),
         (["--tracking-uri", "https://someone:geheim@host"], "holds a user, a password or a token"),
         (["--tracking-uri", "https://host", "--no-record"], "--tracking-uri has no effect beside --no-record"),
+        (["--register", "a'b"], "--register \"a'b\" is not understood: give a name without / : ' and blanks"),
+        (["--register", "a b"], "--register 'a b' is not understood"),
         (["--register", "name", "--no-record"], "--register has no effect beside --no-record"),
     ],
 )
