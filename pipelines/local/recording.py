@@ -52,7 +52,16 @@ def check(options: Mapping[str, Any], output: Path) -> None:
                 )
         return
     names.check_registered(options["register"])
-    places.read(_place(options, output))
+    resolved(options, output)
+
+
+def resolved(options: Mapping[str, Any], output: Path) -> str:
+    """The address of the history, as it is from any working directory and without anything secret; "" for none.
+
+    Raises:
+        UserError: the place is not supported, or holds a password.
+    """
+    return "" if options["no_record"] else places.read(_place(options, output)).uri
 
 
 def _place(options: Mapping[str, Any], output: Path) -> str:
