@@ -102,9 +102,9 @@ class Benchmark:
         return hashlib.sha256((self.folder / comparison.RESULTS).read_bytes()).hexdigest()
 
     def key(self, origin: Origin) -> str:
-        """What tells this run apart from all others, see `names.KEY`."""
-        run, fingerprint = self.results["run"], self.results["dataset"]["fingerprint"]
-        return _digest([origin.identity or [run["id"], run["started"]], fingerprint])
+        """What tells this run apart from all others, see `names.KEY`; an identity alone if there is one."""
+        run = self.results["run"]
+        return _digest(origin.identity or [run["id"], run["started"], self.results["dataset"]["fingerprint"]])
 
 
 def benchmark(given: Benchmark, origin: Origin) -> Recording:

@@ -43,6 +43,20 @@ def test_a_database_of_another_program_is_refused_and_kept(tmp_path):
     refused(tmp_path / "other.db", "is a database of another program, not a history: choose another file")
 
 
+@pytest.mark.parametrize("statement", ["PRAGMA user_version = 1", "CREATE TABLE alembic_version (version_num TEXT)"])
+def test_a_database_without_a_version_is_another_programs(tmp_path, statement):
+    with sqlite3.connect(tmp_path / "other.db") as database:
+        database.execute(statement)
+    assert (tmp_path / "other.db").stat().st_size > 0
+    refused(tmp_path / "other.db", "is a database of another program, not a history: choose another file")
+
+
+def test_an_empty_file_is_no_history_yet(tmp_path):
+    (tmp_path / "mlflow.db").touch()
+    with pytest.raises(UserError, match="there is no history .* yet: a run records itself there"):
+        server.reading(places.read(f"sqlite:///{tmp_path}/mlflow.db"), print)
+
+
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
     (tmp_path / "mlflow.db").mkdir()
     refused(tmp_path / "mlflow.db", "cannot be opened to write")
