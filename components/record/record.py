@@ -2,16 +2,18 @@
 
 A recording is repeatable. A run has one key (`tracking.names.KEY`); what was recorded under it before is kept if it is
 complete and the same, and is otherwise replaced: the new recording is completed first, then the old one deleted. So
-wherever a recording is stopped, the next one leaves exactly one, and no run ever vanishes from the history.
+wherever a recording is stopped, the next one leaves exactly one that is complete, and no run ever vanishes from the
+history.
 """
 
 import secrets
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from components.artifacts import compared_models, comparison
+from components.artifacts import compared_models, comparison, files
 from components.console import UserError, say
 from components.record import content, registry
 from components.record.content import Benchmark, Origin, Recording
@@ -27,6 +29,9 @@ ARTIFACTS = (
 
 _SERVED = ("mlflow-artifacts:", "http:", "https:")
 """How the place of files begins that go through a server, which alone has the credentials of its storage."""
+
+_LONGEST = timedelta(hours=1)
+"""After which a recording on a server that is not complete was stopped."""
 
 _METRICS, _PARAMETERS = 1000, 100
 """How many MLflow takes in one request."""
@@ -88,23 +93,28 @@ def _settle(opened: Server, history: History, given: Benchmark, key: str, before
     """Leaves one recording of a run; gives its id.
 
     Of two that were made at the same time, which only a server allows, both commands choose the same one. What another
-    command is still recording is left alone.
+    command may still be recording is left alone.
     """
     found = history.of_key(key)
     kept = min((run for run in found if _is_of(run, given)), key=lambda run: run.id)
-    started = {run.id for run in before}
-    superseded = [run for run in found if run.id != kept.id and (run.complete or run.id in started)]
+    stopped = {run.id for run in before if opened.place.file or _has_begun_long_ago(run)}
+    superseded = [run for run in found if run.id != kept.id and (run.complete or run.id in stopped)]
     _promote(history, kept, superseded)
     for run in superseded:
         _delete(opened, run)
     return kept.id
 
 
+def _has_begun_long_ago(run: RecordedRun) -> bool:
+    begun = run.tags.get(names.BEGUN)
+    return begun is None or files.now() - datetime.fromisoformat(begun) > _LONGEST
+
+
 def _new(opened: Server, given: Benchmark, origin: Origin) -> None:
     """Records a benchmark with all its models; the tag that says so comes last."""
     experiment, whole = _experiment(opened), content.benchmark(given, origin)
     mark = {names.RECORDING: secrets.token_hex(8)}
-    parent = _run(opened, experiment, whole, mark)
+    parent = _run(opened, experiment, whole, mark | {names.BEGUN: files.timestamp(files.now())})
     made = {parent}
     for record_of_one in given.compared.record["models"]:
         one = content.model(given, origin, record_of_one)

@@ -67,7 +67,9 @@ def register(opened: Server, history: History, run: str, model: TrainedModel, na
     """
     benchmark = next((found for found in history.runs() if found.id == run), None)
     if benchmark is None:
-        raise UserError(f"{opened.place.uri} has no run {run} any more: another command has deleted it; record it again")
+        raise UserError(
+            f"{opened.place.uri} has no run {run} any more: another command has deleted it; record it again"
+        )
     training = model.training
     regime, seed = training["regime"], training["seed"]
     child = next(own for own in history.models(benchmark) if (own.regime, own.seed) == (regime, seed))

@@ -10,6 +10,7 @@ from components.console import UserError
 from components.record import registry
 from components.record.__main__ import main
 from components.record.content import Benchmark, Origin
+from components.tracking.history import History
 from tests.record.conftest import write_run
 
 NAME = "pneumonia"
@@ -127,6 +128,12 @@ def test_a_name_that_cannot_be_searched_for_is_refused_before_anything_is_record
         main([str(made), "--tracking-uri", recorded.uri, "--register", "d'accord"])
     assert "is not understood: give a name without / : ' and blanks" in capsys.readouterr().err
     assert recorded.history.runs() == []
+
+
+def test_a_run_that_was_deleted_meanwhile_is_named(recorded, made, monkeypatch):
+    monkeypatch.setattr(History, "runs", lambda _: [])
+    with pytest.raises(UserError, match=r"not registered: .* has no run .* any more: .*; record it again"):
+        recorded.record(made, register=NAME)
 
 
 def test_registering_twice_makes_one_version(recorded, made):

@@ -6,12 +6,15 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
+from components.artifacts import files
 from components.console import UserError
+from components.record.content import Benchmark, Origin
 from components.retries import TransientError
 from components.tracking import names, places, server
 from tests.record.conftest import Recorded, free_port, write_run
@@ -157,7 +160,7 @@ def test_mlflows_own_server_gets_and_gives_the_same_as_a_file(on_server, later, 
     for name, run in here.items():
         assert there[name].data.metrics == run.data.metrics
         assert there[name].data.params == run.data.params
-        own = {"mlflow.parentRunId", *(f"pneumonia_benchmark.{name}" for name in ("promoted", "recording"))}
+        own = {"mlflow.parentRunId", *(f"pneumonia_benchmark.{name}" for name in ("promoted", "recording", "begun"))}
         assert {k: v for k, v in there[name].data.tags.items() if k not in own and "registered" not in k} == {
             k: v for k, v in run.data.tags.items() if k not in own
         }
@@ -189,6 +192,33 @@ def test_a_server_that_does_not_take_files_is_refused_before_anything_is_recorde
     with pytest.raises(UserError, match=rf"has files of runs in {where}.*: start the server with --serve-artifacts"):
         on_server.record(later)
     assert on_server.client.search_runs([on_server.client.get_experiment_by_name(name).experiment_id]) == []
+
+
+def test_what_another_command_may_still_be_recording_is_left_alone_for_an_hour(on_server, tmp_path, monkeypatch):
+    run, ask = write_run(tmp_path / "run", "disturbed", seeds=(1,)), server.Server.ask
+
+    def stop(self, method, *arguments, **named):
+        if method == "log_artifact":
+            raise KeyboardInterrupt
+        return ask(self, method, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.Server, "ask", stop)
+        with pytest.raises(KeyboardInterrupt):
+            on_server.record(run)
+
+    def of_run():
+        return {found.id: found.complete for found in on_server.history.of_key(key)}
+
+    key = Benchmark.load(run / "comparison").key(Origin("id of disturbed"))
+    (partial,) = of_run()
+    whole = on_server.record(run)
+    assert of_run() == {partial: False, whole: True}
+    for minutes, left in ((55, {partial: False, whole: True}), (65, {whole: True})):
+        begun = files.timestamp(files.now() - timedelta(minutes=minutes))
+        on_server.client.set_tag(partial, names.BEGUN, begun)
+        assert on_server.record(run) == whole
+        assert of_run() == left
 
 
 def test_a_wrong_password_is_named(on_server, later, monkeypatch):
