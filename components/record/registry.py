@@ -105,7 +105,7 @@ def _is_champion(opened: Server, history: History, run: RecordedRun, name: str) 
 
 
 def _tags(opened: Server, run: str | None) -> Mapping[str, str]:
-    """The tags of a run, also of one that was deleted; none where a version has no run, or one that is gone for good."""
+    """The tags of a run, also of one that was deleted; none where a version has no run, or one that is gone."""
     try:
         return dict(opened.ask("get_run", run).data.tags) if run else {}
     except TransientError:

@@ -118,7 +118,7 @@ def test_a_registry_that_refuses_leaves_the_run_recorded(recorded, made, monkeyp
         return real(self, method, *arguments, **named)
 
     monkeypatch.setattr(registry.Server, "ask", refuse)
-    with pytest.raises(UserError, match="^recorded, but not registered: no registry$"):
+    with pytest.raises(UserError, match=r"^recorded, but not registered: no registry$"):
         recorded.record(made, register=NAME)
     assert [run.registered for run in recorded.history.runs()] == [{}]
 

@@ -56,7 +56,7 @@ def test_a_database_without_a_version_is_another_programs(tmp_path, statement):
 
 def test_an_empty_file_is_no_history_yet(tmp_path):
     (tmp_path / "mlflow.db").touch()
-    with pytest.raises(UserError, match="there is no history .* yet: a run records itself there"):
+    with pytest.raises(UserError, match=r"there is no history .* yet: a run records itself there"):
         server.reading(places.read(f"sqlite:///{tmp_path}/mlflow.db"), print)
 
 
