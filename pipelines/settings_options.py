@@ -14,7 +14,7 @@ import yaml
 from components.console import UserError
 from components.parameters import BUDGETS, PIPELINE
 from components.source_checks import BUCKET_URL
-from components.tracking import places
+from components.tracking import names, places
 from images import build
 from pipelines.option_values import Options
 from pipelines.settings import (
@@ -143,10 +143,10 @@ def read(arguments: argparse.Namespace) -> Settings:
 def _read(options: Options) -> Settings:
     gpus = int(options.one("gpus", "1", _WHOLE, "a whole number, 0 for clusters without GPUs"))
     registry, tag = options.one("registry", "", r"\S*", "a host and path"), options.one("tag", "", _TAG, "a tag")
-    names = [build.reference(image, registry, tag) for image in build.images(gpu=gpus > 0)]
+    references = [build.reference(image, registry, tag) for image in build.images(gpu=gpus > 0)]
     data_image, train_image = (
         options.one(option, name, _IMAGE, "an image's name, tag or digest included")
-        for option, name in zip(("data_image", "train_image"), names, strict=True)
+        for option, name in zip(("data_image", "train_image"), references, strict=True)
     )
     volumes = options.pairs("volume", _NAME, _FOLDER, "CLAIM=/PATH")
     claim = options.one("checkpoint_claim", "", _NAME, "the name of a volume claim")
@@ -199,7 +199,8 @@ def _label_budgets(options: Options) -> dict[str, Any]:
 def _recording(options: Options, volumes: Mapping[str, str]) -> dict[str, Any]:
     """Where runs are recorded, and the name of the best model in the registry."""
     uri = options.one("tracking_uri", "", r"[\s\S]*", places.KINDS)
-    register = options.one("register", "", r"[^/:\s][^/:\n]*", "a name without / and :")
+    register = options.one("register", "", r"[\s\S]*", "a name")
+    names.check_registered(register)
     if register and not uri:
         raise UserError("--register has no effect without --tracking-uri: give both")
     return {"tracking_uri": places.in_pod(uri, volumes).uri if uri else "", "register": register}
@@ -265,4 +266,8 @@ def _file(path: Path) -> dict[str, Any]:
     known = {action.dest for action in parser._actions} - {"help", "settings"}
     if unknown := sorted(options.keys() - known):
         raise UserError(f"the settings file {path} has no option {unknown[0]!r}: use {', '.join(sorted(known))}")
+    for name, value in options.items():
+        # A key without a value is None in YAML, which would become the text "None".
+        if None in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]):
+            raise UserError(f"the settings file {path} has {name!r} without a value: write a value, or remove it")
     return options

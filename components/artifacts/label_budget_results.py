@@ -1,6 +1,6 @@
 """What a comparison found about numbers of labelled patients: `label_budgets` of `results.json`. Written by compare."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from components.artifacts.failed_training import FailedRegime
 from components.artifacts.label_budgets import Labelled
@@ -193,3 +193,14 @@ class LabelBudgetResults(OnTestSet):
     cost_of_trainings: dict[str, BudgetTrainings]
     failed: dict[str, FailedRegime]
     external: NotRequired[OnTestSet]
+
+
+def asked_for(results: LabelBudgetResults | None) -> dict[str, Any]:
+    """The pipeline's parameters `label_budgets` and `draws` that gave these results; empty without such trainings.
+
+    Budgets of more patients than the dataset has are not among them, since nothing was trained with those.
+    """
+    if not results:
+        return {}
+    numbers = [str(cost["patients"]) for cost in results["costs"] if cost["patients"] < (results["patients"] or 0)]
+    return {"label_budgets": " ".join(numbers)} | ({"draws": results["draws"]} if numbers else {})

@@ -8,7 +8,7 @@ from pathlib import Path
 from components import console, process
 from components.console import UserError
 from components.record.run_folder import comparison_of, models_of, origin_of
-from components.tracking import places
+from components.tracking import names, places
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -20,6 +20,7 @@ def main(words: Sequence[str] | None = None) -> None:
         uri = arguments.tracking_uri or os.environ.get(places.VARIABLE, "")
         if not uri:
             raise UserError(f"there is no place to record in: give --tracking-uri, or set {places.VARIABLE}")
+        names.check_registered(arguments.register)
         from components.record.record import record  # noqa: PLC0415 (not before mistakes are found)
 
         models = models_of(made) if arguments.register else []

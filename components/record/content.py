@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from components.artifacts import compared_models, comparison
+from components.artifacts import compared_models, comparison, label_budget_results, trained_model
 from components.artifacts.compared_models import ComparedModels, column
 from components.artifacts.comparison import ComparisonRecord, with_baseline
 from components.artifacts.evaluation import METRICS, EvaluationRecord
@@ -102,9 +102,9 @@ class Benchmark:
         return hashlib.sha256((self.folder / comparison.RESULTS).read_bytes()).hexdigest()
 
     def key(self, origin: Origin) -> str:
-        """What tells this run apart from all others, see `names.KEY`."""
-        run, fingerprint = self.results["run"], self.results["dataset"]["fingerprint"]
-        return _digest([origin.identity or [run["id"], run["started"]], fingerprint])
+        """What tells this run apart from all others, see `names.KEY`; an identity alone if there is one."""
+        run = self.results["run"]
+        return _digest(origin.identity or [run["id"], run["started"], self.results["dataset"]["fingerprint"]])
 
 
 def benchmark(given: Benchmark, origin: Origin) -> Recording:
@@ -183,9 +183,10 @@ def _values(given: Benchmark) -> dict[str, Any]:
     info, models = given.compared.record["dataset"], given.compared.record["models"]
     first = models[0]
     ingest = (info.get("ingest") or {"arguments": {}})["arguments"]
-    steps = (info["made_by"], first["training"]["made_by"], first["made_by"], given.results["made_by"])
-    seeds = given.results["run"]["seeds"]
-    values = recorded([ingest, *(made_by["arguments"] for made_by in steps)])
+    trained, seeds = trained_model.arguments(first["training"]), given.results["run"]["seeds"]
+    evaluated, compared = first["made_by"]["arguments"], given.results["made_by"]["arguments"]
+    values = recorded([ingest, info["made_by"]["arguments"], trained, evaluated, compared])
+    values |= label_budget_results.asked_for(given.results.get("label_budgets"))
     return values | {"seed": seeds[0], "seeds": len(seeds), "image_size": info["image_size"]}
 
 
@@ -212,25 +213,25 @@ def _model_metrics(given: Benchmark, record: EvaluationRecord) -> dict[str, floa
     if "per_seed" not in regime:
         return values | _intervals(regime["metrics"])
     own = dict(regime["per_seed"][str(record["seed"])])
-    low, high = _roc_auc_interval(given, record)
-    return (
-        values | {name: own[name] for name in METRICS if name in own} | {f"roc_auc{LOW}": low, f"roc_auc{HIGH}": high}
-    )
+    return values | {name: own[name] for name in METRICS if name in own} | _roc_auc_interval(given, record)
 
 
-def _roc_auc_interval(given: Benchmark, record: EvaluationRecord) -> tuple[float, float]:
-    """The 95% interval of one model's ROC AUC on test, over samples of patients, on the logit scale."""
+def _roc_auc_interval(given: Benchmark, record: EvaluationRecord) -> dict[str, float]:
+    """The ends of the 95% interval of one model's ROC AUC on test, over samples of patients, on the logit scale.
+
+    Empty where the sample gives no error, as with an area of 0 or 1, which is not without error for that.
+    """
     table = given.compared.predictions.query("split == 'test'")
     scores = table[column(record["regime"], record["seed"])].to_numpy(np.float32).astype(np.float64)
     areas, covariance = covariance_of_areas(
         table["label"].to_numpy(np.int64), table["patient"].to_numpy(str), scores[None]
     )
     area, error = float(areas[0]), math.sqrt(max(float(covariance[0, 0]), 0.0))
-    if not 0 < area < 1:
-        return area, area
+    if not (0 < area < 1 and error > 0):
+        return {}
     half_width = float(norm.ppf(0.975)) * error / (area * (1 - area))
     low, high = expit(logit(area) + np.array([-half_width, half_width]))
-    return float(low), float(high)
+    return {f"roc_auc{LOW}": float(low), f"roc_auc{HIGH}": float(high)}
 
 
 def _costs(record: EvaluationRecord) -> dict[str, Any]:
@@ -253,9 +254,12 @@ def _curve(training: TrainingRecord) -> Iterator[Point]:
 
 def _recipe(training: TrainingRecord) -> str:
     """SHA-256 of what a training was asked for, but its seed and whatever was found in it."""
-    asked = {name: training.get(name) for name in ("regime", "backbone", "recipe", "deterministic")}
-    layers = training["made_by"]["arguments"].get("trainable_layers")
-    return _digest([asked, layers, training["dataset"]["image_size"]])
+    arguments, search = trained_model.arguments(training), training.get("tuning")
+    asked: dict[str, Any] = {name: training.get(name) for name in ("regime", "backbone", "recipe", "deterministic")}
+    if search:
+        asked["recipe"] = {name: search["given"].get(name, value) for name, value in training["recipe"].items()}
+        asked["searches"] = [arguments.get(name) for name in ("tune_learning_rate", "tune_trainable_layers")]
+    return _digest([asked, arguments.get("trainable_layers"), training["dataset"]["image_size"]])
 
 
 def _hardware(hardware: Hardware | None) -> str:

@@ -2,16 +2,18 @@
 
 A recording is repeatable. A run has one key (`tracking.names.KEY`); what was recorded under it before is kept if it is
 complete and the same, and is otherwise replaced: the new recording is completed first, then the old one deleted. So
-wherever a recording is stopped, the next one leaves exactly one, and no run ever vanishes from the history.
+wherever a recording is stopped, the next one leaves exactly one that is complete, and no run ever vanishes from the
+history.
 """
 
 import secrets
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from components.artifacts import compared_models, comparison
+from components.artifacts import compared_models, comparison, files
 from components.console import UserError, say
 from components.record import content, registry
 from components.record.content import Benchmark, Origin, Recording
@@ -24,6 +26,12 @@ ARTIFACTS = (
     *(comparison.RESULTS, "results.csv", *compared_models.FILES),
 )
 """The files of a comparison that are recorded; the plots are in the report too."""
+
+_SERVED = ("mlflow-artifacts:", "http:", "https:")
+"""How the place of files begins that go through a server, which alone has the credentials of its storage."""
+
+_LONGEST = timedelta(hours=1)
+"""After which a recording on a server that is not complete was stopped."""
 
 _METRICS, _PARAMETERS = 1000, 100
 """How many MLflow takes in one request."""
@@ -53,7 +61,8 @@ def record(
         MLflow's id of the run.
 
     Raises:
-        UserError: the comparison is not complete, or the history cannot be written.
+        UserError: the comparison is not complete, the history cannot be written, or its registry refuses the model; the
+            run is then recorded nevertheless.
     """
     place = places.read(tracking_uri)
     given = Benchmark.load(folder)
@@ -66,7 +75,10 @@ def record(
             _new(opened, given, origin)
         kept = _settle(opened, history, given, key, before)
         if registered:
-            registry.register(opened, history, kept, registered, register)
+            try:
+                registry.register(opened, history, kept, registered, register)
+            except UserError as error:
+                raise UserError(f"{names.NOT_REGISTERED}: {error}") from None
         run = given.results["run"]["id"] or "the benchmark"
         say("record", f"{run} {'was recorded before' if known else 'is recorded'} in {place.uri}")
     return kept
@@ -81,23 +93,28 @@ def _settle(opened: Server, history: History, given: Benchmark, key: str, before
     """Leaves one recording of a run; gives its id.
 
     Of two that were made at the same time, which only a server allows, both commands choose the same one. What another
-    command is still recording is left alone.
+    command may still be recording is left alone.
     """
     found = history.of_key(key)
     kept = min((run for run in found if _is_of(run, given)), key=lambda run: run.id)
-    started = {run.id for run in before}
-    superseded = [run for run in found if run.id != kept.id and (run.complete or run.id in started)]
+    stopped = {run.id for run in before if opened.place.file or _has_begun_long_ago(run)}
+    superseded = [run for run in found if run.id != kept.id and (run.complete or run.id in stopped)]
     _promote(history, kept, superseded)
     for run in superseded:
         _delete(opened, run)
     return kept.id
 
 
+def _has_begun_long_ago(run: RecordedRun) -> bool:
+    begun = run.tags.get(names.BEGUN)
+    return begun is None or files.now() - datetime.fromisoformat(begun) > _LONGEST
+
+
 def _new(opened: Server, given: Benchmark, origin: Origin) -> None:
     """Records a benchmark with all its models; the tag that says so comes last."""
     experiment, whole = _experiment(opened), content.benchmark(given, origin)
     mark = {names.RECORDING: secrets.token_hex(8)}
-    parent = _run(opened, experiment, whole, mark)
+    parent = _run(opened, experiment, whole, mark | {names.BEGUN: files.timestamp(files.now())})
     made = {parent}
     for record_of_one in given.compared.record["models"]:
         one = content.model(given, origin, record_of_one)
@@ -116,23 +133,35 @@ def _new(opened: Server, given: Benchmark, origin: Origin) -> None:
 
 
 def _experiment(opened: Server) -> str:
-    """The id of the experiment, which is made where there is none."""
-    found = opened.ask("get_experiment_by_name", names.EXPERIMENT)
-    if found is None:
-        root = opened.place.artifacts
-        where = {"artifact_location": f"file://{root}"} if root else {}
-        try:
-            return str(opened.ask("create_experiment", names.EXPERIMENT, **where))
-        except UserError:  # another recording was quicker
-            found = opened.ask("get_experiment_by_name", names.EXPERIMENT)
-            if found is None:
-                raise
+    """The id of the experiment, which is made where there is none.
+
+    Raises:
+        UserError: it was deleted, or its files are where only the server's own credentials reach.
+    """
+    found = opened.ask("get_experiment_by_name", names.EXPERIMENT) or _new_experiment(opened)
     if found.lifecycle_stage != "active":
         raise UserError(
             f"the experiment {names.EXPERIMENT} of {opened.place.uri} was deleted: restore it "
             f"(mlflow experiments restore --experiment-id {found.experiment_id}), or choose another place"
         )
+    if opened.place.file is None and not found.artifact_location.startswith(_SERVED):
+        raise UserError(
+            f"{opened.place.uri} has files of runs in {found.artifact_location}, and does not take them itself: start "
+            f"the server with --serve-artifacts and without --default-artifact-root, and rename the experiment "
+            f"{names.EXPERIMENT}, which keeps its place"
+        )
     return str(found.experiment_id)
+
+
+def _new_experiment(opened: Server) -> Any:
+    root = opened.place.artifacts
+    where = {"artifact_location": f"file://{root}"} if root else {}
+    try:
+        opened.ask("create_experiment", names.EXPERIMENT, **where)
+    except UserError:  # another recording was quicker, or there will be none
+        if opened.ask("get_experiment_by_name", names.EXPERIMENT) is None:
+            raise
+    return opened.ask("get_experiment_by_name", names.EXPERIMENT)
 
 
 def _run(opened: Server, experiment: str, given: Recording, tags: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ MLflow's own format of Keras models needs TensorFlow, which this image does not 
 is registered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from components.artifacts.names import REGIME_TITLES
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError, say
 from components.record.content import Benchmark
+from components.retries import TransientError
 from components.tracking import names
-from components.tracking.history import History
+from components.tracking.history import History, RecordedRun
 from components.tracking.server import Server
 
 
@@ -52,7 +53,7 @@ def best(given: Benchmark, folders: Sequence[str | Path]) -> TrainedModel:
 
 
 def register(opened: Server, history: History, run: str, model: TrainedModel, name: str) -> None:
-    """Registers a model as `challenger`, and as `champion` too where the registry has none.
+    """Registers a model as `challenger`, and as `champion` too where that is its place, see `_is_champion`.
 
     Args:
         opened: the history.
@@ -60,8 +61,15 @@ def register(opened: Server, history: History, run: str, model: TrainedModel, na
         run: MLflow's id of the benchmark, whose models are recorded.
         model: one of them.
         name: of the registered model; it is created where there is none.
+
+    Raises:
+        UserError: the run was deleted meanwhile, or the history cannot be written.
     """
-    benchmark = next(found for found in history.runs() if found.id == run)
+    benchmark = next((found for found in history.runs() if found.id == run), None)
+    if benchmark is None:
+        raise UserError(
+            f"{opened.place.uri} has no run {run} any more: another command has deleted it; record it again"
+        )
     training = model.training
     regime, seed = training["regime"], training["seed"]
     child = next(own for own in history.models(benchmark) if (own.regime, own.seed) == (regime, seed))
@@ -72,14 +80,38 @@ def register(opened: Server, history: History, run: str, model: TrainedModel, na
     earlier = [own for own in opened.ask("search_model_versions", f"run_id='{child.id}'") if own.name == name]
     version = str(earlier[0].version if earlier else _version(opened, name, child.id, model).version)
     opened.ask("set_registered_model_alias", name, names.CHALLENGER, version)
-    first = names.CHAMPION not in opened.ask("get_registered_model", name).aliases
-    if first:
+    champion = _is_champion(opened, history, benchmark, name)
+    if champion:
         opened.ask("set_registered_model_alias", name, names.CHAMPION, version)
     # The version comes last: without it the run does not count as registered.
     opened.ask("set_tag", run, names.REGISTERED, name)
     opened.ask("set_tag", run, names.VERSION, version)
-    alias = f"{names.CHALLENGER} and {names.CHAMPION}" if first else names.CHALLENGER
+    alias = f"{names.CHALLENGER} and {names.CHAMPION}" if champion else names.CHALLENGER
     say("record", f"{REGIME_TITLES[regime]}, seed {seed}, is version {version} of {name}, as {alias}")
+
+
+def _is_champion(opened: Server, history: History, run: RecordedRun, name: str) -> bool:
+    """Whether the model of a run is the champion in the registry.
+
+    It is so in place of a model of the same run that was recorded earlier, and of one on the same dataset if the run is
+    the champion there. The first one is so too, unless a training of its run failed.
+    """
+    best_of_dataset = history.champion(run.fingerprint)
+    promoted = best_of_dataset is not None and best_of_dataset.id == run.id
+    if names.CHAMPION not in opened.ask("get_registered_model", name).aliases:
+        return promoted or not run.failed
+    holder = _tags(opened, opened.ask("get_model_version_by_alias", name, names.CHAMPION).run_id)
+    return holder.get(names.KEY) == run.key or (promoted and holder.get(names.DATASET) == run.fingerprint)
+
+
+def _tags(opened: Server, run: str | None) -> Mapping[str, str]:
+    """The tags of a run, also of one that was deleted; none where a version has no run, or one that is gone."""
+    try:
+        return dict(opened.ask("get_run", run).data.tags) if run else {}
+    except TransientError:
+        raise
+    except UserError:
+        return {}
 
 
 def _create(opened: Server, name: str) -> None:

@@ -4,6 +4,10 @@ The prefix keeps the tags apart from those of other programs. Kubeflow Pipelines
 of its own, with tags of its own.
 """
 
+import re
+
+from components.console import UserError
+
 EXPERIMENT = "pneumonia-benchmark"
 """The experiment of all recorded runs."""
 
@@ -17,6 +21,8 @@ CONTENT = f"{PREFIX}content"
 """SHA-256 of the run's `results.json`; set last, so that a run without it is not completely recorded."""
 RECORDING = f"{PREFIX}recording"
 """The same for all runs that one recording makes, and no others: it finds what a lost answer made it create twice."""
+BEGUN = f"{PREFIX}begun"
+"""When the recording began (ISO 8601 in UTC)."""
 RUN = f"{PREFIX}run"
 """The name of the run."""
 STARTED, FINISHED = f"{PREFIX}started", f"{PREFIX}finished"
@@ -51,3 +57,19 @@ COMPARISON = "comparison"
 """Folder of the artifacts of a benchmark."""
 MODEL_FOLDER = "model"
 """Folder of the artifacts of a model that is registered."""
+
+NOT_REGISTERED = "recorded, but not registered"
+"""How the message begins where registering has failed."""
+
+
+def check_registered(name: str) -> None:
+    """Checks the name of a model in the registry before anything runs.
+
+    Args:
+        name: "" for none.
+
+    Raises:
+        UserError: MLflow takes no such name, or cannot search for it.
+    """
+    if re.search(r"[/:'\s]", name):
+        raise UserError(f"--register {name!r} is not understood: give a name without / : ' and blanks")

@@ -113,7 +113,7 @@ def writing(place: Place, say: Say, attempts: int | None = None) -> Iterator[Ser
             "ends, or stop it"
         ) from None
     with held:
-        if not place.file.exists() or place.file.stat().st_size == 0:
+        if _is_missing(place.file):
             _create(place.file, place.artifacts)
         _check(place.file, write=True)
         yield Server(place, _client(place), say, attempts)
@@ -126,10 +126,15 @@ def reading(place: Place, say: Say, attempts: int | None = None) -> Server:
         UserError: there is none, or it cannot be read.
     """
     if place.file:
-        if not place.file.exists():
+        if _is_missing(place.file):
             raise UserError(f"there is no history {place.file} yet: a run records itself there, or give --tracking-uri")
         _check(place.file, write=False)
     return Server(place, _client(place), say, attempts)
+
+
+def _is_missing(file: Path) -> bool:
+    """Whether there is no history yet; an empty file is none."""
+    return not file.exists() or (file.is_file() and file.stat().st_size == 0)
 
 
 def _prepare(uri: str = "") -> None:
@@ -196,12 +201,13 @@ def _check(file: Path, write: bool) -> None:
                 database.execute("CREATE TABLE is_writable (number)")  # beginning alone does not tell
                 database.rollback()
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-            rows = database.execute("SELECT version_num FROM alembic_version").fetchall() if tables else []
+            known = "alembic_version" in tables
+            row = database.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
     except sqlite3.DatabaseError as error:
-        if "no such table" in str(error):
-            raise UserError(f"{file} is a database of another program, not a history: choose another file") from None
         raise _explained(file, str(error)) from None
-    _check_version(file, rows[0][0] if rows else None)
+    if row is None:
+        raise UserError(f"{file} is a database of another program, not a history: choose another file")
+    _check_version(file, row[0])
 
 
 def _explained(file: Path, reason: str) -> UserError:
@@ -212,7 +218,7 @@ def _explained(file: Path, reason: str) -> UserError:
     return UserError(f"{file} cannot be opened to write ({reason}): change its owner or mode, or choose another file")
 
 
-def _check_version(file: Path, found: str | None) -> None:
+def _check_version(file: Path, found: str) -> None:
     """Compares the version of the database's tables with the one that the installed MLflow has."""
     _prepare()
     import mlflow  # noqa: PLC0415 (takes a second)

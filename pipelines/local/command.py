@@ -116,14 +116,16 @@ def _job(arguments: argparse.Namespace) -> Job:
 
 def _record(arguments: argparse.Namespace, job: Job) -> None:
     """Writes what `--resume` needs to `run.json`, or that the run is continued."""
+    images = {"data_image": job.settings.data_image, "train_image": job.settings.train_image}
     if arguments.resume:
         if job.in_containers:
             containers.stop(job.folder.name)  # those that outlived a command that was killed
-        resume.begin(job.folder, job.settings.run_started)
+        resume.begin(job.folder, job.settings.run_started, images)
         return
     own = {name: getattr(arguments, name) for name in resume.OPTIONS} | {"external_test": job.settings.external_test}
-    origin = {"identity": secrets.token_hex(16)}
-    origin |= {"data_image": job.settings.data_image, "train_image": job.settings.train_image}
+    # Neither the environment nor another working directory may send a continued run into another history.
+    own |= {"tracking_uri": recording.resolved(own, arguments.output)}
+    origin = {"identity": secrets.token_hex(16)} | images
     content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "options": own, "origin": origin}
     files.write_json(job.folder / "run.json", content | {"graph": resume.GRAPH, "command": sys.argv})
 

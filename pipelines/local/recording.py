@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from components import console
-from components.tracking import places
+from components.tracking import names, places
 from pipelines import runs
 from pipelines.local.process import PROJECT
 
@@ -42,7 +42,7 @@ def check(options: Mapping[str, Any], output: Path) -> None:
     """Finds mistakes in the options before the run.
 
     Raises:
-        UserError: the place is not supported, or holds a password; or an option has no effect.
+        UserError: the place is not supported, or holds a password; a name is not one; or an option has no effect.
     """
     if options["no_record"]:
         for name in ("tracking_uri", "register"):
@@ -51,7 +51,17 @@ def check(options: Mapping[str, Any], output: Path) -> None:
                     f"--{name.replace('_', '-')} has no effect beside --no-record: leave one of them out"
                 )
         return
-    places.read(_place(options, output))
+    names.check_registered(options["register"])
+    resolved(options, output)
+
+
+def resolved(options: Mapping[str, Any], output: Path) -> str:
+    """The address of the history, as it is from any working directory and without anything secret; "" for none.
+
+    Raises:
+        UserError: the place is not supported, or holds a password.
+    """
+    return "" if options["no_record"] else places.read(_place(options, output)).uri
 
 
 def _place(options: Mapping[str, Any], output: Path) -> str:
@@ -90,4 +100,5 @@ def record(folder: Path, options: Mapping[str, Any], log: TextIO) -> None:
     errors = [line for line in done.stderr.splitlines() if line.startswith(console.PREFIX)]
     reason = errors[-1].partition("error: ")[2] if errors else f"see the end of {runs.short(folder / 'run.log')}"
     again = shlex.join(["python", "-m", "components.record", runs.short(folder), *words[1:]])
-    print(f"the run is complete but not recorded: {reason}; then record it with: {again}", file=sys.stderr, flush=True)
+    what, do = ("and", "register") if reason.startswith(names.NOT_REGISTERED) else ("but not recorded:", "record")
+    print(f"the run is complete {what} {reason}; then {do} it with: {again}", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ import fcntl
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -55,9 +55,16 @@ def restore(arguments: argparse.Namespace, folder: Path) -> None:
     vars(arguments).update(values, regimes=regimes, output=folder.parent)
 
 
-def begin(folder: Path, started: str) -> None:
-    """Records in `run.json` that a run is continued, and when (ISO 8601)."""
+def begin(folder: Path, started: str, images: Mapping[str, str]) -> None:
+    """Records in `run.json` that a run is continued.
+
+    Args:
+        folder: of the run.
+        started: when this attempt began (ISO 8601).
+        images: {"data_image" and "train_image": name}; the present code may have others than the run began with.
+    """
     content = _read(folder)
+    content["origin"] = content.get("origin", {}) | images
     attempt = {"started": started, "command": sys.argv, "taken": []}
     content["resumed"] = [*content.get("resumed", []), attempt]
     files.write_json(folder / "run.json", content)

@@ -179,6 +179,10 @@ def test_a_value_that_is_not_understood_is_named_with_what_would_be(words):
         ("- gpus", "is not a mapping of options: write lines such as 'gpus: 1'"),
         ("gpus: [", "is not valid YAML"),
         ("cache_ingest: maybe", "--cache-ingest is 'maybe' in the settings file: write true or false"),
+        ("register:", "has 'register' without a value: write a value, or remove it"),
+        ("cache-ingest:\ngpus: 1", "has 'cache_ingest' without a value"),
+        ("env: {A: b, C: }", "has 'env' without a value"),
+        ("pull_secret: [~]", "has 'pull_secret' without a value"),
         ("cpu: {training: 2}", "--cpu 'training=2' is not understood"),
     ],
 )
@@ -257,6 +261,8 @@ def test_a_history_is_a_server_or_a_file_on_a_volume(file):
         (["--tracking-uri", "sqlite:///history/mlflow.db", "--volume", "c=/history"], "is relative"),
         (["--register", "pneumonia"], "--register has no effect without --tracking-uri"),
         (["--tracking-uri", "https://host", "--register", "a/b"], "--register 'a/b' is not understood"),
+        (["--tracking-uri", "https://host", "--register", "a'b"], "is not understood: give a name without / : ' and"),
+        (["--tracking-uri", "https://host", "--register", " "], "--register ' ' is not understood"),
     ],
 )
 def test_a_history_that_no_pod_could_keep_is_refused(words, message):

@@ -167,6 +167,20 @@ def test_a_run_that_was_continued_replaces_what_was_recorded(recorded, tmp_path)
     assert recorded.history.runs()[0].promoted, "nothing failed this time"
 
 
+def test_a_run_that_was_continued_with_other_images_is_the_same_run(recorded, tmp_path):
+    origin = Origin("the same run")
+    for name, fingerprint in (("a", "ab12" * 16), ("b", "cd34" * 16)):
+        recorded.record(write_run(tmp_path / name, seeds=(1,), origin=origin, fingerprint=fingerprint))
+    (run,) = recorded.history.runs()
+    assert (run.fingerprint, bool(run.promoted)) == ("cd34" * 16, True)
+
+
+def test_without_an_identity_runs_on_other_images_are_other_runs(recorded, tmp_path):
+    for name, fingerprint in (("a", "ab12" * 16), ("b", "cd34" * 16)):
+        recorded.record(write_run(tmp_path / name, seeds=(1,), origin=Origin(), fingerprint=fingerprint))
+    assert len(recorded.history.runs()) == 2
+
+
 def test_two_runs_are_two_runs_even_of_one_name(recorded, tmp_path):
     for name in ("a", "b"):
         recorded.record(write_run(tmp_path / name, seeds=(1,), origin=Origin(name)))

@@ -8,7 +8,9 @@ import pytest
 from components.artifacts import comparison
 from components.console import UserError
 from components.record import registry
-from components.record.content import Benchmark
+from components.record.__main__ import main
+from components.record.content import Benchmark, Origin
+from components.tracking.history import History
 from tests.record.conftest import write_run
 
 NAME = "pneumonia"
@@ -63,6 +65,75 @@ def test_a_later_model_is_challenger_until_it_is_promoted(recorded, made, later)
     aliases = recorded.client.get_registered_model(NAME).aliases
     assert {name: str(version) for name, version in aliases.items()} == {"champion": "2", "challenger": "2"}
     assert recorded.history.champion(newer.fingerprint).id == newer.id
+
+
+def aliases(recorded):
+    found = recorded.client.get_registered_model(NAME).aliases
+    return {alias: int(version) for alias, version in found.items()}
+
+
+def test_a_continued_run_takes_the_aliases_of_what_was_recorded_of_it_earlier(recorded, tmp_path):
+    origin = Origin("the same run")
+    first = write_run(tmp_path / "a", seeds=(1,), failed=["full_fine_tuning"], origin=origin)
+    recorded.record(first, register=NAME)
+    assert aliases(recorded) == {"challenger": 1}, "the champion has all regimes"
+    recorded.client.set_registered_model_alias(NAME, "champion", "1")
+    recorded.record(write_run(tmp_path / "b", seeds=(1,), origin=origin), register=NAME)
+    assert aliases(recorded) == {"challenger": 2, "champion": 2}
+    assert recorded.history.runs()[0].registered == {"name": NAME, "version": "2"}
+
+
+def test_the_champion_of_its_dataset_becomes_that_of_the_registry_when_it_is_registered(recorded, made, later):
+    recorded.record(made, register=NAME)
+    recorded.history.promote(recorded.history.find(recorded.record(later)))
+    assert aliases(recorded) == {"challenger": 1, "champion": 1}, "it is not registered yet"
+    recorded.record(later, register=NAME)
+    assert aliases(recorded) == {"challenger": 2, "champion": 2}
+
+
+def test_the_first_run_on_other_data_takes_no_alias_from_the_champion(recorded, made, tmp_path):
+    recorded.record(made, register=NAME)
+    other = write_run(tmp_path / "other", "20260214-120000", seeds=(1,), fingerprint="cd34" * 16)
+    recorded.record(other, register=NAME)
+    assert all(run.promoted for run in recorded.history.runs()), "each is the champion of its dataset"
+    assert aliases(recorded) == {"challenger": 2, "champion": 1}
+
+
+@pytest.mark.parametrize("how", ["without a run", "of a run that is gone"])
+def test_a_champion_that_others_registered_stays(recorded, later, how):
+    recorded.client.create_registered_model(NAME)
+    run = None if how == "without a run" else "0" * 32
+    recorded.client.create_model_version(NAME, "file:///elsewhere", run)
+    recorded.client.set_registered_model_alias(NAME, "champion", "1")
+    recorded.record(later, register=NAME)
+    assert aliases(recorded) == {"challenger": 2, "champion": 1}
+
+
+def test_a_registry_that_refuses_leaves_the_run_recorded(recorded, made, monkeypatch):
+    real = registry.Server.ask
+
+    def refuse(self, method, *arguments, **named):
+        if method == "create_model_version":
+            raise UserError("no registry")
+        return real(self, method, *arguments, **named)
+
+    monkeypatch.setattr(registry.Server, "ask", refuse)
+    with pytest.raises(UserError, match=r"^recorded, but not registered: no registry$"):
+        recorded.record(made, register=NAME)
+    assert [run.registered for run in recorded.history.runs()] == [{}]
+
+
+def test_a_name_that_cannot_be_searched_for_is_refused_before_anything_is_recorded(recorded, made, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(made), "--tracking-uri", recorded.uri, "--register", "d'accord"])
+    assert "is not understood: give a name without / : ' and blanks" in capsys.readouterr().err
+    assert recorded.history.runs() == []
+
+
+def test_a_run_that_was_deleted_meanwhile_is_named(recorded, made, monkeypatch):
+    monkeypatch.setattr(History, "runs", lambda _: [])
+    with pytest.raises(UserError, match=r"not registered: .* has no run .* any more: .*; record it again"):
+        recorded.record(made, register=NAME)
 
 
 def test_registering_twice_makes_one_version(recorded, made):

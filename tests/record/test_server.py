@@ -6,14 +6,17 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
+from components.artifacts import files
 from components.console import UserError
+from components.record.content import Benchmark, Origin
 from components.retries import TransientError
-from components.tracking import places, server
+from components.tracking import names, places, server
 from tests.record.conftest import Recorded, free_port, write_run
 
 PROJECT = Path(__file__).parents[2]
@@ -41,6 +44,20 @@ def test_a_database_of_another_program_is_refused_and_kept(tmp_path):
     with sqlite3.connect(tmp_path / "other.db") as database:
         database.execute("CREATE TABLE experiments (name TEXT)")
     refused(tmp_path / "other.db", "is a database of another program, not a history: choose another file")
+
+
+@pytest.mark.parametrize("statement", ["PRAGMA user_version = 1", "CREATE TABLE alembic_version (version_num TEXT)"])
+def test_a_database_without_a_version_is_another_programs(tmp_path, statement):
+    with sqlite3.connect(tmp_path / "other.db") as database:
+        database.execute(statement)
+    assert (tmp_path / "other.db").stat().st_size > 0
+    refused(tmp_path / "other.db", "is a database of another program, not a history: choose another file")
+
+
+def test_an_empty_file_is_no_history_yet(tmp_path):
+    (tmp_path / "mlflow.db").touch()
+    with pytest.raises(UserError, match=r"there is no history .* yet: a run records itself there"):
+        server.reading(places.read(f"sqlite:///{tmp_path}/mlflow.db"), print)
 
 
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
@@ -143,7 +160,7 @@ def test_mlflows_own_server_gets_and_gives_the_same_as_a_file(on_server, later, 
     for name, run in here.items():
         assert there[name].data.metrics == run.data.metrics
         assert there[name].data.params == run.data.params
-        own = {"mlflow.parentRunId", *(f"pneumonia_benchmark.{name}" for name in ("promoted", "recording"))}
+        own = {"mlflow.parentRunId", *(f"pneumonia_benchmark.{name}" for name in ("promoted", "recording", "begun"))}
         assert {k: v for k, v in there[name].data.tags.items() if k not in own and "registered" not in k} == {
             k: v for k, v in run.data.tags.items() if k not in own
         }
@@ -165,6 +182,43 @@ def test_nothing_secret_is_stored_or_printed(on_server, mlflow_server, tmp_path,
     assert [path for path in stored if b"geheim" in path.read_bytes()] == []
     said = capsys.readouterr()
     assert "geheim" not in said.out + said.err
+
+
+@pytest.mark.parametrize("where", ["s3://bucket/mlflow", "/srv/mlruns"])
+def test_a_server_that_does_not_take_files_is_refused_before_anything_is_recorded(on_server, later, monkeypatch, where):
+    name = f"files in {where}"
+    monkeypatch.setattr(names, "EXPERIMENT", name)
+    on_server.client.create_experiment(name, artifact_location=where)
+    with pytest.raises(UserError, match=rf"has files of runs in {where}.*: start the server with --serve-artifacts"):
+        on_server.record(later)
+    assert on_server.client.search_runs([on_server.client.get_experiment_by_name(name).experiment_id]) == []
+
+
+def test_what_another_command_may_still_be_recording_is_left_alone_for_an_hour(on_server, tmp_path, monkeypatch):
+    run, ask = write_run(tmp_path / "run", "disturbed", seeds=(1,)), server.Server.ask
+
+    def stop(self, method, *arguments, **named):
+        if method == "log_artifact":
+            raise KeyboardInterrupt
+        return ask(self, method, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.Server, "ask", stop)
+        with pytest.raises(KeyboardInterrupt):
+            on_server.record(run)
+
+    def of_run():
+        return {found.id: found.complete for found in on_server.history.of_key(key)}
+
+    key = Benchmark.load(run / "comparison").key(Origin("id of disturbed"))
+    (partial,) = of_run()
+    whole = on_server.record(run)
+    assert of_run() == {partial: False, whole: True}
+    for minutes, left in ((55, {partial: False, whole: True}), (65, {whole: True})):
+        begun = files.timestamp(files.now() - timedelta(minutes=minutes))
+        on_server.client.set_tag(partial, names.BEGUN, begun)
+        assert on_server.record(run) == whole
+        assert of_run() == left
 
 
 def test_a_wrong_password_is_named(on_server, later, monkeypatch):

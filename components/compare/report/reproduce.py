@@ -3,7 +3,7 @@
 import shlex
 
 from components import options
-from components.artifacts import trained_model
+from components.artifacts import label_budget_results, trained_model
 from components.artifacts.comparison import ComparisonRecord
 from components.artifacts.names import REGIMES
 from components.compare.inputs import Inputs
@@ -30,10 +30,7 @@ def command(inputs: Inputs, results: ComparisonRecord) -> str:
     arguments = [made_by["arguments"] for made_by in makers]
     arguments[STEPS.index(TrainParameters)] = trained_model.arguments(first["training"])
     values = recorded(arguments)
-    values |= {"seed": seeds[0], "seeds": len(seeds)}
-    if budgets := results.get("label_budgets"):
-        numbers = [str(cost["patients"]) for cost in budgets["costs"] if cost["patients"] < (budgets["patients"] or 0)]
-        values |= {"label_budgets": " ".join(numbers)} | ({"draws": budgets["draws"]} if numbers else {})
+    values |= {"seed": seeds[0], "seeds": len(seeds)} | label_budget_results.asked_for(results.get("label_budgets"))
     if not values.get("label_budgets"):
         values.pop("label_price", None)
     if values.get("path"):

@@ -2,10 +2,12 @@
 
 import json
 import os
+import sqlite3
 import sys
 
 import pytest
 
+from components.artifacts import files
 from components.tracking import places, server
 from components.tracking.history import History
 from pipelines.local import command, process, recording, resume
@@ -65,6 +67,22 @@ def test_a_recording_that_fails_is_one_line_with_the_remedy(finished, tmp_path, 
     )
 
 
+@pytest.mark.usefixtures("recording_for_real")
+def test_a_run_that_is_recorded_but_not_registered_says_so(finished, tmp_path, capsys):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    recorded(finished, tmp_path / "log", tracking_uri=uri)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON registered_models BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    capsys.readouterr()
+    recorded(finished, tmp_path / "log", tracking_uri=uri, register="pneumonia")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"the run is complete and recorded, but not registered: the history {uri}")
+    assert "; then register it with: python -m components.record " in line
+    assert line.endswith(f" --tracking-uri {uri} --register pneumonia")
+
+
 def test_what_the_command_line_says_comes_before_the_environment(monkeypatch, tmp_path):
     assert recording._place(PLAIN, tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://from-environment")
@@ -78,6 +96,8 @@ def test_what_the_command_line_says_comes_before_the_environment(monkeypatch, tm
         (["--tracking-uri", "mlruns"], "MLflow has retired the folder store"),
         (["--tracking-uri", "https://someone:geheim@host"], "holds a user, a password or a token"),
         (["--tracking-uri", "https://host", "--no-record"], "--tracking-uri has no effect beside --no-record"),
+        (["--register", "a'b"], "--register \"a'b\" is not understood: give a name without / : ' and blanks"),
+        (["--register", "a b"], "--register 'a b' is not understood"),
         (["--register", "name", "--no-record"], "--register has no effect beside --no-record"),
     ],
 )
@@ -113,14 +133,43 @@ def test_a_run_is_recorded_after_its_report_and_again_after_it_was_continued(
     assert len(origin["identity"]) == 32
     assert "pneumonia-benchmark-data:" in origin["data_image"]
 
+    content = json.loads((folder / "run.json").read_text())
+    files.write_json(folder / "run.json", content | {"origin": origin | {"data_image": "old", "train_image": "old"}})
     prints(monkeypatch, executing("compare"), executing("check"))
     write_comparison(folder)
     command.main(["--resume", str(folder)])
     ((recorded_folder, options),) = not_recorded
     assert recorded_folder == folder.resolve()
     assert (options["tracking_uri"], options["register"], options["no_record"]) == ("https://host", "pneumonia", False)
-    assert json.loads((folder / "run.json").read_text())["origin"] == origin, "it is the same run"
+    assert json.loads((folder / "run.json").read_text())["origin"] == origin, "the same run, with the code of today"
     assert "report: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "uri"),
+    [
+        ([], "sqlite:///{here}/runs/mlflow.db"),
+        (["--tracking-uri", "sqlite:///own.db"], "sqlite:///{here}/own.db"),
+        (["--no-record"], ""),
+    ],
+)
+def test_a_continued_run_is_recorded_where_it_was_to_be_when_it_began(tmp_path, monkeypatch, not_recorded, words, uri):
+    prints(monkeypatch, executing("train"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        command.main([*words, "--output", "runs"])
+    (folder,) = (tmp_path / "runs").iterdir()
+
+    prints(monkeypatch, executing("compare"), executing("check"))
+    write_comparison(folder)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://another")
+    command.main(["--resume", str(folder)])
+    ((_, options),) = not_recorded
+    assert options["tracking_uri"] == uri.format(here=tmp_path)
+    assert options["no_record"] == ("--no-record" in words)
 
 
 def test_a_failed_step_is_not_recorded(tmp_path, monkeypatch, not_recorded):
