@@ -83,6 +83,22 @@ def test_a_continued_run_takes_the_aliases_of_what_was_recorded_of_it_earlier(re
     assert recorded.history.runs()[0].registered == {"name": NAME, "version": "2"}
 
 
+def test_a_continued_run_keeps_its_alias_where_another_run_is_champion_of_the_dataset(recorded, made, tmp_path):
+    recorded.record(made)
+    origin = Origin("the same run")
+    for name, seeds in (("a", (1,)), ("b", (1, 2))):
+        recorded.record(write_run(tmp_path / name, "20260214-120000", seeds=seeds, origin=origin), register=NAME)
+    assert [run.name for run in recorded.history.runs() if run.promoted] == ["20260131-120000"]
+    assert aliases(recorded) == {"challenger": 2, "champion": 2}
+
+
+def test_a_run_with_a_failed_training_that_was_promoted_becomes_champion(recorded, tmp_path):
+    run = write_run(tmp_path / "run", seeds=(1,), failed=["full_fine_tuning"])
+    recorded.history.promote(recorded.history.find(recorded.record(run)))
+    recorded.record(run, register=NAME)
+    assert aliases(recorded) == {"challenger": 1, "champion": 1}
+
+
 def test_the_champion_of_its_dataset_becomes_that_of_the_registry_when_it_is_registered(recorded, made, later):
     recorded.record(made, register=NAME)
     recorded.history.promote(recorded.history.find(recorded.record(later)))
