@@ -101,7 +101,10 @@ def test_an_interrupted_step_can_print_and_save_and_no_other_one_begins(tmp_path
             time.sleep(0.05)
         begun = time.monotonic()
         command.send_signal(signal.SIGINT)
-        _, said = command.communicate(timeout=60)
+        try:
+            _, said = command.communicate(timeout=60)
+        finally:
+            command.kill()
     assert command.returncode == 130
     assert "continue with: " in said
     assert (tmp_path / "saved").exists()
