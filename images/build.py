@@ -79,7 +79,7 @@ def images(gpu: bool) -> tuple[Image, Image]:
                 "images/data.lock",
                 *_COMMON,
                 *(f"components/{name}" for name in ("imaging", "ingest", "preprocess", "compare", "check", "record")),
-                "components/tracking",
+                *(f"components/{name}" for name in ("tracking", "gate", "trend")),
             ),
         ),
         Image(

@@ -37,6 +37,8 @@ COPY components/compare components/compare
 COPY components/check components/check
 COPY components/record components/record
 COPY components/tracking components/tracking
+COPY components/gate components/gate
+COPY components/trend components/trend
 RUN chmod -R a+rX . && python3 -m compileall -q .
 # A cluster that runs containers as non-root wants a number, not a name.
 USER 65532:65532

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from components.artifacts import compared_models, comparison, files
+from components.artifacts import compared_models, comparison, files, image_table
 from components.console import UserError, say
 from components.record import content, registry
 from components.record.content import Benchmark, Origin, Recording
@@ -23,7 +23,7 @@ from components.tracking.server import Server
 
 ARTIFACTS = (
     *("report.html", "summary.md", "model_card.md"),
-    *(comparison.RESULTS, "results.csv", *compared_models.FILES),
+    *(comparison.RESULTS, "results.csv", *compared_models.FILES, image_table.FILE),
 )
 """The files of a comparison that are recorded; the plots are in the report too."""
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.artifacts import compared_models, comparison, files
+import pandas as pd
+
+from components.artifacts import compared_models, comparison, files, image_table
 from components.artifacts.compared_models import ComparedModels
 from components.artifacts.comparison import ComparisonRecord
 from components.artifacts.names import BASELINE, REGIMES
@@ -139,6 +141,14 @@ class History:
         """The content of a benchmark's `results.json`."""
         with tempfile.TemporaryDirectory() as scratch:
             return comparison.load(self._downloaded(run, scratch, [comparison.RESULTS]))
+
+    def images(self, run: RecordedRun) -> pd.DataFrame | None:
+        """The table of all images of a benchmark, see `image_table`; None for one that was recorded without it."""
+        stored = self._server.ask("list_artifacts", run.id, names.COMPARISON)
+        if f"{names.COMPARISON}/{image_table.FILE}" not in {file.path for file in stored}:
+            return None
+        with tempfile.TemporaryDirectory() as scratch:
+            return image_table.load(self._downloaded(run, scratch, [image_table.FILE]))
 
     def promote(self, run: RecordedRun) -> None:
         """Makes a run the champion of its dataset, and its model, if it is registered, that of the registry."""

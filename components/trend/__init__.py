@@ -1,0 +1,1 @@
+"""The page that shows the recorded runs over time, with every alarm."""
