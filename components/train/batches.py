@@ -169,6 +169,7 @@ class _InTrainingMode(keras.Model):
     def __init__(self, model: keras.Model):
         super().__init__(name="in_training_mode")
         self._model = model
+        self.built = True  # else Keras calls it once outside of a compiled function, which takes JAX 10 s
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return self._model(inputs, training=True)

@@ -269,6 +269,11 @@ def cut(network: keras.Model, changing: set[str]) -> list[keras.KerasTensor]:
     return list(crossing.values())
 
 
+def above(tensors: list[keras.KerasTensor], outputs: keras.KerasTensor | list[keras.KerasTensor]) -> keras.Model:
+    """The part of a network from `tensors` up; of a single one it takes batches as they are, not in a list."""
+    return keras.Model(tensors if len(tensors) > 1 else tensors[0], outputs)
+
+
 def _learned_parameters(layer: keras.layers.Layer) -> int:
     """Number of a layer's weights that training changes: all except the statistics of batch normalisation."""
     return sum(math.prod(weight.shape) for weight in layer.trainable_weights)

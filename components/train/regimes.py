@@ -58,7 +58,7 @@ def fit(
     if warm_up:
         pooled = networks.cut(body, HEAD_LAYERS)
         session.solve(HEAD_WARM_UP, network, _pooled_features(session, frozen, pooled, examples))
-    above = keras.Model(frozen, body.output)
+    above = networks.above(frozen, body.output)
     averaged = recipe.averaged_epochs
     return network, session.fit(TRAINING, above, above, examples, averaged=averaged, learning_rate=rate, **limits)
 
@@ -78,7 +78,7 @@ def _warm_up(session: Session, network: Network, features: Examples) -> None:
     """Trains the head of full fine-tuning for a few epochs on stored features."""
     recipe, body = session.recipe, network.network
     networks.set_feature_scale(body, features.train[0][0])
-    head = keras.Model(networks.cut(body, HEAD_LAYERS), body.output)
+    head = networks.above(networks.cut(body, HEAD_LAYERS), body.output)
     rate = recipe.learning_rate * recipe.head_factor
     session.fit(HEAD_WARM_UP, head, head, features, learning_rate=rate, epochs=recipe.warm_up_epochs, patience=0)
 
@@ -88,7 +88,7 @@ def _pooled_features(
 ) -> Examples:
     """Stores what partial fine-tuning's head is warmed up on, from the features at the cut."""
     unchanged = [lambda batch: batch] * (session.recipe.stored_views - 1)  # the views are augmented already
-    return session.store("pooled", keras.Model(crossing, pooled), unchanged, examples)
+    return session.store("pooled", networks.above(crossing, pooled), unchanged, examples)
 
 
 def augmented_features(session: Session, network: Network, tensors: list[keras.KerasTensor]) -> Examples:
