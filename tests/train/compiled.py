@@ -11,13 +11,14 @@ from pathlib import Path
 import keras
 
 from components.parameters import TrainParameters
-from components.train import device
+from components.train import batches, device
 from components.train import train as train_module
 
 
 def main(prepared: str, output: str, backbone: str, *regimes: str) -> None:
     """Trains each regime; fails where Keras would leave out XLA with no more than a warning."""
     warnings.filterwarnings("error", message=".*jit_compile")
+    batches.GPU_FORWARD_BATCH = 16  # those of a GPU would take a CPU most of the time
     device.jit_compile = device.steps_together = device._has_bfloat16 = lambda: True
     keras.Model._resolve_auto_jit_compile = lambda _: True  # what it does on a GPU
     if keras.backend.backend() == "tensorflow":
