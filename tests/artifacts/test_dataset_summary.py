@@ -5,7 +5,6 @@ from components.artifacts import dataset_summary, files, image_table
 from components.artifacts.dataset_summary import DatasetSummary
 from components.console import UserError
 
-
 IMAGES = pd.DataFrame(
     {
         "image": ["b.png", "007", 'a "b", c.png'],
