@@ -1,6 +1,6 @@
 """Recorded runs as typed objects: their list, the champion of a dataset, and what a run left.
 
-A gate, which compares a new run with the champion, needs `History.champion`, `History.models` (costs,
+A gate, which compares a new run with the champion, needs `champions_of_lines`, `History.all_models` (costs,
 hardware) and `History.compared` (predictions).
 """
 
@@ -80,6 +80,7 @@ class RecordedModel:
         hardware: key of the machine of its training, see `names.HARDWARE`; "" where it is not known.
         recipe: see `names.RECIPE`.
         parameters: of the training, as texts.
+        started: when its training began (milliseconds since 1970).
     """
 
     id: str
@@ -89,6 +90,7 @@ class RecordedModel:
     hardware: str
     recipe: str
     parameters: Mapping[str, str]
+    started: int = 0
 
 
 class History:
@@ -134,6 +136,13 @@ class History:
         found = [_model(child) for child in search(self._server, {names.PARENT: run.id})]
         return sorted(found, key=lambda model: (order.index(model.regime), model.seed))
 
+    def all_models(self) -> dict[str, list[RecordedModel]]:
+        """The models of all benchmarks, by MLflow's id of the benchmark; one search, however many there are."""
+        found: dict[str, list[RecordedModel]] = {}
+        for child in search(self._server, {names.KIND: names.MODEL}):
+            found.setdefault(child.data.tags.get(names.PARENT, ""), []).append(_model(child))
+        return found
+
     def compared(self, run: RecordedRun) -> ComparedModels:
         """The evaluations and predictions of a benchmark's models."""
         with tempfile.TemporaryDirectory() as scratch:
@@ -146,19 +155,37 @@ class History:
 
     def images(self, run: RecordedRun) -> pd.DataFrame | None:
         """The table of all images of a benchmark, see `image_table`; None for one that was recorded without it."""
-        stored = self._server.ask("list_artifacts", run.id, names.COMPARISON)
-        if f"{names.COMPARISON}/{image_table.FILE}" not in {file.path for file in stored}:
+        if not self._has(run, image_table.FILE):
             return None
         with tempfile.TemporaryDirectory() as scratch:
             return image_table.load(self._downloaded(run, scratch, [image_table.FILE]))
 
-    def promote(self, run: RecordedRun) -> None:
-        """Makes a run the champion of its dataset, and its model, if it is registered, that of the registry."""
-        self._server.ask("set_tag", run.id, names.PROMOTED, files.now().isoformat(timespec="microseconds"))
-        if run.registered:
+    def verdict(self, run: RecordedRun) -> str | None:
+        """The text of a benchmark's verdict, see `gate.verdict`; None for one that has none."""
+        if names.ALARMS not in run.tags or not self._has(run, names.VERDICT):
+            return None
+        with tempfile.TemporaryDirectory() as scratch:
+            return (self._downloaded(run, scratch, [names.VERDICT]) / names.VERDICT).read_text(encoding="utf-8")
+
+    def promote(self, run: RecordedRun, by_hand: bool = False) -> None:
+        """Makes a run the champion of its line, and its model, if it is registered, that of the registry.
+
+        Args:
+            run: the run.
+            by_hand: whether a person says so, which also accepts its training times and memory.
+        """
+        now = files.now().isoformat(timespec="microseconds")
+        if by_hand:
+            self._server.ask("set_tag", run.id, names.ACCEPTED, now)
+        self._server.ask("set_tag", run.id, names.PROMOTED, now)
+        if by_hand and run.registered:
             self._server.ask(
                 "set_registered_model_alias", run.registered["name"], names.CHAMPION, run.registered["version"]
             )
+
+    def _has(self, run: RecordedRun, name: str) -> bool:
+        stored = self._server.ask("list_artifacts", run.id, names.COMPARISON)
+        return f"{names.COMPARISON}/{name}" in {file.path for file in stored}
 
     def _downloaded(self, run: RecordedRun, scratch: str, wanted: Sequence[str]) -> Path:
         paths = [f"{names.COMPARISON}/{name}" for name in wanted]
@@ -183,9 +210,20 @@ def search(server: Server, tags: Mapping[str, str]) -> list[Any]:
 
 
 def champions(runs: Sequence[RecordedRun]) -> dict[str, RecordedRun]:
-    """The champion of each dataset: {fingerprint: the run that was promoted last}."""
+    """The champion of each dataset, whatever the recipe: {fingerprint: the run that was promoted last}."""
     promoted = sorted((run for run in runs if run.promoted), key=lambda run: (run.promoted, run.id))
     return {run.fingerprint: run for run in promoted}
+
+
+def line(run: RecordedRun) -> tuple[str, str]:
+    """What the runs of a line have in common: fingerprint of the data, and recipe."""
+    return run.fingerprint, run.tags.get(names.RECIPE, "")
+
+
+def champions_of_lines(runs: Sequence[RecordedRun]) -> dict[tuple[str, str], RecordedRun]:
+    """The champion of each line: {line: the run of it that was promoted last}."""
+    promoted = sorted((run for run in runs if run.promoted), key=lambda run: (run.promoted, run.id))
+    return {line(run): run for run in promoted}
 
 
 def _benchmark(run: Any) -> RecordedRun:
@@ -228,4 +266,5 @@ def _model(run: Any) -> RecordedModel:
         hardware=tags.get(names.HARDWARE, ""),
         recipe=tags.get(names.RECIPE, ""),
         parameters=run.data.params,
+        started=run.info.start_time or 0,
     )
