@@ -50,7 +50,9 @@ class _Found:
     """Of each pair that was judged, whether it rang in the run before, and whether it was only suspected there."""
 
 
-def judge(history: History, run: RecordedRun, runs_per_year: float = names.RUNS_PER_YEAR, confirm: bool = False) -> Judged:
+def judge(
+    history: History, run: RecordedRun, runs_per_year: float = names.RUNS_PER_YEAR, confirm: bool = False
+) -> Judged:
     """Judges a run by those before it.
 
     Args:
@@ -132,7 +134,9 @@ def _judge_costs(before: Earlier, found: _Found) -> None:
                 found.alarms.append(Alarm(chart, regime, _cost_sentence(chart, regime, own, series)))
             elif own[-1].faster:
                 since = series.runs[own[-1].since or 0].name
-                found.notes.append(f"{REGIME_TITLES[regime]}: less {TITLES[chart]} since {since}, by which later runs go")
+                found.notes.append(
+                    f"{REGIME_TITLES[regime]}: less {TITLES[chart]} since {since}, by which later runs go"
+                )
 
 
 def _cost_sentence(chart: str, regime: str, replayed: Sequence[Cost], series: Series) -> str:
@@ -148,18 +152,21 @@ def _judge_data(history: History, before: Earlier, runs_per_year: float, found: 
     try:
         compared = [history.compared(one) for one in (other, before.run)]
         (old, all_old), (new, all_new) = (
-            earlier.described_images(history, run, one)
-            for run, one in zip((other, before.run), compared, strict=True)
+            earlier.described_images(history, run, one) for run, one in zip((other, before.run), compared, strict=True)
         )
     except UserError as error:
-        _note_unless_temporary(error, f"the data are not those of {other.name}, but cannot be compared with them", found)
+        _note_unless_temporary(
+            error, f"the data are not those of {other.name}, but cannot be compared with them", found
+        )
         return
     what = "data"
     if not (all_old and all_new):
         what, old, new = "test images", old[old["split"] == "test"], new[new["split"] == "test"]
     sizes = [one.record["dataset"]["image_size"] for one in compared]
     if sizes[0] != sizes[1]:
-        found.notes.append(f"images are of {sizes[1]} px instead of {sizes[0]} px, so the data start a new line of runs")
+        found.notes.append(
+            f"images are of {sizes[1]} px instead of {sizes[0]} px, so the data start a new line of runs"
+        )
         return
     own = drift.judge(old, new, runs_per_year)
     found.data = asdict(own) | {"earlier": other.name}

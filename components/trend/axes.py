@@ -33,7 +33,8 @@ def axis(values: Sequence[float], least: float, lowest: float = -math.inf, highe
     Args:
         values: at least one.
         least: the smallest span that is shown, so that noise does not look like a change.
-        lowest, highest: that the quantity can have.
+        lowest: value that the quantity can have.
+        highest: likewise.
     """
     low, high = min(values), max(values)
     room = max(1.12 * (high - low), least, 1e-9 * max(abs(low), abs(high), 1)) - (high - low)

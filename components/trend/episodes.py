@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from components.gate.earlier import when
 from components.gate.verdict import Alarm
 from components.trend.shown import Shown, title_of
 
@@ -64,7 +65,7 @@ def episodes(sections: Sequence[Sequence[Shown]]) -> list[Episode]:
                     going_on[key] = []
                     begun.append(going_on[key])
                 going_on[key].append((shown, alarm))
-    begun.sort(key=lambda own: (own[0][0].run.started, own[0][0].run.id))
+    begun.sort(key=lambda own: when(own[0][0].run))
     return [
         Episode(
             number,

@@ -42,9 +42,7 @@ def page(runs: Sequence[Shown]) -> str:
     """
     found = sections(runs)
     alarms = episodes([section.runs for section in found])
-    parts = [
-        Part(section, section.runs[-1], regimes_of(section.runs), rows(section, alarms)) for section in found
-    ]
+    parts = [Part(section, section.runs[-1], regimes_of(section.runs), rows(section, alarms)) for section in found]
     return rendered(
         "trend.html.j2",
         sentence=sentence(found, alarms),

@@ -13,7 +13,7 @@ class Point:
         value: None where the run has none; the line is broken there.
         low, high: ends of its interval; None without one.
         level: what it is compared with; None without it.
-        series: a line joins only runs of the same series.
+        series: lines join only runs of the same series.
         champion: whether the run became a champion.
         title: the run and its numbers in words.
     """
@@ -79,12 +79,12 @@ class Panel:
     highest: float = float("inf")
 
     def segments(self) -> list[list[Point]]:
-        """The points that lines join: of one series, without a run of it in between that has no value."""
+        """The points that lines join: of one series, without a run in between that has no value."""
         done: list[list[Point]] = []
         begun: dict[Hashable, list[Point]] = {}
         for point in self.points:
             if point.value is None:
-                begun.pop(point.series, None)
+                begun.clear()
                 continue
             if point.series not in begun:
                 begun[point.series] = []

@@ -9,7 +9,7 @@ from components.look import LOOKS, MUTED
 from components.trend.episodes import Episode
 from components.trend.panel import Mark, Panel, Point
 from components.trend.sections import Section
-from components.trend.shown import Shown, line, regimes_of
+from components.trend.shown import Shown, regimes_of
 
 LEAST_AUC = 0.02
 LEAST_SHARE = 0.15
@@ -95,7 +95,7 @@ class _Marks:
 def described(shown: Shown) -> str:
     """The data of a run in words."""
     images, share = shown.count("images"), shown.share
-    numbers = f"{images:,} images, {share:.1f}% pneumonia" if images is not None and share is not None else "unknown size"
+    numbers = "unknown size" if images is None or share is None else f"{images:,} images, {share:.1f}% pneumonia"
     figures = shown.verdict.data if shown.verdict else {}
     if "added" in figures and "gone" in figures:
         numbers += f"; {figures['added']:,} images more, {figures['gone']:,} gone"
@@ -123,7 +123,7 @@ def _quality(marks: _Marks, regime: str) -> Panel:
                 found.low if found else None,
                 found.high if found else None,
                 level.value if level else None,
-                line(shown.run),
+                (shown.run.fingerprint, shown.recipes.get(regime)),
                 bool(shown.run.promoted),
                 text,
             )
@@ -145,7 +145,7 @@ def _cost(marks: _Marks, chart: str, regime: str, unit: _Unit) -> Panel:
                 position,
                 None if value is None else value * unit.size,
                 level=None if level is None else level * unit.size,
-                series=shown.series.get(regime, ()),
+                series=(shown.hardware.get(regime), shown.recipes.get(regime)),
                 title=text,
             )
         )

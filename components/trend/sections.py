@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from components.gate.earlier import when
 from components.tracking import names
-from components.tracking.history import RecordedRun
-from components.trend.shown import Shown, line
+from components.tracking.history import RecordedRun, line
+from components.trend.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,11 @@ def sections(runs: Sequence[Shown]) -> list[Section]:
     Args:
         runs: all recorded runs, in any order.
     """
-    ordered = sorted(runs, key=lambda shown: (shown.run.started, shown.run.id))
+    ordered = sorted(runs, key=lambda shown: when(shown.run))
     parts: dict[tuple[str, ...], list[Shown]] = {}
     for shown in ordered:
         parts.setdefault(_source(shown.run), []).append(shown)
-    newest_first = sorted(parts.values(), key=lambda part: (part[-1].run.started, part[-1].run.id), reverse=True)
+    newest_first = sorted(parts.values(), key=lambda part: when(part[-1].run), reverse=True)
     return [_section(part) for part in newest_first]
 
 
@@ -95,24 +96,23 @@ def _present_champions(runs: Sequence[Shown]) -> tuple[RecordedRun, ...]:
 def _champions(runs: Sequence[Shown]) -> list[RecordedRun | None]:
     """For each run the champion that its verdict names; without a verdict, the last one before that was promoted."""
     known = {shown.run.id: shown.run for shown in runs}
-    present: dict[tuple[str, str], RecordedRun] = {}
+    present: dict[str, RecordedRun] = {}
     found: list[RecordedRun | None] = []
     for shown in runs:
-        own = line(shown.run)
-        named = known.get(shown.verdict.champion) if shown.verdict else None
-        # A champion of other data is not one that scores can be compared with.
-        if named and named.fingerprint == shown.run.fingerprint:
-            present[own] = named
-        elif own not in present and shown.run.promoted:
-            present[own] = shown.run
-        found.append(present.get(own))
-        if shown.run.promoted and (shown.verdict is None or shown.verdict.promoted):
-            present[own] = shown.run
+        run, verdict = shown.run, shown.verdict
+        if verdict is None:
+            champion = present.get(run.fingerprint, run if run.promoted else None)
+        else:
+            champion = known.get(verdict.champion, run if verdict.promoted else None)
+        # Scores on other data cannot be compared.
+        found.append(champion if champion and champion.fingerprint == run.fingerprint else None)
+        if run.promoted:
+            present[run.fingerprint] = run
     return found
 
 
 def letters(number: int) -> str:
-    """A, B, …, Z, AA, AB, … for 0, 1, …"""
+    """The name of the dataset of this number, from 0: A, B, …, Z, AA, AB, and so on."""
     text = ""
     number += 1
     while number:

@@ -1,13 +1,13 @@
-"""Recorded runs as the page shows them: what the history has of each, in the order of their start."""
+"""Recorded runs as the page shows them: what the history has of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from components.artifacts.names import REGIME_TITLES, REGIMES, SPLITS
+from components.gate.earlier import costs_of, when
 from components.gate.verdict import DATA, MEMORY, QUALITY, TIME, Alarm, Verdict
-from components.tracking import names
-from components.tracking.history import RecordedRun
+from components.tracking.history import History, RecordedModel, RecordedRun
 
 TITLES = {QUALITY: "ROC AUC", TIME: "training time", MEMORY: "peak memory", DATA: "data"}
 """What is watched, in words."""
@@ -21,13 +21,14 @@ class Shown:
         run: the run.
         verdict: of the gate; None for a run that was recorded without one.
         costs: {regime: {`TIME` (seconds per training image and epoch) or `MEMORY` (MB): value}}.
-        series: {regime: what runs have in common whose costs may be compared: machine and recipe}.
+        recipes, hardware: of each regime, what runs have in common that may be compared.
     """
 
     run: RecordedRun
     verdict: Verdict | None = None
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    series: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -71,9 +72,39 @@ class Shown:
         return float(level) if isinstance(level, int | float) else None
 
 
-def line(run: RecordedRun) -> tuple[str, str]:
-    """What runs have in common that may be compared with each other: data and recipe."""
-    return run.fingerprint, run.tags.get(names.RECIPE, "")
+def of(history: History) -> list[Shown]:
+    """All runs of a history, the oldest first.
+
+    Raises:
+        UserError: the history cannot be read.
+    """
+    models = history.all_models()
+    return [_shown(history, run, models.get(run.id, [])) for run in sorted(history.runs(), key=when)]
+
+
+def _shown(history: History, run: RecordedRun, models: Sequence[RecordedModel]) -> Shown:
+    trained: dict[str, list[RecordedModel]] = {}
+    for model in models:
+        if model.regime in REGIMES:
+            trained.setdefault(model.regime, []).append(model)
+    # Where the seeds of a regime were trained on several machines, those of the first one count, as for the gate.
+    measured = {name: [one for one in own if one.hardware == own[0].hardware] for name, own in trained.items()}
+    return Shown(
+        run,
+        _verdict(history, run),
+        costs={name: costs_of(own) for name, own in measured.items()},
+        recipes={name: own[0].recipe for name, own in trained.items()},
+        hardware={name: own[0].hardware for name, own in trained.items()},
+    )
+
+
+def _verdict(history: History, run: RecordedRun) -> Verdict | None:
+    """None also for one that this version does not understand."""
+    text = history.verdict(run)
+    try:
+        return Verdict.from_json(text) if text else None
+    except (ValueError, TypeError):
+        return None
 
 
 def title_of(chart: str, regime: str) -> str:

@@ -1,6 +1,6 @@
 """Draws a small plot as SVG, without scripts: explanations are `<title>` elements, which browsers show as tooltips.
 
-Written by hand, since matplotlib's SVG has neither tooltips nor texts that a page can style, and takes a second to import.
+Written by hand, since matplotlib's SVG has no tooltips and no texts that a page can style, and takes seconds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -202,7 +202,8 @@ def _marker(kind: str, x: float, y: float, size: float) -> str:
         "D": [(0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)],
     }.get(kind)
     if corners is None:
-        return f"M{_n(x - size)} {_n(y)}a{_n(size)} {_n(size)} 0 1 0 {_n(2 * size)} 0a{_n(size)} {_n(size)} 0 1 0 {_n(-2 * size)} 0Z"
+        arc = f"a{_n(size)} {_n(size)} 0 1 0"
+        return f"M{_n(x - size)} {_n(y)}{arc} {_n(2 * size)} 0{arc} {_n(-2 * size)} 0Z"
     return "M" + "L".join(f"{_n(x + size * dx)} {_n(y + size * dy)}" for dx, dy in corners) + "Z"
 
 
