@@ -67,8 +67,9 @@ class Earlier:
 
     def __init__(self, history: History, run: RecordedRun):
         self.run = run
-        before = [own for own in history.runs() if own.key != run.key and when(own) < when(run)]
-        self.runs = sorted(before, key=when)
+        # A run from before may be recorded late: its champion is that of today, while series end with it.
+        self._others = sorted((own for own in history.runs() if own.key != run.key), key=when)
+        self.runs = [own for own in self._others if when(own) < when(run)]
         self._models = history.all_models()
         self.models = [own for own in self._models.get(run.id, []) if own.regime in REGIMES]
 
@@ -88,7 +89,7 @@ class Earlier:
         return promoted[-1] if promoted else None
 
     def _promoted(self) -> list[RecordedRun]:
-        found = [own for own in self.runs if own.promoted and own.fingerprint == self.run.fingerprint]
+        found = [own for own in self._others if own.promoted and own.fingerprint == self.run.fingerprint]
         return sorted(found, key=lambda own: (own.promoted, own.id))
 
     def _has_recipe(self, other: RecordedRun) -> bool:
@@ -97,8 +98,8 @@ class Earlier:
         return bool(shared) and all(theirs[model.regime] == model.recipe for model in shared)
 
     def has_data(self) -> bool:
-        """Whether an earlier run had the same data."""
-        return any(own.fingerprint == self.run.fingerprint for own in self.runs)
+        """Whether another run had the same data."""
+        return any(own.fingerprint == self.run.fingerprint for own in self._others)
 
     def with_other_data(self) -> RecordedRun | None:
         """The run before, of the same source, whose data the new ones take the place of: the champion of its data."""

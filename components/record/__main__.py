@@ -21,10 +21,14 @@ def main(words: Sequence[str] | None = None) -> None:
         if not uri:
             raise UserError(f"there is no place to record in: give --tracking-uri, or set {places.VARIABLE}")
         names.check_registered(arguments.register)
-        from components.record.record import record  # noqa: PLC0415 (not before mistakes are found)
+        names.check_runs_per_year(arguments.runs_per_year)
+        from components.record.outcome import red  # noqa: PLC0415 (not before mistakes are found)
+        from components.record.record import Gate, record  # noqa: PLC0415
 
         models = models_of(made) if arguments.register else []
-        record(made, uri, origin_of(made), arguments.register, models, arguments.attempts)
+        gate = Gate(arguments.on_regression, arguments.runs_per_year, arguments.confirm_regressions)
+        with red():
+            record(made, uri, origin_of(made), arguments.register, models, arguments.attempts, gate)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +39,10 @@ def _parser() -> argparse.ArgumentParser:
   python -m components.record runs/latest --tracking-uri sqlite:///runs/mlflow.db
   python -m components.record runs/latest --tracking-uri https://mlflow.example.org --register pneumonia
 
-A server's credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.""",
+A server's credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
+Alarms are posted to the address in PNEUMONIA_BENCHMARK_NOTIFY_URL, if there is one.
+
+exit codes: 0 recorded, 2 a mistake or no recording, 4 recorded, but worse than the runs before (--on-regression fail)""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -43,6 +50,11 @@ A server's credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PA
     add("--tracking-uri", default="", metavar="URI", help=f"{places.KINDS}; default: {places.VARIABLE}")
     add("--register", default="", metavar="NAME", help="also register the best model under this name")
     add("--attempts", type=int, metavar="N", help="while a server is down; default: about three minutes of attempts")
+    add("--on-regression", choices=names.ON_REGRESSION, default="warn", help="what an alarm does; default: %(default)s")
+    add(
+        "--runs-per-year", type=float, default=names.RUNS_PER_YEAR, metavar="N", help="default: %(default)g, one a week"
+    )
+    add("--confirm-regressions", action="store_true", help="an alarm counts when the next run has it too")
     return parser
 
 

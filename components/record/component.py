@@ -15,6 +15,9 @@ def record(
     tracking_uri: str,
     register: str = "",
     identity: str = "",
+    on_regression: str = "warn",
+    runs_per_year: float = 52.0,
+    confirm_regressions: bool = False,
     data_image: str = "",
     train_image: str = "",
     custom_cnn: Input[Model] = None,
@@ -29,6 +32,9 @@ def record(
         tracking_uri: an MLflow server (https://...) or a SQLite file on a volume (sqlite:////PATH).
         register: name in MLflow's registry under which the best model is registered; empty for not.
         identity: an id of the run that no other one has.
+        on_regression: whether an alarm of the gate is only said ("warn") or fails the step too ("fail").
+        runs_per_year: that share the false alarms of a year.
+        confirm_regressions: whether an alarm counts only when the next run has it too.
         data_image: name of the image of ingest, preprocess and compare.
         train_image: name of the image of train and evaluate.
         custom_cnn: trained models of this regime; only for the registry, like the next ones.
@@ -38,9 +44,13 @@ def record(
     """
     from components.console import plain_errors
     from components.record.content import Origin
+    from components.record.outcome import red
+    from components.record.record import Gate
     from components.record.record import record as run
 
     given = (custom_cnn, transfer_learning, partial_fine_tuning, full_fine_tuning)
     models = [models.path for models in given if models]
-    with plain_errors():
-        run(comparison.path, tracking_uri, Origin(identity, data_image, train_image), register, models)
+    with plain_errors(), red():
+        gate = Gate(on_regression, runs_per_year, confirm_regressions)
+        origin = Origin(identity, data_image, train_image)
+        run(comparison.path, tracking_uri, origin, register, models, gate=gate)

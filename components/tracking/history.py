@@ -178,7 +178,7 @@ class History:
         if by_hand:
             self._server.ask("set_tag", run.id, names.ACCEPTED, now)
         self._server.ask("set_tag", run.id, names.PROMOTED, now)
-        if by_hand and run.registered:
+        if run.registered:
             self._server.ask(
                 "set_registered_model_alias", run.registered["name"], names.CHAMPION, run.registered["version"]
             )

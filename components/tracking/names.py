@@ -72,13 +72,20 @@ NOT_REGISTERED = "recorded, but not registered"
 
 REGRESSION = "regression: "
 """How each message begins with which a recording fails after an alarm; `submit run --wait` looks for it."""
+REGRESSION_CODE = 4
+"""Exit code of commands after an alarm that fails the run."""
 SUSPICION = "suspected, and not confirmed yet: "
 """How each message begins of an alarm that waits for a confirming run; likewise."""
 
 RUNS_PER_YEAR = 52.0
 """The default of the number of runs that share the false alarms of a year."""
+MOST_RUNS_PER_YEAR = 8784
+"""One an hour."""
 ON_REGRESSION = ("warn", "fail")
 """What an alarm does to a run; the first is the default."""
+
+NOTIFY_VARIABLE = "PNEUMONIA_BENCHMARK_NOTIFY_URL"
+"""The environment variable with the address to which alarms are posted; a secret."""
 
 
 def check_registered(name: str) -> None:
@@ -92,3 +99,16 @@ def check_registered(name: str) -> None:
     """
     if re.search(r"[/:'\s]", name):
         raise UserError(f"--register {name!r} is not understood: give a name without / : ' and blanks")
+
+
+def check_runs_per_year(number: float) -> None:
+    """Checks the number of runs a year that the gate is told.
+
+    Raises:
+        UserError: the year's false alarms cannot be shared by it.
+    """
+    if not 1 <= number <= MOST_RUNS_PER_YEAR:
+        raise UserError(
+            f"--runs-per-year {number:g} is not understood: give a number from 1 to {MOST_RUNS_PER_YEAR}, 52 for a run "
+            "a week"
+        )
