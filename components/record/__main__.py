@@ -23,18 +23,21 @@ def main(words: Sequence[str] | None = None) -> None:
         names.check_registered(arguments.register)
         names.check_runs_per_year(arguments.runs_per_year)
         from components.record.outcome import red  # noqa: PLC0415 (not before mistakes are found)
+        from components.record.pages import Pages  # noqa: PLC0415
         from components.record.record import Gate, record  # noqa: PLC0415
 
         models = models_of(made) if arguments.register else []
         gate = Gate(arguments.on_regression, arguments.runs_per_year, arguments.confirm_regressions)
+        pages = Pages(arguments.trend, in_place=True)
         with red():
-            record(made, uri, origin_of(made), arguments.register, models, arguments.attempts, gate)
+            record(made, uri, origin_of(made), arguments.register, models, arguments.attempts, gate, pages)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m components.record",
-        description="Records a finished run in MLflow. A run that is recorded already is not recorded twice.",
+        description="Records a finished run in MLflow, and has it judged by the runs before it; its report says the "
+        "result then. A run that is recorded already is not recorded twice.",
         epilog="""examples:
   python -m components.record runs/latest --tracking-uri sqlite:///runs/mlflow.db
   python -m components.record runs/latest --tracking-uri https://mlflow.example.org --register pneumonia
@@ -54,6 +57,7 @@ exit codes: 0 recorded, 2 a mistake or no recording, 4 recorded, but worse than 
     add(
         "--runs-per-year", type=float, default=names.RUNS_PER_YEAR, metavar="N", help="default: %(default)g, one a week"
     )
+    add("--trend", type=Path, metavar="FILE", help="also write the page of the runs over time to this file")
     add("--confirm-regressions", action="store_true", help="an alarm counts when the next run has it too")
     return parser
 
