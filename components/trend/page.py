@@ -62,9 +62,15 @@ def rendered(template: str, **shown: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_printable,
     )
-    environment.filters |= {"one_line": one_line, "described": described, "svg": _inline}
+    environment.filters |= {"described": described, "svg": _inline}
     return environment.get_template(template).render(shown)
+
+
+def _printable(value: Any) -> Any:
+    """Texts without line breaks and control characters, which a name may have."""
+    return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _inline(panel: Panel) -> Markup:
@@ -86,7 +92,8 @@ def sentence(found: Sequence[Section], alarms: Sequence[Episode]) -> str:
     if all(shown.verdict is None for shown in last):
         judged = any(shown.verdict for section in found for shown in section.runs)
         what = "The last run was recorded without a verdict"
-        return f"{what}; {'no alarm' if not alarms else ''}{in_all.removeprefix('none')}." if judged else f"{what}."
+        count = {0: "no alarm", 1: "1 alarm"}.get(len(alarms), f"{len(alarms)} alarms")
+        return f"{what}; {count} in {runs:,} runs." if judged else f"{what}."
     if runs == 1:
         return "The first run: there is nothing to compare it with yet."
     where = "in the last run" if len(last) == 1 else f"in the last run of each of {len(last)} sources"

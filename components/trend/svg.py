@@ -93,7 +93,7 @@ class _Drawing:
                 free = x + 8 + 7 * len(mark.label)
 
     def _values(self) -> None:
-        panel, half = self.panel, min(self.step / 2, 14)
+        panel = self.panel
         whiskers = "".join(
             f"M{_n(self.x(point.position))} {_n(self.y(point.low))}V{_n(self.y(point.high))}"
             for point in panel.points
@@ -104,26 +104,26 @@ class _Drawing:
             joined = "L".join(f"{_n(self.x(point.position))} {_n(self.y(point.value or 0))}" for point in segment)
             if len(segment) > 1:
                 _path(self.root, f"M{joined}", panel.colour, 1.3 if self.count <= MOST_TITLED else 0.9)
-        _path(self.root, "".join(self._level(half)), INK, 1.3, dash="5 2.5")
+        _path(self.root, "".join(self._level()), INK, 1.3, dash="5 2.5")
         size = 2.7 if self.count <= 60 else 1.9 if self.count <= MOST_TITLED else 1.1
         self._points(size)
         for point in panel.points:
             if point.champion and point.value is not None:
                 self._champion(point)
 
-    def _level(self, half: float) -> Iterator[str]:
-        """A step for each run with a level; steps of the same height that touch are one."""
+    def _level(self) -> Iterator[str]:
+        """The level of every run that has one, as steps halfway between runs; broken where the series ends."""
+        half = min(self.step / 2, 14)
         before: Point | None = None
         for point in self.panel.points:
             if point.level is None:
                 before = None
                 continue
             x, y = self.x(point.position), self.y(point.level)
-            joined = before is not None and before.series == point.series and half >= self.step / 2
-            if not joined:
+            if before is None or before.series != point.series:
                 yield f"M{_n(x - half)} {_n(y)}"
-            elif before and before.level != point.level:
-                yield f"V{_n(y)}"
+            elif before.level != point.level:
+                yield f"H{_n(x - self.step / 2)}V{_n(y)}"
             yield f"H{_n(x + half)}"
             before = point
 
