@@ -16,8 +16,15 @@ SECONDS = dict(zip(REGIMES, (0.0021, 0.0004, 0.0052, 0.0121), strict=True))
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 
 
-def shown(week, *, fingerprint="ab12" * 16, verdict=Verdict(), promoted=False, failed=None, id=None, **changes):
-    """The run of a week, counted from 0. `changes`: `name`, `source`, `path`, `areas`, `seconds`, `hardware`, `recipe`."""
+QUIET = Verdict("id0", "the champion")
+"""Of a run that was compared with that of week 0, without an alarm."""
+
+
+def shown(week, *, fingerprint="ab12" * 16, verdict=QUIET, promoted=False, failed=None, **changes):
+    """The run of a week, counted from 0.
+
+    `changes` may have `name`, `source`, `path`, `counts`, `areas`, `seconds`, `hardware` and `recipe`.
+    """
     started = FIRST + timedelta(weeks=week)
     areas = {**AREAS, **changes.get("areas", {})}
     trained = [regime for regime in REGIMES if regime not in (failed or {}) and areas[regime] is not None]
@@ -26,7 +33,7 @@ def shown(week, *, fingerprint="ab12" * 16, verdict=Verdict(), promoted=False, f
     counts = {"images": "1000", "pneumonia": "600"} | changes.get("counts", {})
     parameters = {f"{split}_{what}": n for split in ("train", "validation", "test") for what, n in counts.items()}
     run = RecordedRun(
-        id=id or f"id{week}",
+        id=f"id{week}",
         name=changes.get("name", started.strftime("%Y%m%d-%H%M%S")),
         key=f"key{week}",
         started=started.isoformat(),

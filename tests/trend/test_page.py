@@ -159,7 +159,8 @@ def test_every_plot_has_an_alternative_text_with_its_numbers():
         "ROC AUC of Custom CNN: 10 values from 0.93 to 0.93, the newest 0.930; no alarm"
     )
     assert drawn["Full fine-tuning 2"].get("aria-label") == (
-        "Training time per image and epoch of Full fine-tuning: 10 values from 12.1 to 12.1, the newest 12.1 ms; no alarm"
+        "Training time per image and epoch of Full fine-tuning: 10 values from 12.1 to 12.1, the newest 12.1 ms; "
+        "no alarm"
     )
     assert "900 MB" in drawn["Full fine-tuning 3"].get("aria-label")
     assert "the newest 3,000" in drawn["Images 1"].get("aria-label")

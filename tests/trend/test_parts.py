@@ -77,8 +77,8 @@ def history_of(report):
 def test_the_report_says_how_the_run_compares_with_the_champion():
     found = history_of(inserted(REPORT, Verdict("id", "20260105-030000", quality=FIGURES, warnings=("little power",))))
     assert text(found.find("p")) == (
-        "Compared with the champion 20260105-030000 on the same test images: no alarm. ROC AUC, and the difference from "
-        "the champion's: Custom CNN 0.918 (−0.012); Full fine-tuning 0.980 (the same)."
+        "Compared with the champion 20260105-030000 on the same test images: no alarm. ROC AUC, and the difference "
+        "from the champion's: Custom CNN 0.918 (−0.012); Full fine-tuning 0.980 (the same)."
     )
     assert text(found.find("details")) == "What else the gate found little power"
 

@@ -1,6 +1,7 @@
 """What the plots show: broken lines, the champion's and the expected level, marks, and places inside of the plot."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -164,7 +165,7 @@ def test_nothing_is_drawn_outside_and_flags_do_not_cover_each_other():
     runs = [shown(week, verdict=verdicts.get(week, Verdict("id0", "x"))) for week in range(60)]
     for svg in plots(tree(page(runs))).values():
         places = [float(flag.get("x")) for flag in svg.findall("a/text")]
-        assert all(after - before >= 14.9 for before, after in zip(places, places[1:], strict=False))
+        assert all(after - before >= 14.9 for before, after in pairwise(places))
         assert all(LEFT <= place <= WIDTH - RIGHT for place in places)
         for circle in svg.iter("circle"):
             assert LEFT <= float(circle.get("cx")) <= WIDTH
