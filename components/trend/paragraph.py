@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.artifacts.names import REGIME_TITLES
-from components.console import one_line
-from components.gate.verdict import Verdict
+from components.gate.verdict import QUALITY, Verdict
 from components.trend.page import rendered
 
 _PLACE = re.compile(r'<section id="history"[^>]*>.*?</section>', re.DOTALL)
@@ -20,25 +19,28 @@ def inserted(report: str, verdict: Verdict) -> str:
         report: HTML. One of an earlier version, which has no place for it, stays as it is.
         verdict: about the run of the report.
     """
-    content = rendered("paragraph.html.j2", verdict=verdict, text=_text(verdict))
+    content = rendered("paragraph.html.j2", verdict=verdict, text=_text(verdict), details=_details(verdict))
     section = f'<section id="history" aria-label="Compared with earlier runs">\n{content}</section>'
     return _PLACE.sub(lambda _: section, report, count=1)
 
 
 def _text(verdict: Verdict) -> str:
-    parts = []
     if verdict.quality:
-        found = "no alarm" if not verdict.alarms else "see above"
-        parts.append(f"Compared with the champion {one_line(verdict.champion_name)} on the same test images: {found}.")
-        changes = "; ".join(_change(regime, figures) for regime, figures in verdict.quality.items())
-        parts.append(f"ROC AUC, and the difference from the champion's: {changes}.")
+        worse = [REGIME_TITLES.get(own.regime, own.regime) for own in verdict.alarms if own.chart == QUALITY]
+        found = f"{', '.join(worse)} worse" if worse else "no regime is shown to be worse"
+        text = f"Compared with the champion {verdict.champion_name} on the same test images: {found}."
     elif not verdict.champion:
-        parts.append("The first run on these data: there is no champion to compare its quality with.")
+        text = "The first run on these data: there is no champion to compare its quality with."
     else:
-        parts.append(f"Quality could not be compared with that of the champion {one_line(verdict.champion_name)}.")
-    if verdict.promoted:
-        parts.append("This run became the champion, with which later ones are compared.")
-    return " ".join(parts)
+        text = f"Quality could not be compared with that of the champion {verdict.champion_name}."
+    text = text if verdict.alarms else f"No alarm. {text}"
+    return text + (" This run became the champion, with which later ones are compared." if verdict.promoted else "")
+
+
+def _details(verdict: Verdict) -> list[str]:
+    changes = "; ".join(_change(regime, figures) for regime, figures in verdict.quality.items())
+    quality = [f"ROC AUC, and the difference from the champion's: {changes}."] if changes else []
+    return [*quality, *verdict.warnings, *verdict.notes]
 
 
 def _change(regime: str, figures: Mapping[str, Any]) -> str:

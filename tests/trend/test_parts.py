@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.gate.verdict import TIME, Alarm, Verdict
+from components.gate.verdict import QUALITY, TIME, Alarm, Verdict
 from components.trend.axes import axis, thinned
 from components.trend.paragraph import inserted
 from components.trend.sections import letters, sections
@@ -77,10 +77,13 @@ def history_of(report):
 def test_the_report_says_how_the_run_compares_with_the_champion():
     found = history_of(inserted(REPORT, Verdict("id", "20260105-030000", quality=FIGURES, warnings=("little power",))))
     assert text(found.find("p")) == (
-        "Compared with the champion 20260105-030000 on the same test images: no alarm. ROC AUC, and the difference "
-        "from the champion's: Custom CNN 0.918 (−0.012); Full fine-tuning 0.980 (the same)."
+        "No alarm. Compared with the champion 20260105-030000 on the same test images: no regime is shown to be worse."
     )
-    assert text(found.find("details")) == "What else the gate found little power"
+    assert [text(item) for item in found.iter("li")] == [
+        "ROC AUC, and the difference from the champion's: Custom CNN 0.918 (−0.012); Full fine-tuning 0.980 (the "
+        "same).",
+        "little power",
+    ]
 
 
 def test_alarms_stand_first_in_the_report_and_are_escaped():
@@ -88,7 +91,10 @@ def test_alarms_stand_first_in_the_report_and_are_escaped():
     found = history_of(inserted(REPORT, Verdict("id", "x", alarms, quality=FIGURES)))
     assert [text(p) for p in found.findall("p")][:2] == ["Alarm: slower <b>", "Alarm: much slower"]
     assert {p.get("class") for p in found.findall("p")[:2]} == {"caution"}
-    assert "see above" in text(found)
+    assert "on the same test images: no regime is shown to be worse." in text(found)
+    assert "No alarm" not in text(found)
+    worse = Verdict("id", "x", (Alarm(QUALITY, "custom_cnn", "reason"),), quality=FIGURES)
+    assert "on the same test images: Custom CNN worse." in text(history_of(inserted(REPORT, worse)))
     waiting = history_of(inserted(REPORT, Verdict("id", "x", alarms, suspected=True)))
     assert text(waiting.find("p")) == "Not confirmed yet: slower <b>"
 
@@ -98,10 +104,10 @@ def test_alarms_stand_first_in_the_report_and_are_escaped():
     [
         (
             Verdict(promoted=True),
-            "The first run on these data: there is no champion to compare its quality with. This run became the "
+            "No alarm. The first run on these data: there is no champion to compare its quality with. This run became the "
             "champion, with which later ones are compared.",
         ),
-        (Verdict("id", "gone"), "Quality could not be compared with that of the champion gone."),
+        (Verdict("id", "gone"), "No alarm. Quality could not be compared with that of the champion gone."),
     ],
 )
 def test_the_report_of_a_run_without_a_comparison_says_why(verdict, sentence):
