@@ -104,8 +104,8 @@ def test_alarms_stand_first_in_the_report_and_are_escaped():
     [
         (
             Verdict(promoted=True),
-            "No alarm. The first run on these data: there is no champion to compare its quality with. This run became the "
-            "champion, with which later ones are compared.",
+            "No alarm. The first run on these data: there is no champion to compare its quality with. This run became "
+            "the champion, with which later ones are compared.",
         ),
         (Verdict("id", "gone"), "No alarm. Quality could not be compared with that of the champion gone."),
     ],
