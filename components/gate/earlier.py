@@ -63,12 +63,13 @@ class Earlier:
     Args:
         history: has all of them; their models take one search.
         run: the run that is judged.
+        runs: of the history, if they are known.
     """
 
-    def __init__(self, history: History, run: RecordedRun):
+    def __init__(self, history: History, run: RecordedRun, runs: Sequence[RecordedRun] | None = None):
         self.run = run
         # A run from before may be recorded late: its champion is that of today, while series end with it.
-        self._others = sorted((own for own in history.runs() if own.key != run.key), key=when)
+        self._others = sorted((own for own in (runs or history.runs()) if own.key != run.key), key=when)
         self.runs = [own for own in self._others if when(own) < when(run)]
         self._models = history.all_models()
         self.models = [own for own in self._models.get(run.id, []) if own.regime in REGIMES]

@@ -51,7 +51,11 @@ class _Found:
 
 
 def judge(
-    history: History, run: RecordedRun, runs_per_year: float = names.RUNS_PER_YEAR, confirm: bool = False
+    history: History,
+    run: RecordedRun,
+    runs_per_year: float = names.RUNS_PER_YEAR,
+    confirm: bool = False,
+    runs: Sequence[RecordedRun] | None = None,
 ) -> Judged:
     """Judges a run by those before it.
 
@@ -60,11 +64,12 @@ def judge(
         run: completely recorded.
         runs_per_year: that share the false alarms of a year.
         confirm: an alarm is only suspected until the next run has it too. Not of the data, which stay the same.
+        runs: of the history, if they are known.
 
     Raises:
         UserError: the history cannot be read.
     """
-    before, found = Earlier(history, run), _Found()
+    before, found = Earlier(history, run, runs), _Found()
     own = before.champion()
     champion = own or before.champion_of_other_recipes()
     if champion is None:
@@ -81,8 +86,8 @@ def judge(
 def _is_promoted(champion: RecordedRun | None, own: RecordedRun | None, found: _Found) -> bool:
     """Whether the run becomes the champion of its line.
 
-    The first one on its data does, whatever is found; the first one with its recipe, if nothing is found against it; another
-    one, if moreover its best regime is shown to be better.
+    The first one on its data does, whatever is found; the first one with its recipe, if nothing is found against it;
+    another one, if moreover its best regime is shown to be better.
     """
     if champion is None:
         return True
@@ -105,8 +110,8 @@ def _judge_quality(
         found.notes.append(f"the test images are not those of {champion.name}, so quality is not compared with it")
         return
     labels, patients = (tables[1][name].to_numpy() for name in ("label", "patient"))
-    scores = [earlier.scores(one, table) for one, table in zip(compared, tables, strict=True)]
-    found.quality = quality.judge(labels, patients.astype(str), *scores, before.areas(), runs_per_year)
+    old, new = (earlier.scores(one, table) for one, table in zip(compared, tables, strict=True))
+    found.quality = quality.judge(labels, patients.astype(str), old, new, before.areas(), runs_per_year)
     for regime, one in found.quality.items():
         rung, pair = before.rung_before(regime, data=True), (QUALITY, regime)
         found.before[pair] = pair in rung.all, pair in rung.suspected

@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 A server's credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
 Alarms are posted to the address in PNEUMONIA_BENCHMARK_NOTIFY_URL, if there is one.
 
-exit codes: 0 recorded, 2 a mistake or no recording, 4 recorded, but worse than the runs before (--on-regression fail)""",
+exit codes: 0 recorded, 2 a mistake or not recorded, 4 recorded, with an alarm (--on-regression fail)""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

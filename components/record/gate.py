@@ -12,7 +12,7 @@ from components.gate.earlier import Rung
 from components.gate.judging import Judged, judge
 from components.gate.verdict import Alarm, Verdict
 from components.tracking import names
-from components.tracking.history import History, RecordedRun, champions_of_lines, line
+from components.tracking.history import History, RecordedRun, champions, champions_of_lines
 from components.tracking.server import Server
 
 
@@ -36,7 +36,7 @@ class Gate:
         names.check_runs_per_year(self.runs_per_year)
 
 
-class Regression(Exception):
+class RegressionError(Exception):
     """An alarm of a run that is to fail; the run is recorded.
 
     Attributes:
@@ -68,28 +68,23 @@ def judged(
         verdict = Verdict.from_json(stored)
         return Judged(verdict, suspected=verdict.alarms if verdict.suspected else ())
     runs = history.runs()
-    champions = {own.id for own in (*champions_of_lines(runs).values(), *_of_data(history, run))}
-    inherited = [old for old in superseded if old.id in champions]
+    of_data = champions(runs).get(run.fingerprint)
+    present = {own.id for own in (*champions_of_lines(runs).values(), *([of_data] if of_data else []))}
+    inherited = any(old.id in present for old in superseded)
     accepted = any(names.ACCEPTED in old.tags for old in superseded)
     try:
-        found = judge(history, run, gate.runs_per_year, gate.confirm)
-    except Exception as error:  # noqa: BLE001 (whatever it is, the run is recorded)
+        found = judge(history, run, gate.runs_per_year, gate.confirm, runs)
+    except Exception as error:  # whatever it is, the run is recorded
         say("record", f"the gate could not judge the run, which is recorded: {type(error).__name__}: {error}")
-        first = not run.failed and line(run) not in champions_of_lines(runs)
-        if inherited or (first and not _of_data(history, run)):
+        if inherited or (of_data is None and not run.failed):
             _promote(history, run, accepted)
         return None
-    promoted = bool(inherited) or found.verdict.promoted
+    promoted = inherited or found.verdict.promoted
     if promoted:
         _promote(history, run, accepted)
     found = replace(found, verdict=replace(found.verdict, promoted=promoted), new=_untold(found.new, superseded))
     _store(opened, run, found)
     return found
-
-
-def _of_data(history: History, run: RecordedRun) -> list[RecordedRun]:
-    champion = history.champion(run.fingerprint)
-    return [champion] if champion else []
 
 
 def _promote(history: History, run: RecordedRun, accepted: bool) -> None:
@@ -119,7 +114,7 @@ def _pairs(alarms: Sequence[Alarm]) -> str:
 
 
 def report(found: Judged, fails: bool) -> None:
-    """Says what was found, a line each; alarms that fail the run are left to the `Regression`."""
+    """Says what was found, a line each; alarms that fail the run are left to the `RegressionError`."""
     verdict = found.verdict
     if not verdict.suspected and not fails:
         for alarm in verdict.alarms:

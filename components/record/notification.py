@@ -40,7 +40,7 @@ def notify(url: str, text: str, say: Say) -> bool:
     """
     try:
         return _notify(url, text, say)
-    except Exception as error:  # noqa: BLE001 (its text may contain the address)
+    except Exception as error:  # its text may contain the address
         say(f"nobody was notified ({type(error).__name__}): check {names.NOTIFY_VARIABLE}")
         return False
 

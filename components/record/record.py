@@ -20,7 +20,7 @@ from components.gate.judging import Judged
 from components.record import content, notification, registry
 from components.record import gate as gates
 from components.record.content import Benchmark, Origin, Recording
-from components.record.gate import Gate, Regression
+from components.record.gate import Gate, RegressionError
 from components.record.pages import Pages
 from components.record.pages import write as write_pages
 from components.tracking import names, places, server
@@ -73,7 +73,7 @@ def record(
     Raises:
         UserError: the comparison is not complete, the history cannot be written, or its registry refuses the model; the
             run is then recorded nevertheless.
-        Regression: the gate has found an alarm that is to fail the run, which is recorded.
+        RegressionError: the gate has found an alarm that is to fail the run, which is recorded.
     """
     place = places.read(tracking_uri)
     given = Benchmark.load(folder)
@@ -116,7 +116,7 @@ def _conclude(run: RecordedRun, judged: Judged | None, gate: Gate, refused: User
     if judged and _fails(run, judged, gate):
         if refused:
             say_error(str(refused))
-        raise Regression(judged.verdict.alarms)
+        raise RegressionError(judged.verdict.alarms)
     if refused:
         raise refused
 

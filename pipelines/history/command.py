@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from components import console, process
+from components.gate.verdict import Verdict
 from components.tracking import places, server
-from components.tracking.history import History, champions
+from components.tracking.history import History, RecordedRun, champions_of_lines, line
 from components.tracking.places import Place
 from pipelines.history import texts
 
@@ -38,7 +39,7 @@ def _place(arguments: argparse.Namespace) -> Place:
 
 def _list(history: History, arguments: argparse.Namespace) -> None:
     runs = history.runs()
-    best = {run.id for run in champions(runs).values()}
+    best = {run.id for run in champions_of_lines(runs).values()}
     if arguments.json:
         print(json.dumps([texts.as_json(run, run.id in best) for run in runs], indent=1))
     else:
@@ -47,25 +48,30 @@ def _list(history: History, arguments: argparse.Namespace) -> None:
 
 def _show(history: History, arguments: argparse.Namespace) -> None:
     run = history.find(arguments.run)
-    champion, models = history.champion(run.fingerprint), history.models(run)
+    champion, models, text = _champion(history, run), history.models(run), history.verdict(run)
     is_champion = champion is not None and champion.id == run.id
+    verdict = Verdict.from_json(text) if text else None
     if arguments.json:
-        print(
-            json.dumps(texts.as_json(run, is_champion) | {"models": list(map(texts.model_as_json, models))}, indent=1)
-        )
+        content = texts.as_json(run, is_champion) | {"models": list(map(texts.model_as_json, models))}
+        print(json.dumps(content | {"verdict": json.loads(text) if text else None}, indent=1))
     else:
-        print(texts.described(run, models, is_champion))
+        print(texts.described(run, models, is_champion, verdict))
+
+
+def _champion(history: History, run: RecordedRun) -> RecordedRun | None:
+    return champions_of_lines(history.runs()).get(line(run))
 
 
 def _promote(history: History, arguments: argparse.Namespace) -> None:
     run = history.find(arguments.run)
-    before = history.champion(run.fingerprint)
-    history.promote(run)
+    before = _champion(history, run)
+    history.promote(run, by_hand=True)
     if arguments.json:
         print(json.dumps({"champion": run.id, "before": before.id if before else None}))
         return
     instead = f" in place of {before.name}" if before and before.id != run.id else ""
     print(f"{run.name} is the champion of its dataset (fingerprint {run.fingerprint[:12]}){instead}")
+    print("its training times and memory are accepted: later runs are compared with those since it")
     if run.registered:
         print(f"version {run.registered['version']} of {run.registered['name']} is the champion in the registry")
 
@@ -80,8 +86,9 @@ def _parser() -> argparse.ArgumentParser:
   python -m pipelines.history promote 20260131-120000
   python -m pipelines.history list --tracking-uri https://mlflow.example.org --json
 
-RUN is the name of a run, or MLflow's id of it. The champion is the run with which later ones on the same data
-are compared. It is the first one without a failed training, until another is promoted. A server's credentials come from
+RUN is the name of a run, or MLflow's id of it. The champion is the run with which later ones on the same data and
+with the same recipe are compared: the first one without a failed training, until another is shown to be better, or is
+promoted. To promote a run also accepts its training times and memory. A server's credentials come from
 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -17,6 +17,7 @@ from tests.pipelines.local.test_command import executing, prints, write_comparis
 from tests.record.conftest import write_run
 
 PLAIN = {"tracking_uri": "", "register": "", "no_record": False}
+PLAIN |= {"on_regression": "warn", "runs_per_year": 52.0, "confirm_regressions": False}
 
 
 @pytest.fixture(autouse=True)
