@@ -10,7 +10,7 @@ from components.gate.verdict import Verdict
 from components.tracking import names
 from components.tracking.history import History, RecordedRun
 from components.tracking.server import Server
-from components.trend import page, paragraph, shown
+from components.trend import FILE, page, paragraph, shown
 
 REPORT = "report.html"
 
@@ -45,8 +45,10 @@ def write(
     """
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            files.write_text(Path(scratch) / page.FILE, page.page(shown.of(history)))
-            _keep(opened, run, Path(scratch) / page.FILE, pages.trend)
+            files.write_text(Path(scratch) / FILE, page.page(shown.of(history)))
+            _keep(opened, run, Path(scratch) / FILE, pages.trend)
+            if pages.trend:
+                say("record", f"all runs over time: {pages.trend}")
             report = folder / REPORT
             if verdict and report.is_file():
                 text = paragraph.inserted(report.read_text(encoding="utf-8"), verdict)

@@ -18,9 +18,6 @@ from components.trend.sections import Section, sections
 from components.trend.shown import Shown, regimes_of, title_of
 from components.trend.svg import ALARM, svg
 
-FILE = "trend.html"
-"""Name of the page."""
-
 TEMPLATES = Path(__file__).parent / "templates"
 
 
