@@ -36,8 +36,9 @@ class Episode:
 
     @property
     def title(self) -> str:
-        """What it is about."""
-        return title_of(self.chart, self.regime)
+        """What it is about, as a heading."""
+        text = title_of(self.chart, self.regime)
+        return text[:1].upper() + text[1:]
 
     @property
     def reasons(self) -> list[tuple[Shown, str]]:

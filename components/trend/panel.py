@@ -1,7 +1,12 @@
 """The content of a small plot: values of the runs of a section, what they are compared with, and marks."""
 
-from collections.abc import Hashable, Sequence
+import statistics
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+MOST_WIDE = 2.5
+"""Intervals that reach further than this many times the usual are cut at the edge of the plot."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,18 @@ class Panel:
         return done
 
     def numbers(self) -> list[float]:
-        """All that the vertical axis has to show."""
-        found = [number for point in self.points for number in (point.value, point.low, point.high, point.level)]
-        return [number for number in found if number is not None]
+        """All that the vertical axis has to show.
+
+        An interval that is much wider than the others, as two seeds can give, would make all else flat: it is cut.
+        """
+        reach = [max(point.value - low, high - point.value) for point, low, high in self._intervals()]
+        widest = MOST_WIDE * statistics.median(reach) if reach else 0.0
+        found = [number for point in self.points for number in (point.value, point.level) if number is not None]
+        for point, low, high in self._intervals():
+            found += [end for end in (low, high) if abs(end - point.value) <= widest]
+        return found
+
+    def _intervals(self) -> Iterator[tuple[Any, float, float]]:
+        for point in self.points:
+            if point.value is not None and point.low is not None and point.high is not None:
+                yield point, point.low, point.high

@@ -108,9 +108,8 @@ def _verdict(history: History, run: RecordedRun) -> Verdict | None:
 
 
 def title_of(chart: str, regime: str) -> str:
-    """What an alarm is about, for example "Training time of Full fine-tuning"."""
-    of = f" of {REGIME_TITLES.get(regime, regime)}" if regime else ""
-    return f"{TITLES[chart][0].upper()}{TITLES[chart][1:]}{of}"
+    """What an alarm is about, for example "training time of Full fine-tuning"."""
+    return TITLES.get(chart, chart) + (f" of {REGIME_TITLES.get(regime, regime)}" if regime else "")
 
 
 def regimes_of(runs: Sequence[Shown]) -> list[str]:

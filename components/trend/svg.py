@@ -59,6 +59,10 @@ class _Drawing:
         share = (value - self.axis.low) / (self.axis.high - self.axis.low)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
+    def _cut(self, value: float) -> float:
+        """The place of a value that may be outside of the axis."""
+        return self.y(min(max(value, self.axis.low), self.axis.high))
+
     def _grid(self) -> None:
         group = _group(self.root, hidden=True)
         bottom = HEIGHT - BOTTOM
@@ -95,7 +99,7 @@ class _Drawing:
     def _values(self) -> None:
         panel = self.panel
         whiskers = "".join(
-            f"M{_n(self.x(point.position))} {_n(self.y(point.low))}V{_n(self.y(point.high))}"
+            f"M{_n(self.x(point.position))} {_n(self._cut(point.low))}V{_n(self._cut(point.high))}"
             for point in panel.points
             if point.low is not None and point.high is not None
         )

@@ -96,8 +96,8 @@ def _promote(history: History, arguments: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.history",
-        description="Lists the runs that were recorded in MLflow, shows one, or all over time, or makes one the champion "
-        "of its dataset.",
+        description="Lists the runs that were recorded in MLflow, shows one of them or all over time, or makes one the "
+        "champion of its dataset.",
         epilog="""examples:
   python -m pipelines.history
   python -m pipelines.history show 20260131-120000

@@ -33,7 +33,7 @@ def test_the_first_sentence_is_the_verdict_on_the_last_run():
     assert answer(page(year())) == "No alarm in the last run; none in 10 runs."
     last = page(year(week4=[SLOW], week9=[WORSE, SLOW]))
     assert answer(last) == (
-        "2 alarms in the last run: ROC AUC of Custom CNN, Training time of Full fine-tuning; 3 in 10 runs."
+        "2 alarms in the last run: ROC AUC of Custom CNN, training time of Full fine-tuning; 3 in 10 runs."
     )
 
 
@@ -53,11 +53,11 @@ def test_the_first_sentence_is_the_verdict_on_the_last_run():
         ),
         (
             [shown(0), shown(1, verdict=Verdict(alarms=(SLOW,), suspected=True))],
-            "1 alarm in the last run, not confirmed yet: Training time of Full fine-tuning; 1 in 2 runs.",
+            "1 alarm in the last run, not confirmed yet: training time of Full fine-tuning; 1 in 2 runs.",
         ),
         (
             [shown(0), shown(1, source="other", verdict=Verdict(alarms=(DRIFT,)))],
-            "1 alarm in the last run of each of 2 sources: Data; 1 in 2 runs.",
+            "1 alarm in the last run of each of 2 sources: data; 1 in 2 runs.",
         ),
     ],
 )

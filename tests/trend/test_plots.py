@@ -8,8 +8,9 @@ import pytest
 from components.artifacts.names import REGIMES
 from components.gate.verdict import MEMORY, QUALITY, TIME, Alarm, Verdict
 from components.look import LOOKS
+from components.tracking.history import Estimate
 from components.trend.page import page
-from components.trend.svg import HEIGHT, LEFT, RIGHT, WIDTH
+from components.trend.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from tests.trend.runs import plots, shown, text, tree
 
 OTHER = "cd34" * 16
@@ -190,3 +191,16 @@ def test_unknown_numbers_of_images_are_said():
     found = tree(page(runs))
     assert plots(found)["Images 1"].get("aria-label") == "Images: no values"
     assert "unknown size" in text(found)
+
+
+def test_an_interval_that_is_much_wider_than_the_others_is_cut_and_told():
+    runs = [shown(week, areas={"custom_cnn": 0.93 + 0.001 * week}) for week in range(9)]
+    wide = shown(9)
+    wide.run.metrics["custom_cnn"]["roc_auc"] = Estimate(0.93, 0.2, 0.99)
+    before, after = (plots(tree(page(some)))["Custom CNN 1"] for some in ([*runs, shown(9)], [*runs, wide]))
+    ticks = [[text(label) for label in svg.find("g").findall("text")] for svg in (before, after)]
+    assert ticks[0] == ticks[1]
+    assert "0.930 (0.200–0.990)" in markers(after, "custom_cnn")[9]
+    whiskers = next(path.get("d") for path in after.iter("path") if "stroke-opacity" in path.attrib)
+    ends = [float(number) for number in re.findall(NUMBER, whiskers.rpartition("M")[2])[1:]]
+    assert ends == [HEIGHT - BOTTOM, TOP]
