@@ -21,7 +21,7 @@ from components.artifacts.names import REGIME_TITLES
 RUNS_PER_ALARM = 500
 """Runs without change for one false alarm, over all charts together."""
 
-IMPROVEMENTS = 0.1
+IMPROVEMENTS = 0.2
 """Share of the false alarms that charts which wrongly start anew may cause."""
 
 ALLOWANCE = 0.9
@@ -36,7 +36,7 @@ LEAST_DEVIATION = 0.02
 CLEANED_FROM = 8
 """Number of runs from which on those of the reference that are far from the others are moved closer."""
 
-FAR = 5.0
+FAR = 4.0
 """Normal standard deviations from the median, by the median absolute deviation."""
 
 STATES = 200

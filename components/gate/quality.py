@@ -4,7 +4,7 @@ Two runs of the same recipe differ, because trainings do, and a run that is new 
 the difference of two runs has the variance of `components.compare`'s statistics: that of drawing other test patients,
 from the covariance of all models' ROC AUCs, and that between trainings, in which the interaction of training and patients
 counts once. A single run has too few trainings to tell how much they vary; all earlier runs of the line are taken
-together. All of this is on the logit scale, on which trainings vary about as much near 1 as elsewhere.
+together. All of this is on the probit scale, on which trainings vary about as much near 1 as elsewhere.
 
 `docs/gate.md` has the methods, `benchmarks/gate.py` what they achieve.
 """
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from components import roc_auc
 from components.artifacts.names import REGIME_TITLES
@@ -28,9 +28,12 @@ MARGIN = 0.01
 MARGIN_LEVEL = 0.05
 """One-sided level of non-inferiority."""
 
-USUAL_DEVIATION, USUAL_FREEDOM = 0.3, 5.0
-"""Standard deviation between trainings, of the logit of ROC AUC, as long as nothing is known of this line, and the degrees
+USUAL_DEVIATION, USUAL_FREEDOM = 0.15, 6.0
+"""Standard deviation between trainings, of the probit of ROC AUC, as long as nothing is known of this line, and the degrees
 of freedom that this counts as. Measured: 0.1 to 0.5, see docs/gate.md."""
+
+ENOUGH = 12
+"""Degrees of freedom of a line's own runs from which on what is usual does not count."""
 
 OUTLIER = 1e-4
 """Probability with which a run is wrongly left out when the variation between trainings is estimated."""
@@ -70,7 +73,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class _Variance:
-    """A variance of logits with its degrees of freedom."""
+    """A variance of probits with its degrees of freedom."""
 
     value: float
     freedom: float
@@ -100,13 +103,13 @@ def judge(
     """
     names = [name for name in challenger if name in champion]
     level = ALARMS_PER_YEAR / runs_per_year / max(1, len(names))
-    # One wrongly ranked pair of images in two such test sets: a logit of 0 or 1 would be infinite.
+    # One wrongly ranked pair of images in two such test sets: a probit of 0 or 1 would be infinite.
     edge = 0.5 / (np.sum(labels == 1) * np.sum(labels == 0))
     found = {}
     for name in names:
-        a, b = np.atleast_2d(champion[name]), np.atleast_2d(challenger[name])
+        a, b = np.atleast_2d(champion[name]).astype(np.float64), np.atleast_2d(challenger[name]).astype(np.float64)
         between = between_trainings(earlier.get(name, ()), edge)
-        if a.shape == b.shape and np.array_equal(_sorted(a), _sorted(b)):
+        if _same(a, b):
             found[name] = _unchanged(name, _Comparison(labels, patients, a, a, between, edge), level)
         else:
             found[name] = _judged(name, _Comparison(labels, patients, a, b, between, edge), level)
@@ -114,32 +117,42 @@ def judge(
 
 
 def between_trainings(runs: Sequence[Sequence[float]], edge: float = 1e-9) -> _Variance:
-    """The variance between trainings of a regime, of the logit of ROC AUC.
+    """The variance between trainings of a regime, of the probit of ROC AUC.
 
     It is that between the seeds of a run, pooled over runs, and that between runs of one seed. Equal runs count once,
     since the same seeds give the same models on a CPU. A run that varies, or differs from those before, far more than
-    others has changed; it is left out, unless that are most.
+    others has changed; it is left out, unless that are most. Until the runs have `ENOUGH` degrees of freedom, the usual
+    deviation counts too, ever less.
 
     Args:
         runs: the ROC AUCs by seed of each run, in their order.
         edge: distance from 0 and 1 that ROC AUCs are kept at.
     """
     distinct = {tuple(sorted(round(value, 9) for value in run)): None for run in runs if len(run)}
-    parts = _parts([special.logit(np.clip(run, edge, 1 - edge)) for run in distinct], OUTLIER)
-    if 2 * parts.left_out > len(distinct):
-        parts = _parts([special.logit(np.clip(run, edge, 1 - edge)) for run in distinct], 0.0)
-    return _Variance(parts.squares / parts.freedom, parts.freedom)
+    probits = [special.ndtri(np.clip(run, edge, 1 - edge)) for run in distinct]
+    parts = _parts(probits, OUTLIER)
+    if 2 * parts.left_out > len(probits):
+        parts = _parts(probits, 0.0)
+    return parts.variance()
 
 
 @dataclass
 class _Parts:
-    squares: float = USUAL_FREEDOM * USUAL_DEVIATION**2
-    freedom: float = USUAL_FREEDOM
+    """Squares between trainings, their degrees of freedom, and how many runs were left out."""
+
+    squares: float = 0.0
+    freedom: int = 0
     left_out: int = 0
+
+    def variance(self) -> _Variance:
+        """The variance, in which what is usual counts less the more is known."""
+        usual = USUAL_FREEDOM * max(0.0, 1 - self.freedom / ENOUGH)
+        freedom = usual + self.freedom
+        return _Variance((usual * USUAL_DEVIATION**2 + self.squares) / freedom, freedom)
 
 
 def _parts(runs: Sequence[np.ndarray], outlier: float) -> _Parts:
-    """The sum of squares, its degrees of freedom and the number of runs left out."""
+    """The squares of `runs` without those whose squares are so large only with the probability `outlier`."""
     parts, mean, singles = _Parts(), 0.0, 0
     for run in runs:
         size = len(run)
@@ -148,8 +161,9 @@ def _parts(runs: Sequence[np.ndarray], outlier: float) -> _Parts:
             continue
         freedom = max(1, size - 1)
         # Of runs with one seed, the distance from the mean of those before: the squares add up to that around the mean.
-        squares = run.var() * size if size > 1 else (float(run[0]) - mean) ** 2 * singles / (singles + 1)
-        if squares / freedom > stats.f.isf(outlier, freedom, parts.freedom) * parts.squares / parts.freedom:
+        squares = float(((run - run.mean()) ** 2).sum()) if size > 1 else (run[0] - mean) ** 2 * singles / (singles + 1)
+        so_far = parts.variance()
+        if squares / freedom > _unlikely(freedom, so_far.freedom, outlier) * so_far.value:
             parts.left_out += 1
             continue
         parts.squares, parts.freedom = parts.squares + float(squares), parts.freedom + freedom
@@ -159,8 +173,13 @@ def _parts(runs: Sequence[np.ndarray], outlier: float) -> _Parts:
     return parts
 
 
+def _unlikely(freedom: float, others: float, probability: float) -> float:
+    """The ratio of two estimates of a variance that is exceeded with this probability."""
+    return float(special.fdtri(freedom, others, 1 - probability)) if probability else math.inf
+
+
 class _Comparison:
-    """The logits of two runs' ROC AUCs, and the variances of these and of their difference."""
+    """The probits of two runs' ROC AUCs, and the variances of these and of their difference."""
 
     def __init__(
         self, labels: np.ndarray, patients: np.ndarray, a: np.ndarray, b: np.ndarray, between: _Variance, edge: float
@@ -170,13 +189,13 @@ class _Comparison:
         self._between = between
         self.values = [float(areas[rows].mean()) for rows in self._rows]
         self._clipped = np.clip(self.values, edge, 1 - edge)
-        self.logits = special.logit(self._clipped)
-        self.slopes = self._clipped * (1 - self._clipped)
+        self.probits = special.ndtri(self._clipped)
+        self.slopes = np.exp(-(self.probits**2) / 2) / math.sqrt(2 * math.pi)
         # Of the class that fewer patients have.
         self.patients = min(len(np.unique(patients[labels == label])) for label in (0, 1))
 
     def variance(self, signs: Mapping[int, float]) -> _Variance:
-        """That of the sum of the runs' logits, each with its sign."""
+        """That of the sum of the runs' probits, each with its sign."""
         weights = np.zeros(len(self._covariance))
         for run, sign in signs.items():
             weights[self._rows[run]] = sign / len(self._rows[run]) / self.slopes[run]
@@ -212,8 +231,8 @@ def _judged(name: str, compared: _Comparison, level: float) -> Quality:
     champion, challenger = compared.values
     variance = compared.variance({0: -1.0, 1: 1.0})
     reach = float(special.stdtrit(variance.freedom, 1 - level)) * math.sqrt(variance.value)
-    start, end = compared.logits
-    low, high = special.expit([end - reach, end + reach]) - special.expit(start)
+    start, end = compared.probits
+    low, high = special.ndtr([end - reach, end + reach]) - special.ndtr(start)
     bound, power = _non_inferiority(compared, variance)
     return Quality(
         regime=name,
@@ -266,16 +285,17 @@ def _non_inferiority(compared: _Comparison, variance: _Variance) -> tuple[float,
     if champion == challenger == 1:
         return unseen, float(unseen <= MARGIN)
     reach = quantile * np.sqrt(own)
-    up = 1 - champion if champion == 1 else special.expit(compared.logits[0] + reach[0]) - champion
-    down = unseen if challenger == 1 else challenger - special.expit(compared.logits[1] - reach[1])
+    up = 1 - champion if champion == 1 else special.ndtr(compared.probits[0] + reach[0]) - champion
+    down = unseen if challenger == 1 else challenger - special.ndtr(compared.probits[1] - reach[1])
     correlation = np.clip((own[0] + own[1] - variance.value) / (2 * math.sqrt(own[0] * own[1])), -1, 1)
     joined = math.sqrt(max(0.0, up**2 + down**2 - 2 * correlation * up * down))
     error = math.sqrt(variance.value) * compared.slopes[0]
     return champion - challenger + joined, float(special.ndtr((MARGIN - joined) / error))
 
 
-def _sorted(scores: np.ndarray) -> np.ndarray:
-    return scores[np.lexsort(scores.T[::-1])]
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether both have the same models, in whatever order."""
+    return sorted(row.tobytes() for row in a) == sorted(row.tobytes() for row in b)
 
 
 def sentence(quality: Quality) -> str:
