@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components import console, process
 from components.console import UserError
-from components.record.run_folder import comparison_of, models_of, origin_of
+from components.record.run_folder import comparison_of, models_of, origin_of, trend_of
 from components.tracking import names, places
 
 
@@ -28,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
         models = models_of(made) if arguments.register else []
         gate = Gate(arguments.on_regression, arguments.runs_per_year, arguments.confirm_regressions)
-        pages = Pages(arguments.trend, in_place=True)
+        pages = Pages(arguments.trend or trend_of(made), in_place=True)
         with red():
             record(made, uri, origin_of(made), arguments.register, models, arguments.attempts, gate, pages)
 
@@ -57,7 +57,12 @@ exit codes: 0 recorded, 2 a mistake or not recorded, 4 recorded, with an alarm (
     add(
         "--runs-per-year", type=float, default=names.RUNS_PER_YEAR, metavar="N", help="default: %(default)g, one a week"
     )
-    add("--trend", type=Path, metavar="FILE", help="also write the page of the runs over time to this file")
+    add(
+        "--trend",
+        type=Path,
+        metavar="FILE",
+        help="of the page of all runs over time; default: trend.html in the folder that a run of pipelines.local is in",
+    )
     add("--confirm-regressions", action="store_true", help="an alarm counts when the next run has it too")
     return parser
 

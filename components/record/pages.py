@@ -59,6 +59,6 @@ def write(
 
 
 def _keep(opened: Server, run: RecordedRun, made: Path, copy: Path | None) -> None:
+    opened.ask("log_artifact", run.id, str(made), names.COMPARISON)
     if copy:
         files.write_text(copy, made.read_text(encoding="utf-8"))
-    opened.ask("log_artifact", run.id, str(made), names.COMPARISON)

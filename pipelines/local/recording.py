@@ -16,7 +16,6 @@ from typing import Any, TextIO
 
 from components import console
 from components.tracking import names, places
-from components.trend import FILE
 from pipelines import runs
 from pipelines.local.process import PROJECT
 
@@ -117,7 +116,6 @@ def record(folder: Path, options: Mapping[str, Any], log: TextIO) -> Outcome:
     if options["no_record"]:
         return Outcome()
     words = [str(folder), "--tracking-uri", _place(options, folder.parent)]
-    words += ["--trend", runs.short(folder.parent / FILE)]
     words += ["--register", options["register"]] if options["register"] else []
     words += _gate_words(options)
     done = subprocess.run(

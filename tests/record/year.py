@@ -35,7 +35,7 @@ FIRST = datetime(2026, 1, 5, 3, 0, 0, tzinfo=UTC)
 """A Monday at three."""
 
 OTHER_DATA = 42
-"""The first run on other data where everything changes: quality cannot be compared with that of runs on the data before."""
+"""The first run on other data where everything changes: then quality has nothing to be compared with."""
 
 ADDED, GONE = 31, 2
 """Images of the test split that later data have more, and that are not among them any more."""
