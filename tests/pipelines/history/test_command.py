@@ -43,7 +43,8 @@ def test_runs_are_listed_with_roc_auc_time_data_and_champion(three, say):
     code, out, err = say("--tracking-uri", three.uri)
     assert (code, err) == (0, "")
     header, *lines = out.partition("\n\n")[0].splitlines()
-    assert header.split() == ["started", "run", "custom", "CNN", "transfer", "partial", "full", "training", "dataset"]
+    words = ["started", "run", "custom", "CNN", "transfer", "partial", "full", "training", "dataset", "alarms"]
+    assert header.split() == words
     by_name = {re.search(r"\d{8}-\d{6}", line).group(): line for line in lines}
     assert by_name["20260207-120000"].startswith("* "), "it was recorded first"
     assert by_name["20260131-120000"].startswith("  ")
