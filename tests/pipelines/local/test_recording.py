@@ -193,3 +193,13 @@ def test_the_job_itself_knows_no_history(tmp_path):
     """So that containers need no access to it."""
     assert Job(tmp_path, {}, Settings()).settings.tracking_uri == ""
     assert set(recording.OPTIONS) < set(resume.OPTIONS)
+
+
+@pytest.mark.usefixtures("recording_for_real")
+def test_the_folder_of_all_runs_gets_the_page_over_time_and_the_report_the_verdict(tmp_path, capsys):
+    run = write_run(tmp_path / "runs" / "20260131-120000", seeds=(1,))
+    recorded(run, tmp_path / "log")
+    page = run.parent / "trend.html"
+    assert f"all runs over time: {page}" in capsys.readouterr().out.splitlines()
+    assert "20260131-120000" in page.read_text()
+    assert "The first run on these data" in (run / "comparison" / "report.html").read_text()
