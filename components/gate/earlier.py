@@ -33,15 +33,18 @@ class Rung:
     suspected: frozenset[Pair] = frozenset()
 
     @classmethod
-    def of(cls, run: RecordedRun | None) -> "Rung":
-        """Those that are recorded with a run; none where there is no run."""
-        if run is None:
-            return cls()
+    def of(cls, run: RecordedRun) -> "Rung":
+        """Those that are recorded with a run."""
         alarms, suspected = (
             frozenset((str(chart), str(regime)) for chart, regime in json.loads(run.tags.get(name, "[]")))
             for name in (names.ALARMS, names.SUSPECTED)
         )
         return cls(alarms | suspected, suspected)
+
+    @classmethod
+    def going_on(cls, run: RecordedRun | None) -> "Rung":
+        """Those that the next run may have too; none where there is no run, or a person has accepted it."""
+        return cls() if run is None or names.ACCEPTED in run.tags else cls.of(run)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class Series:
 
     runs: Sequence[RecordedRun]
     values: Mapping[str, Sequence[float]]
+
+    def rung_before(self) -> Rung:
+        """The alarms of the run before the last."""
+        return Rung.going_on(self.runs[-2] if len(self.runs) > 1 else None)
 
 
 class Earlier:
@@ -128,20 +135,10 @@ class Earlier:
         found = {regime: self._series(regime, recipe) for regime, recipe in self._recipes().items()}
         return {regime: series for regime, series in found.items() if series is not None}
 
-    def rung_before(self, regime: str, data: bool) -> Rung:
-        """The alarms of the last run before that has trained a regime likewise.
-
-        Args:
-            regime: the regime.
-            data: whether on the same data, as for quality; else on the same hardware, as for costs.
-        """
-        recipe, own = self._recipes()[regime], self._hardware(self.models, regime)
-        before = [
-            run
-            for run, models in self._trained(regime, recipe, self.run.fingerprint if data else None)
-            if data or self._hardware(models, regime) == own
-        ]
-        return Rung.of(before[-1] if before else None)
+    def rung_before(self, regime: str) -> Rung:
+        """The alarms of the last run before on the same data that has trained a regime likewise."""
+        before = [run for run, _ in self._trained(regime, self._recipes()[regime], self.run.fingerprint)]
+        return Rung.going_on(before[-1] if before else None)
 
     def _recipes(self) -> dict[str, str]:
         return {own.regime: own.recipe for own in self.models}

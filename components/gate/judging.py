@@ -113,7 +113,7 @@ def _judge_quality(
     old, new = (earlier.scores(one, table) for one, table in zip(compared, tables, strict=True))
     found.quality = quality.judge(labels, patients.astype(str), old, new, before.areas(), runs_per_year)
     for regime, one in found.quality.items():
-        rung, pair = before.rung_before(regime, data=True), (QUALITY, regime)
+        rung, pair = before.rung_before(regime), (QUALITY, regime)
         found.before[pair] = pair in rung.all, pair in rung.suspected
         if one.worse:
             found.alarms.append(Alarm(QUALITY, regime, quality.sentence(one)))
@@ -128,7 +128,7 @@ def _judge_quality(
 def _judge_costs(before: Earlier, found: _Found) -> None:
     every = before.series()
     for regime, series in every.items():
-        rung = before.rung_before(regime, data=False)
+        rung = series.rung_before()
         for chart, values in series.values.items():
             pair = (chart, regime)
             found.before[pair] = pair in rung.all, pair in rung.suspected
@@ -201,7 +201,7 @@ def _assembled(champion: RecordedRun | None, promoted: bool, confirm: bool, foun
             new.append(alarm)
     rings = {(alarm.chart, alarm.regime) for alarm in found.alarms}
     over = {pair: waited for pair, (rang, waited) in found.before.items() if rang and pair not in rings}
-    ended = tuple(_title(pair) + " is as before again" for pair, waited in over.items() if not waited)
+    ended = tuple(_title(pair) + ": no alarm any more" for pair, waited in over.items() if not waited)
     refuted = [_title(pair) + ": the suspicion of the run before is not confirmed" for pair in over if over[pair]]
     waiting = [names.SUSPICION + alarm.reason for alarm in suspected] if certain else []
     verdict = Verdict(

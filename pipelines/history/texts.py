@@ -33,9 +33,7 @@ def table(runs: Sequence[RecordedRun], champions: Collection[str]) -> str:
         return "no run is recorded"
     header = ["", "started", "run", *(f"{_SHORT[regime]}" for regime in REGIMES), "training", "dataset", "alarms"]
     lines = [_line(run, run.id in champions) for run in runs]
-    note = (
-        "ROC AUC on test; * champion of its data and recipe, F a training failed, ! alarm, ? not confirmed yet"
-    )
+    note = "ROC AUC on test; * champion of its data and recipe, F a training failed, ! alarm, ? not confirmed yet"
     return f"{columns([header, *lines])}\n\n{note}"
 
 

@@ -143,7 +143,7 @@ def test_an_alarm_that_lasts_is_told_once_and_its_end_once(weekly, told):
     assert rung(weekly.week(11)) == []
     weekly.week(12)
     assert len(told) == 2
-    assert told[1].splitlines()[1:] == ["ended: Full fine-tuning: quality is as before again"]
+    assert told[1].splitlines()[1:] == ["ended: Full fine-tuning: quality: no alarm any more"]
 
 
 def test_an_alarm_that_is_to_be_confirmed_waits_for_the_next_run(weekly, told, capsys):
