@@ -166,7 +166,7 @@ class Earlier:
             fresh = [(own.seed, own.started, own.metrics.get("train_seconds", 0.0)) for own in models]
             known = all(mark in measured for mark in fresh)
             measured.update(fresh)
-            costs = _costs([model for model in models if model.hardware == hardware])
+            costs = costs_of([model for model in models if model.hardware == hardware])
             if costs and not known:
                 points.append((run, costs))
         if not hardware or not points or points[-1][0].id != self.run.id:
@@ -181,7 +181,7 @@ def when(run: RecordedRun) -> tuple[str, str]:
     return run.tags.get(names.FINISHED) or run.started, run.id
 
 
-def _costs(models: Sequence[RecordedModel]) -> dict[str, float]:
+def costs_of(models: Sequence[RecordedModel]) -> dict[str, float]:
     """The means over seeds; empty where a model lacks one, as may be in a history of an earlier version."""
     try:
         # Images of all epochs over the time of training, or of one pass where there are no epochs.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components import console, process
 from components.console import UserError
-from components.record.run_folder import comparison_of, models_of, origin_of
+from components.record.run_folder import comparison_of, models_of, origin_of, trend_of
 from components.tracking import names, places
 
 
@@ -23,18 +23,21 @@ def main(words: Sequence[str] | None = None) -> None:
         names.check_registered(arguments.register)
         names.check_runs_per_year(arguments.runs_per_year)
         from components.record.outcome import red  # noqa: PLC0415 (not before mistakes are found)
+        from components.record.pages import Pages  # noqa: PLC0415
         from components.record.record import Gate, record  # noqa: PLC0415
 
         models = models_of(made) if arguments.register else []
         gate = Gate(arguments.on_regression, arguments.runs_per_year, arguments.confirm_regressions)
+        pages = Pages(arguments.trend or trend_of(made), in_place=True)
         with red():
-            record(made, uri, origin_of(made), arguments.register, models, arguments.attempts, gate)
+            record(made, uri, origin_of(made), arguments.register, models, arguments.attempts, gate, pages)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m components.record",
-        description="Records a finished run in MLflow. A run that is recorded already is not recorded twice.",
+        description="Records a finished run in MLflow, and has it judged by the runs before it; its report says the "
+        "result then. A run that is recorded already is not recorded twice.",
         epilog="""examples:
   python -m components.record runs/latest --tracking-uri sqlite:///runs/mlflow.db
   python -m components.record runs/latest --tracking-uri https://mlflow.example.org --register pneumonia
@@ -53,6 +56,12 @@ exit codes: 0 recorded, 2 a mistake or not recorded, 4 recorded, with an alarm (
     add("--on-regression", choices=names.ON_REGRESSION, default="warn", help="what an alarm does; default: %(default)s")
     add(
         "--runs-per-year", type=float, default=names.RUNS_PER_YEAR, metavar="N", help="default: %(default)g, one a week"
+    )
+    add(
+        "--trend",
+        type=Path,
+        metavar="FILE",
+        help="of the page of all runs over time; default: trend.html in the folder that a run of pipelines.local is in",
     )
     add("--confirm-regressions", action="store_true", help="an alarm counts when the next run has it too")
     return parser

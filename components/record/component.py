@@ -1,6 +1,6 @@
 """Record as a step of a Kubeflow pipeline."""
 
-from kfp.dsl import Artifact, Input, Model
+from kfp.dsl import HTML, Artifact, Input, Model, Output
 
 from components.images import DATA_IMAGE
 from components.step import step
@@ -12,6 +12,7 @@ from components.step import step
 @step(DATA_IMAGE)
 def record(
     comparison: Input[Artifact],
+    trend: Output[HTML],
     tracking_uri: str,
     register: str = "",
     identity: str = "",
@@ -29,6 +30,7 @@ def record(
 
     Args:
         comparison: what compare made.
+        trend: the runs over time, for Kubeflow's pages.
         tracking_uri: an MLflow server (https://...) or a SQLite file on a volume (sqlite:////PATH).
         register: name in MLflow's registry under which the best model is registered; empty for not.
         identity: an id of the run that no other one has.
@@ -42,9 +44,12 @@ def record(
         partial_fine_tuning: likewise.
         full_fine_tuning: likewise.
     """
+    from pathlib import Path
+
     from components.console import plain_errors
     from components.record.content import Origin
     from components.record.outcome import red
+    from components.record.pages import Pages
     from components.record.record import Gate
     from components.record.record import record as run
 
@@ -53,4 +58,4 @@ def record(
     with plain_errors(), red():
         gate = Gate(on_regression, runs_per_year, confirm_regressions)
         origin = Origin(identity, data_image, train_image)
-        run(comparison.path, tracking_uri, origin, register, models, gate=gate)
+        run(comparison.path, tracking_uri, origin, register, models, gate=gate, pages=Pages(Path(trend.path)))

@@ -21,6 +21,8 @@ from components.record import content, notification, registry
 from components.record import gate as gates
 from components.record.content import Benchmark, Origin, Recording
 from components.record.gate import Gate, RegressionError
+from components.record.pages import Pages
+from components.record.pages import write as write_pages
 from components.tracking import names, places, server
 from components.tracking.history import History, RecordedRun, search
 from components.tracking.server import Server
@@ -51,6 +53,7 @@ def record(
     models: Sequence[str | Path] = (),
     attempts: int | None = None,
     gate: Gate = Gate(),  # noqa: B008 (frozen)
+    pages: Pages = Pages(),  # noqa: B008 (frozen)
 ) -> str:
     """Records a benchmark in MLflow, and lets the gate judge it.
 
@@ -61,8 +64,8 @@ def record(
         register: name in the registry under which the best model is registered; "" for not.
         models: folders of trained models, one of which is the best regime's; only for the registry.
         attempts: how often something is tried while the network or the server is down; None for about three minutes.
-
         gate: how it is judged.
+        pages: where the page of the runs over time, and what the gate found, are written besides the history.
 
     Returns:
         MLflow's id of the run.
@@ -88,6 +91,7 @@ def record(
                 registry.register(opened, history, kept.id, registered, register)
             except UserError as error:
                 refused = UserError(f"{names.NOT_REGISTERED}: {error}")
+        write_pages(opened, history, kept, judged.verdict if judged else None, given.folder, pages)
         if judged:
             gates.report(judged, _fails(kept, judged, gate))
         if not refused:

@@ -54,6 +54,7 @@ class RecordedRun:
         registered: {"name", "version"} of its model in the registry; empty without one.
         metrics: {regime, or the baseline: {metric or cost: estimate}}, on the test images.
         tags: all of its tags.
+        parameters: of the pipeline, and numbers of images, as texts.
     """
 
     id: str
@@ -67,6 +68,7 @@ class RecordedRun:
     registered: Mapping[str, str]
     metrics: Mapping[str, Mapping[str, Estimate]]
     tags: Mapping[str, str]
+    parameters: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,7 @@ def _benchmark(run: Any) -> RecordedRun:
         registered=registered,
         metrics=_estimates(run.data.metrics),
         tags=tags,
+        parameters=run.data.params,
     )
 
 

@@ -34,6 +34,9 @@ WEEKS, CHANGED = 52, 30
 FIRST = datetime(2026, 1, 5, 3, 0, 0, tzinfo=UTC)
 """A Monday at three."""
 
+OTHER_DATA = 42
+"""The first run on other data where everything changes: then quality has nothing to be compared with."""
+
 ADDED, GONE = 31, 2
 """Images of the test split that later data have more, and that are not among them any more."""
 
@@ -72,8 +75,9 @@ CHANGES: dict[str, Callable[[Week], Week]] = {
     "quality": lambda week: replace(week, worse=1.6),
     "time": lambda week: replace(week, slower=1.3),
     "data": lambda week: replace(week, other_data=True),
+    "all": lambda week: replace(week, worse=1.6, slower=1.3, other_data=week.number >= OTHER_DATA),
 }
-"""What changes in week 30."""
+"""What changes in week 30; with "all" quality and time do then, and the data later."""
 
 
 def weeks(change: str = "", count: int = WEEKS) -> list[Week]:
@@ -120,7 +124,9 @@ def write_week(folder: Path, week: Week, regimes: Sequence[str] = REGIMES, seeds
         ]
         summary = write_summary(steps / "summary")
         info = json.loads((summary / "dataset.json").read_text())
-        files.write_json(summary / "dataset.json", info | {"fingerprint": fingerprint})
+        counts = {"images": len(index), "patients": index["patient"].nunique(), "pneumonia": int(index["label"].sum())}
+        splits = info["splits"] | {"test": counts}
+        files.write_json(summary / "dataset.json", info | {"fingerprint": fingerprint, "splits": splits})
         compare(evaluations, summary, folder / "comparison", week.name)
     _set_times(folder / "comparison" / "results.json", week)
     image_rows(week).to_csv(folder / "comparison" / image_table.FILE, index=False)

@@ -139,6 +139,6 @@ def test_the_examples_in_the_help_are_valid_commands(capsys):
     with pytest.raises(SystemExit):
         command.main(["--help"])
     examples = re.findall(r"python -m pipelines\.history ?(.*)", capsys.readouterr().out.partition("examples:")[2])
-    assert len(examples) == 4
+    assert len(examples) == 5
     for example in examples:
         command._parser().parse_args(shlex.split(example))

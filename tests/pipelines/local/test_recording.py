@@ -280,3 +280,13 @@ def test_the_options_of_the_gate_are_passed_on_where_they_are_not_the_defaults()
     assert recording._gate_words(PLAIN | own) == [
         *("--on-regression", "fail", "--runs-per-year", "12", "--confirm-regressions"),
     ]
+
+
+@pytest.mark.usefixtures("recording_for_real")
+def test_the_folder_of_all_runs_gets_the_page_over_time_and_the_report_the_verdict(tmp_path, capsys):
+    run = write_run(tmp_path / "runs" / "20260131-120000", seeds=(1,))
+    recorded(run, tmp_path / "log")
+    page = run.parent / "trend.html"
+    assert f"all runs over time: {page}" in capsys.readouterr().out.splitlines()
+    assert "20260131-120000" in page.read_text()
+    assert "The first run on these data" in (run / "comparison" / "report.html").read_text()
