@@ -169,6 +169,16 @@ def test_a_suspicion_that_is_not_confirmed_is_no_alarm(weekly, told):
     assert weekly.verdict(third).suspected, "the run before had none"
 
 
+def test_a_suspicion_of_costs_is_confirmed_by_a_run_above_what_is_expected(weekly, told):
+    """The sum of the chart begins anew after an alarm, and could not ring at once again."""
+    number = 9
+    while FULL_TIME not in rung(weekly.week(number, slower=1.5, gate=Gate(confirm=True))):
+        number += 1
+    assert told == []
+    run = weekly.week(number + 1, slower=1.5, gate=Gate(confirm=True))
+    assert (rung(run), weekly.verdict(run).suspected, len(told)) == ([FULL_TIME], False, 1)
+
+
 def test_slower_training_rings_until_a_person_accepts_it(weekly, told):
     number = 9
     while FULL_TIME not in rung(run := weekly.week(number, slower=1.5)):
