@@ -115,7 +115,7 @@ def patients(first: int, count: int, random: np.random.Generator, change: Change
 
 
 def data_year(change: Change, seed: int, first: int = 1, weeks: int = WEEKS) -> list[bool]:
-    """Whether each run from `first` on rang, after patients were added and others lost since the run before."""
+    """Whether each run from `first` to the first alarm rang, after patients were added and others lost each week."""
     random = np.random.default_rng(seed)
     before, rang = patients(0, PATIENTS, random), []
     for week in range(1, weeks):
@@ -124,6 +124,8 @@ def data_year(change: Change, seed: int, first: int = 1, weeks: int = WEEKS) -> 
         after = pd.concat([before[~before["patient"].isin(lost)], new], ignore_index=True)
         if week >= first:
             rang.append(drift.judge(before, after, WEEKS, seed=week).alarm)
+            if rang[-1]:
+                break
         before = after
     return rang
 

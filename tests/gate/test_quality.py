@@ -1,6 +1,8 @@
 """A run beside the champion: a loss rings, noise and equal models do not."""
 
+import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -93,7 +95,20 @@ def test_the_variance_is_that_of_patients_and_trainings_with_interaction_once():
     reach = stats.t.isf(0.05 / 52, freedom) * math.sqrt(variance)
     assert found.high == pytest.approx(root[0] ** 3 - max(0, root[1] - reach) ** 3)
     assert found.low == pytest.approx(root[0] ** 3 - (root[1] + reach) ** 3)
-    assert found.seed_deviation == pytest.approx(math.sqrt(between / (1 / 3 + 1 / 2)) * slope[0])
+    spread = between / (1 / 3 + 1 / 2)
+    assert found.seed_deviation == pytest.approx(math.sqrt(spread) * slope[0])
+    # Non-inferiority: from the distances of both values to the ends of their intervals, with their correlation.
+    own = []
+    for rows in (slice(0, 3), slice(3, 5)):
+        alone, size = np.where(np.isin(np.arange(5), np.arange(5)[rows]), np.abs(weights), 0), rows.stop - rows.start
+        resampled = alone @ covariance @ alone
+        own.append(max(resampled, resampled - interaction / size + spread / size))
+    quantile = stats.t.isf(0.05, freedom)
+    up = root[0] ** 3 - (root[0] - quantile * math.sqrt(own[0])) ** 3
+    down = (root[1] + quantile * math.sqrt(own[1])) ** 3 - root[1] ** 3
+    joined = math.sqrt(up**2 + down**2 - (own[0] + own[1] - variance) / math.sqrt(own[0] * own[1]) * up * down)
+    assert found.power == pytest.approx(stats.norm.cdf((0.01 - joined) / (math.sqrt(variance) * slope[0])))
+    assert found.noninferior == (found.champion - found.challenger + joined <= 0.01)
 
 
 def test_more_runs_a_year_need_more_evidence():
@@ -144,6 +159,13 @@ def test_only_regimes_of_both_runs_are_judged():
     found = judge(labels, patients, {"a": trained(1), "b": trained(1)}, {"b": trained(1), "c": trained(1)}, {})
     assert list(found) == ["b"]
     assert found["b"].level == 0.05 / 52
+
+
+def test_what_is_found_can_be_stored_as_json():
+    labels, patients, trained = line(100)
+    perfect = labels[None] + np.zeros((1, 100))
+    for challenger in (trained(1), trained(2, 0.6), perfect):
+        json.dumps(asdict(judged(labels, patients, perfect, challenger)), allow_nan=False)
 
 
 def test_the_sentence_has_the_figures():
