@@ -1,33 +1,38 @@
-"""Simulated years of weekly runs for `benchmarks.gate`: models' scores, times, and changes of the data."""
+"""Simulated years of weekly runs for `benchmarks.gate`: the models' scores on one test set, judged by the gate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.simulated import HARD, OWN, PATIENT, PNEUMONIA, REGIME_PATIENT, separation
-from components.artifacts.image_table import STATISTICS
 from components.artifacts.names import REGIMES
 from components.gate import quality
+from components.gate.quality import Quality
 
 WEEKS, PLANTED = 52, 30
-"""Runs a year, and the run from which on a planted change is there."""
+"""Runs a year, and the run with which a planted change begins."""
+
+UPGRADED = 10
+"""The run with which an upgrade comes."""
+
+BAD = 1.0
+"""How much smaller the distance between the classes is in a training that turned out bad."""
 
 
 @dataclass(frozen=True)
-class Trainings:
+class Plan:
     """A recipe and a test set that stay the same all year.
 
     Attributes:
         name: for tables.
-        auc: expected ROC AUC of every regime.
-        images: of the test set, about 1 + Poisson(1) a patient.
+        auc: expected ROC AUC of every regime for a training without spread.
+        images: of the test set on average, about two a patient.
         seeds: trainings of a regime in a run.
-        spread: standard deviation of the distance between the classes between trainings, on the logit scale of scores.
-        bad: share of trainings that turn out bad, by `BAD`.
-        upgrade: in week 10 the patients that a regime finds hard are others, but not how many.
-        loss: of ROC AUC, of one regime from run `PLANTED` on.
+        spread: standard deviation between trainings of the distance between the classes, as in `simulated.Scenario`.
+        bad: share of the trainings that turn out bad.
+        upgrade: from run `UPGRADED` on every regime finds other patients hard than before, but no more of them.
+        loss: of expected ROC AUC, of the first regime from run `PLANTED` on.
     """
 
     name: str
@@ -40,14 +45,15 @@ class Trainings:
     loss: float = 0.0
 
 
-BAD = 1.0
-"""How much smaller the distance between the classes is after a bad training."""
-
-
 class Line:
-    """The test set and the runs of a year."""
+    """The test set of a year, and its runs.
 
-    def __init__(self, plan: Trainings, random: np.random.Generator) -> None:
+    On the logit scale a score is the distance between the classes, which varies between trainings, plus noise of the
+    patient and of the image, which all models of all runs share, of the regime on the patient, which its trainings
+    share, and of this training on the image.
+    """
+
+    def __init__(self, plan: Plan, random: np.random.Generator) -> None:
         self._plan, self._random = plan, random
         patients = plan.images // 2
         ill = random.random(patients) < PNEUMONIA
@@ -62,9 +68,9 @@ class Line:
         return REGIME_PATIENT * self._random.normal(size=self.patients[-1] + 1)[self.patients]
 
     def run(self, week: int) -> dict[str, np.ndarray]:
-        """The scores (seeds, N) of each regime, as logits."""
+        """The scores (seeds, N) of each regime."""
         plan, random = self._plan, self._random
-        if plan.upgrade and week == 10:
+        if plan.upgrade and week == UPGRADED:
             self._own = [self._hard() for _ in REGIMES]
         scores = {}
         for place, name in enumerate(REGIMES):
@@ -76,23 +82,21 @@ class Line:
         return scores
 
     def areas(self, scores: dict[str, np.ndarray]) -> dict[str, list[float]]:
-        """The ROC AUCs by seed of each regime."""
-        found = _areas(self.labels, np.concatenate(list(scores.values())))
-        return {
-            name: found[place * self._plan.seeds : (place + 1) * self._plan.seeds].tolist()
-            for place, name in enumerate(scores)
-        }
+        """The ROC AUCs by seed of each regime, by Mann and Whitney; no two scores are equal."""
+        stacked = np.concatenate(list(scores.values()))
+        ranks = np.empty(stacked.shape)
+        np.put_along_axis(ranks, stacked.argsort(axis=1), np.arange(1.0, stacked.shape[1] + 1)[None], axis=1)
+        positive = self.labels == 1
+        m, n = positive.sum(), (~positive).sum()
+        found = (ranks[:, positive].sum(axis=1) - m * (m + 1) / 2) / (m * n)
+        return dict(zip(scores, found.reshape(len(scores), -1).tolist(), strict=True))
 
 
-def _areas(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    ranks = scores.argsort(axis=1).argsort(axis=1) + 1
-    positive = labels == 1
-    m, n = positive.sum(), (~positive).sum()
-    return (ranks[:, positive].sum(axis=1) - m * (m + 1) / 2) / (m * n)
+def year(plan: Plan, seed: int, first: int = 1, weeks: int = WEEKS) -> Iterator[dict[str, Quality]]:
+    """What the gate finds in each of the runs `first` to `weeks` - 1.
 
-
-def year(plan: Trainings, seed: int, weeks: int = WEEKS, first: int = 1) -> Iterator[tuple[int, dict]]:
-    """What the gate found in each week from `first` on; the first run is the champion until another is shown better."""
+    The first run is the champion, until a judged one is shown better in its best regime and worse in none.
+    """
     line = Line(plan, np.random.default_rng(seed))
     champion = line.run(0)
     earlier = {name: [areas] for name, areas in line.areas(champion).items()}
@@ -100,9 +104,31 @@ def year(plan: Trainings, seed: int, weeks: int = WEEKS, first: int = 1) -> Iter
         scores = line.run(week)
         if week >= first:
             found = quality.judge(line.labels, line.patients, champion, scores, earlier, WEEKS)
-            yield week, found
+            yield found
             best = max(found.values(), key=lambda own: own.challenger)
             if best.better and not any(own.worse for own in found.values()):
                 champion = scores
         for name, areas in line.areas(scores).items():
             earlier[name].append(areas)
+
+
+def without_change(plan: Plan, years: int, seed: int) -> dict[str, list[float]]:
+    """Of each year: whether any regime was called worse, the champion replaced; and the deviation between trainings."""
+    outcomes: dict[str, list[float]] = {"alarm": [], "another champion": [], "deviation": []}
+    for number in range(years):
+        found = [own for week in year(plan, seed + number) for own in week.values()]
+        outcomes["alarm"].append(float(any(own.worse for own in found)))
+        outcomes["another champion"].append(float(any(own.better for own in found)))
+        outcomes["deviation"].append(found[-1].seed_deviation)
+    return outcomes
+
+
+def with_loss(plan: Plan, years: int, seed: int) -> dict[str, list[float]]:
+    """Of each year: whether the planted loss rang within one and five runs, and non-inferiority was denied."""
+    outcomes: dict[str, list[float]] = {"within 1": [], "within 5": [], "not non-inferior": []}
+    for number in range(years):
+        found = [week[REGIMES[0]] for week in year(plan, seed + number, PLANTED, PLANTED + 5)]
+        outcomes["within 1"].append(float(found[0].worse))
+        outcomes["within 5"].append(float(any(own.worse for own in found)))
+        outcomes["not non-inferior"].append(float(not found[0].noninferior))
+    return outcomes

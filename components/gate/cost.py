@@ -1,8 +1,8 @@
 """Whether a run takes more time or memory than the runs before it: a self-starting CUSUM of logarithms.
 
 Each value is compared with all before it: the distance from their mean, divided by their deviation, has Student's t
-distribution if nothing has changed, whatever mean and deviation truly are, and becomes a standard normal variable that is
-independent of those before (Hawkins 1987, doi:10.2307/2348827). Their cumulative sum above an allowance rings at a
+distribution if nothing has changed, whatever mean and deviation truly are, and becomes a standard normal variable that
+is independent of those before (Hawkins 1987, doi:10.2307/2348827). Their cumulative sum above an allowance rings at a
 threshold from the average run length (Brook and Evans 1972, doi:10.1093/biomet/59.3.539).
 
 `docs/gate.md` has the methods, `benchmarks/gate.py` what they achieve.

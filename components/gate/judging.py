@@ -145,8 +145,13 @@ def _judge_costs(before: Earlier, found: _Found) -> None:
 
 
 def _cost_sentence(chart: str, regime: str, replayed: Sequence[Cost], series: Series) -> str:
-    since = next((one.since for one in reversed(replayed) if one.alarm), None) or 0
-    return cost.sentence(chart, regime, replayed[-1], series.runs[since].name)
+    since: int | None = None
+    for one in replayed:
+        if one.alarm and since is None:
+            since = one.since
+        elif not one.alarm and one.statistic == 0:
+            since = None
+    return cost.sentence(chart, regime, replayed[-1], series.runs[since or 0].name)
 
 
 def _judge_data(history: History, before: Earlier, runs_per_year: float, found: _Found) -> None:

@@ -1,10 +1,10 @@
 """Whether a run's models are worse or better than the champion's, on the same test images.
 
-Two runs of the same recipe differ, because trainings do, and a run that is new may differ in what its models find hard. So
-the difference of two runs has the variance of `components.compare`'s statistics: that of drawing other test patients,
-from the covariance of all models' ROC AUCs, and that between trainings, in which the interaction of training and patients
-counts once. A single run has too few trainings to tell how much they vary; all earlier runs of the line are taken
-together. All of this is on the probit scale, on which trainings vary about as much near 1 as elsewhere.
+Two runs of the same recipe differ, because trainings do, and a run that is new may differ in what its models find hard.
+So the difference of two runs has the variance of `components.compare`'s statistics: that of drawing other test
+patients, from the covariance of all models' ROC AUCs, and that between trainings, in which the interaction of training
+and patients counts once. One run has too few trainings to tell how much they vary, so all earlier runs of the line are
+taken together (`trainings.py`).
 
 `docs/gate.md` has the methods, `benchmarks/gate.py` what they achieve.
 """
@@ -18,6 +18,7 @@ from scipy import special
 
 from components import roc_auc
 from components.artifacts.names import REGIME_TITLES
+from components.gate.trainings import Variance, area, between_trainings, rescaled
 
 ALARMS_PER_YEAR = 0.05
 """Largest share of years without change in which any regime is called worse."""
@@ -27,16 +28,6 @@ MARGIN = 0.01
 
 MARGIN_LEVEL = 0.05
 """One-sided level of non-inferiority."""
-
-USUAL_DEVIATION, USUAL_FREEDOM = 0.15, 6.0
-"""Standard deviation between trainings, of the probit of ROC AUC, as long as nothing is known of this line, and the degrees
-of freedom that this counts as. Measured: 0.1 to 0.5, see docs/gate.md."""
-
-ENOUGH = 12
-"""Degrees of freedom of a line's own runs from which on what is usual does not count."""
-
-OUTLIER = 1e-4
-"""Probability with which a run is wrongly left out when the variation between trainings is estimated."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +62,6 @@ class Quality:
     seed_deviation: float
 
 
-@dataclass(frozen=True)
-class _Variance:
-    """A variance of probits with its degrees of freedom."""
-
-    value: float
-    freedom: float
-
-
 def judge(
     labels: np.ndarray,
     patients: np.ndarray,
@@ -94,8 +77,8 @@ def judge(
         patients: (N,), patient of each test image.
         champion: for each regime the scores (S, N) of its trainings.
         challenger: likewise (S', N); S' may differ.
-        earlier: for each regime the ROC AUCs by seed of each recorded run of this line, in their order: of the same data
-            and recipe, the champion's included, without the challenger's.
+        earlier: for each regime the ROC AUCs by seed of each recorded run of this line (same data, same recipe), in
+            their order, the champion's included, without the challenger's.
         runs_per_year: over which the false alarms of a year are spread.
 
     Returns:
@@ -103,7 +86,7 @@ def judge(
     """
     names = [name for name in challenger if name in champion]
     level = ALARMS_PER_YEAR / runs_per_year / max(1, len(names))
-    # One wrongly ranked pair of images in two such test sets: a probit of 0 or 1 would be infinite.
+    # One wrongly ranked pair of images in two such test sets: at 1 the scale has no slope.
     edge = 0.5 / (np.sum(labels == 1) * np.sum(labels == 0))
     found = {}
     for name in names:
@@ -116,86 +99,23 @@ def judge(
     return found
 
 
-def between_trainings(runs: Sequence[Sequence[float]], edge: float = 1e-9) -> _Variance:
-    """The variance between trainings of a regime, of the probit of ROC AUC.
-
-    It is that between the seeds of a run, pooled over runs, and that between runs of one seed. Equal runs count once,
-    since the same seeds give the same models on a CPU. A run that varies, or differs from those before, far more than
-    others has changed; it is left out, unless that are most. Until the runs have `ENOUGH` degrees of freedom, the usual
-    deviation counts too, ever less.
-
-    Args:
-        runs: the ROC AUCs by seed of each run, in their order.
-        edge: distance from 0 and 1 that ROC AUCs are kept at.
-    """
-    distinct = {tuple(sorted(round(value, 9) for value in run)): None for run in runs if len(run)}
-    probits = [special.ndtri(np.clip(run, edge, 1 - edge)) for run in distinct]
-    parts = _parts(probits, OUTLIER)
-    if 2 * parts.left_out > len(probits):
-        parts = _parts(probits, 0.0)
-    return parts.variance()
-
-
-@dataclass
-class _Parts:
-    """Squares between trainings, their degrees of freedom, and how many runs were left out."""
-
-    squares: float = 0.0
-    freedom: int = 0
-    left_out: int = 0
-
-    def variance(self) -> _Variance:
-        """The variance, in which what is usual counts less the more is known."""
-        usual = USUAL_FREEDOM * max(0.0, 1 - self.freedom / ENOUGH)
-        freedom = usual + self.freedom
-        return _Variance((usual * USUAL_DEVIATION**2 + self.squares) / freedom, freedom)
-
-
-def _parts(runs: Sequence[np.ndarray], outlier: float) -> _Parts:
-    """The squares of `runs` without those whose squares are so large only with the probability `outlier`."""
-    parts, mean, singles = _Parts(), 0.0, 0
-    for run in runs:
-        size = len(run)
-        if size == 1 and not singles:
-            mean, singles = float(run[0]), 1
-            continue
-        freedom = max(1, size - 1)
-        # Of runs with one seed, the distance from the mean of those before: the squares add up to that around the mean.
-        squares = float(((run - run.mean()) ** 2).sum()) if size > 1 else (run[0] - mean) ** 2 * singles / (singles + 1)
-        so_far = parts.variance()
-        if squares / freedom > _unlikely(freedom, so_far.freedom, outlier) * so_far.value:
-            parts.left_out += 1
-            continue
-        parts.squares, parts.freedom = parts.squares + float(squares), parts.freedom + freedom
-        if size == 1:
-            singles += 1
-            mean += (float(run[0]) - mean) / singles
-    return parts
-
-
-def _unlikely(freedom: float, others: float, probability: float) -> float:
-    """The ratio of two estimates of a variance that is exceeded with this probability."""
-    return float(special.fdtri(freedom, others, 1 - probability)) if probability else math.inf
-
-
 class _Comparison:
-    """The probits of two runs' ROC AUCs, and the variances of these and of their difference."""
+    """Two runs' ROC AUCs on the scale of cube roots, and the variances of these and of their difference."""
 
     def __init__(
-        self, labels: np.ndarray, patients: np.ndarray, a: np.ndarray, b: np.ndarray, between: _Variance, edge: float
+        self, labels: np.ndarray, patients: np.ndarray, a: np.ndarray, b: np.ndarray, between: Variance, edge: float
     ) -> None:
         areas, self._covariance = roc_auc.covariance_of_areas(labels, patients, np.concatenate([a, b]))
         self._rows = [np.arange(len(a)), len(a) + np.arange(len(b))]
         self._between = between
         self.values = [float(areas[rows].mean()) for rows in self._rows]
-        self._clipped = np.clip(self.values, edge, 1 - edge)
-        self.probits = special.ndtri(self._clipped)
-        self.slopes = np.exp(-(self.probits**2) / 2) / math.sqrt(2 * math.pi)
+        self.rescaled = rescaled(self.values, edge)
+        self.slopes = 3 * self.rescaled**2
         # Of the class that fewer patients have.
         self.patients = min(len(np.unique(patients[labels == label])) for label in (0, 1))
 
-    def variance(self, signs: Mapping[int, float]) -> _Variance:
-        """That of the sum of the runs' probits, each with its sign."""
+    def variance(self, signs: Mapping[int, float]) -> Variance:
+        """That of the sum of the runs' rescaled ROC AUCs, each with its sign."""
         weights = np.zeros(len(self._covariance))
         for run, sign in signs.items():
             weights[self._rows[run]] = sign / len(self._rows[run]) / self.slopes[run]
@@ -207,9 +127,9 @@ class _Comparison:
         between = self._between.value * seeds
         freedom = max(1, self.patients - 1)
         if resampled >= common + between:
-            return _Variance(resampled, freedom)
+            return Variance(resampled, freedom)
         doubt = common**2 / freedom + between**2 / self._between.freedom
-        return _Variance(common + between, (common + between) ** 2 / doubt)
+        return Variance(common + between, (common + between) ** 2 / doubt)
 
     def _interaction(self) -> float | None:
         """The variance of the interaction of a training with the test patients, from runs of several trainings."""
@@ -231,8 +151,8 @@ def _judged(name: str, compared: _Comparison, level: float) -> Quality:
     champion, challenger = compared.values
     variance = compared.variance({0: -1.0, 1: 1.0})
     reach = float(special.stdtrit(variance.freedom, 1 - level)) * math.sqrt(variance.value)
-    start, end = compared.probits
-    low, high = special.ndtr([end - reach, end + reach]) - special.ndtr(start)
+    start, end = compared.rescaled
+    low, high = area(np.array([end - reach, end + reach])) - area(start)
     bound, power = _non_inferiority(compared, variance)
     return Quality(
         regime=name,
@@ -271,11 +191,11 @@ def _unchanged(name: str, compared: _Comparison, level: float) -> Quality:
     )
 
 
-def _non_inferiority(compared: _Comparison, variance: _Variance) -> tuple[float, float]:
-    """The upper bound of the loss of ROC AUC, and the power to show that it is below the margin if nothing has changed.
+def _non_inferiority(compared: _Comparison, variance: Variance) -> tuple[float, float]:
+    """The upper bound of the loss of ROC AUC, and the power to show that it is below the margin if nothing changed.
 
-    The bound is that of Zou and Donner 2008 (doi:10.1002/sim.3095), from the distances of both values to the ends of their
-    own intervals, as in the comparison of regimes.
+    The bound is that of Zou and Donner 2008 (doi:10.1002/sim.3095), from the distances of both values to the ends of
+    their own intervals, as in the comparison of regimes.
     """
     champion, challenger = compared.values
     own = [compared.variance({run: 1.0}).value for run in (0, 1)]
@@ -285,8 +205,8 @@ def _non_inferiority(compared: _Comparison, variance: _Variance) -> tuple[float,
     if champion == challenger == 1:
         return unseen, float(unseen <= MARGIN)
     reach = quantile * np.sqrt(own)
-    up = 1 - champion if champion == 1 else special.ndtr(compared.probits[0] + reach[0]) - champion
-    down = unseen if challenger == 1 else challenger - special.ndtr(compared.probits[1] - reach[1])
+    up = 1 - champion if champion == 1 else area(compared.rescaled[0] + reach[0]) - champion
+    down = unseen if challenger == 1 else challenger - area(compared.rescaled[1] - reach[1])
     correlation = np.clip((own[0] + own[1] - variance.value) / (2 * math.sqrt(own[0] * own[1])), -1, 1)
     joined = math.sqrt(max(0.0, up**2 + down**2 - 2 * correlation * up * down))
     error = math.sqrt(variance.value) * compared.slopes[0]
@@ -301,7 +221,7 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
 def sentence(quality: Quality) -> str:
     """The reason of an alarm."""
     return (
-        f"{REGIME_TITLES.get(quality.regime, quality.regime)}: ROC AUC {quality.challenger:.3f}, the champion's "
-        f"{quality.champion:.3f} on the same test images: {quality.difference:+.3f}, and at most {quality.high:+.3f} "
-        f"at the level of this run's share of the year's false alarms"
+        f"{REGIME_TITLES.get(quality.regime, quality.regime)}: ROC AUC {quality.challenger:.3f}, "
+        f"{-quality.difference:.3f} below the champion's {quality.champion:.3f} on the same test images; a loss of "
+        f"{-quality.high:.4f} or more is shown"
     )

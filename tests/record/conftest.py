@@ -41,7 +41,7 @@ def _with_validation(folder, seed):
     return folder
 
 
-def _write_models(steps, folders):
+def write_models(steps, folders):
     """The trained models of some evaluations, as train writes them."""
     for regime, evaluations in folders.items():
         trainings = [json.loads((folder / "evaluation.json").read_text())["training"] for folder in evaluations]
@@ -74,7 +74,7 @@ def write_run(folder, name="20260131-120000", *, seeds=SEEDS, failed=(), origin=
         for regime in (*REGIMES, FLOOR)
     }
     failures = [write_failure(steps / f"{regime}-failed", regime) for regime in failed]
-    _write_models(steps, {regime: own for regime, own in evaluated.items() if regime != FLOOR})
+    write_models(steps, {regime: own for regime, own in evaluated.items() if regime != FLOOR})
     summary = write_summary(steps / "summary")
     if fingerprint:
         info = json.loads((summary / "dataset.json").read_text())

@@ -21,7 +21,7 @@ from components.record.gate import Gate, RegressionError
 from components.record.record import record
 from components.tracking import names, places
 from tests.record import year
-from tests.record.conftest import Recorded
+from tests.record.conftest import Recorded, write_models
 
 PROJECT = Path(__file__).parents[2]
 REGIMES = ("custom_cnn", "full_fine_tuning")
@@ -214,21 +214,42 @@ def test_data_are_compared_by_their_test_images_where_there_is_no_table_of_all(w
     assert any("the test images changed: 31 images more, 2 gone, 298 kept" in note for note in verdict.notes)
 
 
-def test_a_better_run_becomes_champion_here_and_in_the_registry(weekly, monkeypatch, tmp_path):
-    verdicts = []
-    real = module.judge
+def test_a_better_run_becomes_champion_here_and_in_the_registry(weekly, tmp_path):
+    def register(number, **changes):
+        week = replace(year.Week(number, started=year.FIRST + timedelta(weeks=number - 1)), **changes)
+        run = year.write_week(tmp_path / week.name, week, REGIMES)
+        evaluations = {regime: [run / "steps" / f"{regime}-{seed}" for seed in (1, 2)] for regime in REGIMES}
+        write_models(run / "steps", evaluations)
+        models = sorted(path.parent for path in run.glob("steps/train-*/model/models.json"))
+        identifier = record(run / "comparison", weekly.uri, Origin(f"week {number}"), "pneumonia", models)
+        aliases = weekly.client.get_registered_model("pneumonia").aliases
+        return weekly.history.find(identifier), {alias: int(version) for alias, version in aliases.items()}
 
-    def better(*arguments):
-        found = real(*arguments)
-        verdicts.append(found.verdict)
-        return found
-
-    monkeypatch.setattr(module, "judge", better)
-    run = weekly.week(9, worse=-4.0)
-    assert verdicts[0].quality["full_fine_tuning"]["better"]
+    _, aliases = register(9)
+    assert aliases == {"challenger": 1, "champion": 1}, "the first one under the name"
+    _, aliases = register(10)
+    assert aliases == {"challenger": 2, "champion": 1}, "it is not shown to be better"
+    run, aliases = register(11, worse=-4.0)
+    assert aliases == {"challenger": 3, "champion": 3}
+    verdict = weekly.verdict(run)
+    assert verdict.quality["full_fine_tuning"]["better"]
+    assert verdict.promoted
     assert weekly.champions() == [run.name, "20260105-030000"]
-    assert weekly.verdict(run).promoted
-    assert weekly.verdict(weekly.week(10)).champion == run.id
+    following, aliases = register(12)
+    assert weekly.verdict(following).champion == run.id
+    assert aliases == {"challenger": 4, "champion": 3}
+
+
+def test_a_better_run_with_an_alarm_does_not_become_champion(weekly):
+    """Full fine-tuning is better, but the training of it takes three times as long."""
+    run, number = None, 9
+    while run is None or FULL_TIME not in rung(run):
+        run, number = weekly.week(number, slower=3.0), number + 1
+    better = weekly.week(number, slower=3.0, worse=-4.0)
+    verdict = weekly.verdict(better)
+    assert verdict.quality["full_fine_tuning"]["better"]
+    assert (rung(better), verdict.promoted) == ([FULL_TIME], False)
+    assert weekly.champions() == ["20260105-030000"]
 
 
 def test_what_the_gate_cannot_judge_is_recorded_nevertheless(weekly, monkeypatch, capsys):
@@ -312,7 +333,7 @@ def test_two_schedules_at_once_lose_nothing_and_count_nothing_twice(weekly, tmp_
 
 @pytest.mark.parametrize("number", [0.5, 0, -1, 100_000, float("nan")])
 def test_a_number_of_runs_that_cannot_be_is_refused(number):
-    with pytest.raises(UserError, match="--runs-per-year .* is not understood"):
+    with pytest.raises(UserError, match=r"--runs-per-year .* is not understood"):
         Gate(runs_per_year=number)
 
 
