@@ -1,6 +1,7 @@
 """Recorded runs as the page shows them: what the history has of each."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,6 +9,9 @@ from components.artifacts.names import REGIME_TITLES, REGIMES, SPLITS
 from components.gate.earlier import costs_of, when
 from components.gate.verdict import DATA, MEMORY, QUALITY, TIME, Alarm, Verdict
 from components.tracking.history import History, RecordedModel, RecordedRun
+
+AT_ONCE = 8
+"""Verdicts that are read at the same time: from a server, each takes a request or two."""
 
 TITLES = {QUALITY: "ROC AUC", TIME: "training time", MEMORY: "peak memory", DATA: "data"}
 """What is watched, in words."""
@@ -78,11 +82,13 @@ def of(history: History) -> list[Shown]:
     Raises:
         UserError: the history cannot be read.
     """
-    models = history.all_models()
-    return [_shown(history, run, models.get(run.id, [])) for run in sorted(history.runs(), key=when)]
+    models, runs = history.all_models(), sorted(history.runs(), key=when)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        verdicts = list(pool.map(lambda run: _verdict(history, run), runs))
+    return [_shown(run, verdict, models.get(run.id, [])) for run, verdict in zip(runs, verdicts, strict=True)]
 
 
-def _shown(history: History, run: RecordedRun, models: Sequence[RecordedModel]) -> Shown:
+def _shown(run: RecordedRun, verdict: Verdict | None, models: Sequence[RecordedModel]) -> Shown:
     trained: dict[str, list[RecordedModel]] = {}
     for model in models:
         if model.regime in REGIMES:
@@ -91,7 +97,7 @@ def _shown(history: History, run: RecordedRun, models: Sequence[RecordedModel]) 
     measured = {name: [one for one in own if one.hardware == own[0].hardware] for name, own in trained.items()}
     return Shown(
         run,
-        _verdict(history, run),
+        verdict,
         costs={name: costs_of(own) for name, own in measured.items()},
         recipes={name: own[0].recipe for name, own in trained.items()},
         hardware={name: own[0].hardware for name, own in trained.items()},

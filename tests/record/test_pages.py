@@ -1,6 +1,7 @@
 """The pages that a recording leaves: in the history, in a file, in the report."""
 
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from components.record.content import Origin
 from components.record.pages import Pages
 from components.record.record import record
 from components.trend import page, shown
-from tests.record.conftest import write_run
+from tests.record.conftest import Recorded, write_run
 
 
 def artifact(recorded, run, name, folder):
@@ -103,3 +104,22 @@ def test_costs_machine_and_recipe_are_those_of_the_models(recorded, made):
         assert (found.recipes[regime], found.hardware[regime]) == (own[0].recipe, own[0].hardware)
     assert set(found.costs) == {"custom_cnn", "transfer_learning"}
     assert found.count("images") == sum(int(found.run.parameters[f"{s}_images"]) for s in names.SPLITS)
+
+
+def test_verdicts_are_read_from_a_folder_with_a_blank_in_its_name(empty_database, made, tmp_path):
+    folder = tmp_path / "all runs"
+    folder.mkdir()
+    shutil.copyfile(empty_database, folder / "mlflow.db")
+    recorded = Recorded(f"sqlite:///{folder}/mlflow.db")
+    recorded_as(recorded, made)
+    (found,) = shown.of(recorded.history)
+    assert found.verdict == Verdict.from_json((next(folder.rglob("verdict.json"))).read_text())
+    next(folder.rglob("verdict.json")).unlink()
+    assert shown.of(recorded.history)[0].verdict is None
+
+
+def test_a_server_gives_the_same_pages(on_server, two_runs, tmp_path):
+    for run in two_runs:
+        recorded_as(on_server, run, trend=tmp_path / "trend.html")
+    assert [bool(one.verdict) for one in shown.of(on_server.history)] == [True, True]
+    assert "No alarm in the last run; none in 2 runs." in (tmp_path / "trend.html").read_text()
