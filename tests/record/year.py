@@ -122,7 +122,7 @@ def write_week(folder: Path, week: Week, regimes: Sequence[str] = REGIMES, seeds
             for regime in (*regimes, FLOOR)
             for seed in (seeds if regime != FLOOR else (0,))
         ]
-        summary = write_summary(steps / "summary")
+        summary = write_summary(steps / "summary", source="synthetic", description="random numbers: no real patients")
         info = json.loads((summary / "dataset.json").read_text())
         counts = {"images": len(index), "patients": index["patient"].nunique(), "pneumonia": int(index["label"].sum())}
         splits = info["splits"] | {"test": counts}
