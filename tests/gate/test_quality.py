@@ -223,5 +223,7 @@ def test_a_collapse_does_not_count_as_noise(collapsed):
     without = trainings.between_trainings(runs)
     assert trainings.between_trainings([*runs, collapsed]) == without
     # If most runs are unlike the first, they are what is usual here.
-    many = (1 - (0.3 + 0.2 * random.normal(size=(20, 1))) ** 3).tolist()
-    assert trainings.between_trainings([[0.973], *many]).value > 0.1**2
+    many = (1 - (0.9 + 0.02 * random.normal(size=(20, 1))) ** 3).tolist()
+    found = trainings.between_trainings([[0.973], *many])
+    assert found.freedom == 20
+    assert found.value == pytest.approx(np.var([0.3, *(np.cbrt(1 - own[0]) for own in many)], ddof=1))
