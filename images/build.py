@@ -79,7 +79,7 @@ def images(gpu: bool) -> tuple[Image, Image]:
                 "images/data.lock",
                 *_COMMON,
                 *(f"components/{name}" for name in ("imaging", "ingest", "preprocess", "compare", "check", "record")),
-                *(f"components/{name}" for name in ("tracking", "gate", "trend")),
+                *(f"components/{name}" for name in ("look", "tracking", "gate", "trend")),
             ),
         ),
         Image(

@@ -36,6 +36,7 @@ COPY components/preprocess components/preprocess
 COPY components/compare components/compare
 COPY components/check components/check
 COPY components/record components/record
+COPY components/look components/look
 COPY components/tracking components/tracking
 COPY components/gate components/gate
 COPY components/trend components/trend

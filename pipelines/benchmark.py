@@ -25,6 +25,7 @@ from components.parameters import (
 from components.preprocess.component import preprocess
 from components.record.component import record
 from components.step import describe, inputs
+from components.tracking import names
 from components.train.component import train, train_budgets
 from pipelines.compact import bare
 from pipelines.pods import configure_recording, configure_task
@@ -105,6 +106,9 @@ def _record(comparison: Any, models: Mapping[str, Any], settings: Settings) -> N
         tracking_uri=settings.tracking_uri,
         register=settings.register,
         identity=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+        on_regression=settings.on_regression,
+        runs_per_year=settings.runs_per_year or names.RUNS_PER_YEAR,
+        confirm_regressions=settings.confirm_regressions,
         data_image=settings.data_image,
         train_image=settings.train_image,
         **(models if settings.register else {}),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from kfp import dsl, kubernetes
 
-from components.tracking import places
+from components.tracking import names, places
 from pipelines.settings import Pod, Settings
 
 BACKOFF = 30
@@ -15,7 +15,7 @@ BACKOFF = 30
 _OF_SOURCES = re.compile(r"KAGGLE_\w+|PNEUMONIA_BENCHMARK_(?!REQUESTER_PAYS)\w+")
 """Environment variables that only ingest needs: nobody else gets, for example, the key for names of patients."""
 
-_OF_HISTORIES = re.compile(r"MLFLOW_\w+")
+_OF_HISTORIES = re.compile(rf"MLFLOW_\w+|{names.NOTIFY_VARIABLE}")
 """Environment variables that only record needs."""
 
 _OTHERS = re.compile(rf"{_OF_SOURCES.pattern}|{_OF_HISTORIES.pattern}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from components.artifacts.names import REGIMES
 from components.images import DATA_IMAGE, TRAIN_IMAGE
 from components.parameters import PIPELINE
+from components.tracking.names import ON_REGRESSION
 
 STEPS = ("ingest", "preprocess", "train", "evaluate", "compare")
 """The steps with settings of their own; check and record, a moment's work, have those of compare."""
@@ -83,7 +84,8 @@ class Settings:
         pull_secrets: names of Kubernetes secrets with credentials for the registry.
         volumes: {volume claim: path}, mounted in ingest and train; in record the one with the SQLite file.
         secrets: {environment variable: (secret, key)} of ingest; of train too if its checkpoints are in an object
-            store, likewise the next two; those that begin with MLFLOW_ of record alone.
+            store, likewise the next two; those that begin with MLFLOW_, and the
+            address for notifications, of record alone.
         secret_files: {secret: path}, secrets that are mounted as folders of files.
         variables: {name: value}, further environment variables.
         cache_ingest: whether Kubeflow may take ingest's result from an earlier run with the same parameters.
@@ -98,6 +100,9 @@ class Settings:
         draws: likewise; without effect where there are no such tasks.
         tracking_uri: where the run is recorded, see `components.tracking.places`; "" for no record task.
         register: name in MLflow's registry for the best model; "" for none.
+        on_regression: one of `components.tracking.names.ON_REGRESSION`: what an alarm does to the record task.
+        runs_per_year: that share the false alarms of a year; None for the usual number, or what a schedule says.
+        confirm_regressions: whether an alarm counts only when the next run has it too.
     """
 
     regimes: Sequence[str] = REGIMES
@@ -126,6 +131,9 @@ class Settings:
     draws: int = PIPELINE["draws"].default
     tracking_uri: str = ""
     register: str = ""
+    on_regression: str = ON_REGRESSION[0]
+    runs_per_year: float | None = None
+    confirm_regressions: bool = False
 
     @property
     def checkpoints_in_store(self) -> bool:

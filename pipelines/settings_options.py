@@ -16,7 +16,7 @@ from components.parameters import BUDGETS, PIPELINE
 from components.source_checks import BUCKET_URL
 from components.tracking import names, places
 from images import build
-from pipelines.option_values import Options
+from pipelines.option_values import Options, spelled
 from pipelines.settings import (
     CPU,
     EFFECTS,
@@ -84,18 +84,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_label_budgets(parser)
     data.many(
         "--secret",
-        "environment variables of ingest (of train too with --checkpoints) from secrets; MLFLOW_... for record alone",
+        "environment variables of ingest (of train too with --checkpoints) from secrets; for record alone: "
+        f"MLFLOW_... and {names.NOTIFY_VARIABLE}",
         "VARIABLE=SECRET/KEY",
     )
     data.many("--secret-file", "secrets as folders of files, likewise", "SECRET=PATH")
     data.many("--env", "environment variables, likewise; nothing secret, since they are in the YAML", "VARIABLE=VALUE")
     data.one("--tracking-uri", "record every run in MLflow: https://..., or sqlite:////PATH on a --volume", "URI")
     data.one("--register", "also register the best model in MLflow under this name", "NAME")
+    _add_gate(parser)
     data.one("--user", "user of the containers; default: the images' own, 65532", "UID")
     cache = _Group(parser, "cache")
     cache.flag("--cache-ingest", "reuse an earlier ingest and preprocess; for sources whose content never changes")
     cache.flag("--cache-training", "reuse earlier trainings; the report says that their costs are not this run's")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="YAML file with any of these options by name")
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    group = _Group(parser, "alarms", "a recorded run is compared with those before it; --tracking-uri is needed")
+    group.one("--on-regression", "warn: an alarm is only said; fail: it fails the run too; default: warn", "warn|fail")
+    group.one("--runs-per-year", "runs that share a year's false alarms; default: as --cron says, or 52", "N")
+    group.flag("--confirm-regressions", "an alarm counts only when the next run has it too")
 
 
 def _add_label_budgets(parser: argparse.ArgumentParser) -> None:
@@ -203,7 +212,22 @@ def _recording(options: Options, volumes: Mapping[str, str]) -> dict[str, Any]:
     names.check_registered(register)
     if register and not uri:
         raise UserError("--register has no effect without --tracking-uri: give both")
-    return {"tracking_uri": places.in_pod(uri, volumes).uri if uri else "", "register": register}
+    return {"tracking_uri": places.in_pod(uri, volumes).uri if uri else "", "register": register} | _gate(options, uri)
+
+
+def _gate(options: Options, uri: str) -> dict[str, Any]:
+    """What alarms do."""
+    usual = names.ON_REGRESSION[0]
+    found = options.one("on_regression", usual, "|".join(names.ON_REGRESSION), " or ".join(names.ON_REGRESSION))
+    number = options.one("runs_per_year", "", r"\d{1,4}(?:\.\d+)?", "a number such as 52")
+    confirm = options.flag("confirm_regressions")
+    for name, given in (("on_regression", found != usual), ("runs_per_year", number), ("confirm_regressions", confirm)):
+        if given and not uri:
+            raise UserError(f"{spelled(name)} has no effect without --tracking-uri: give both")
+    if number:
+        names.check_runs_per_year(float(number))
+    runs = float(number) if number else None
+    return {"on_regression": found, "runs_per_year": runs, "confirm_regressions": confirm}
 
 
 def _check_places(volumes: Mapping[str, str], claim: str, store: str) -> None:

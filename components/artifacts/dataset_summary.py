@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
-from components.artifacts import files
+import pandas as pd
+
+from components.artifacts import files, image_table
 from components.artifacts.raw_dataset import Duplicates, Quality, Source
 
 KIND = "prepared dataset"
@@ -122,8 +124,9 @@ class DatasetRecord(files.Header):
 class DatasetSummary:
     """A prepared dataset without its images.
 
-    On disk: `dataset.json` (a copy of the prepared dataset's) and, unless the report must not contain images,
-    `examples.png` (one row of images per class).
+    On disk: `dataset.json` (a copy of the prepared dataset's), the table of all images (see `image_table`; summaries of
+    earlier versions have none) and, unless the report must not contain images, `examples.png` (one row of images per
+    class).
 
     Attributes:
         folder: of the artifact.
@@ -149,8 +152,9 @@ class DatasetSummary:
         return cls(folder, cast(DatasetRecord, files.read_json(folder / "dataset.json", KIND)))
 
 
-def save(folder: Path, dataset_json: Path, examples_png: bytes | None) -> None:
-    """Writes a copy of `dataset_json` and, if given, the PNG of example images into `folder`."""
+def save(folder: Path, dataset_json: Path, images: pd.DataFrame, examples_png: bytes | None) -> None:
+    """Writes a copy of `dataset_json`, the table of all images and, if given, the PNG of example images."""
     shutil.copyfile(dataset_json, folder / "dataset.json")
+    image_table.save(folder, images)
     if examples_png is not None:
         (folder / "examples.png").write_bytes(examples_png)

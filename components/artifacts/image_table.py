@@ -1,5 +1,9 @@
-"""The images of all splits with simple statistics of their pixels, as part of a comparison. Written by compare."""
+"""The images of all splits with simple statistics of their pixels, for comparisons of the data of two runs.
 
+Preprocess writes the table into the dataset summary, and compare copies it into the comparison.
+"""
+
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +17,23 @@ STATISTICS = ("brightness", "contrast", "sharpness")
 """Of each prepared image: mean and standard deviation of its pixels from 0 to 1, and the mean difference between
 neighbouring pixels relative to that standard deviation."""
 COLUMNS = ("image", "split", "patient", "label", *STATISTICS)
+
+
+def save(folder: Path, table: pd.DataFrame) -> None:
+    """Writes the table, sorted by split and image, into a folder.
+
+    Args:
+        folder: of a dataset summary.
+        table: a row per image with `COLUMNS`.
+    """
+    ordered = table.loc[:, list(COLUMNS)].sort_values(["split", "image"], kind="stable")
+    ordered.to_csv(folder / FILE, index=False, float_format="%.6g")
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copies the table from one folder to another, if there is one: summaries of earlier versions have none."""
+    if (source / FILE).is_file():
+        shutil.copyfile(source / FILE, target / FILE)
 
 
 def load(folder: str | Path) -> pd.DataFrame | None:

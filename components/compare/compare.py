@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components import options
-from components.artifacts import compared_models, comparison, files
+from components.artifacts import compared_models, comparison, files, image_table
 from components.artifacts.comparison import KIND, ComparisonRecord, Results
 from components.compare import budget_inputs, inputs, recommendation, results
 from components.compare.budget_inputs import BudgetInputs
@@ -44,8 +44,8 @@ def compare(
             order, and at most one of the baseline.
         dataset_summary: folder of the dataset summary.
         output: where the comparison folder will be (`report.html`, `summary.md`, `model_card.md`,
-            `results.json`, `results.csv`, `models.json`, `predictions.csv`, `table.txt`, plots, and with label budgets
-            `label_budgets.csv`); an older one is replaced.
+            `results.json`, `results.csv`, `models.json`, `predictions.csv`, `images.csv`, `table.txt`, plots, and with
+            label budgets `label_budgets.csv`); an older one is replaced.
         run_id: the run's name, as the report shows it.
         html_output: a file that gets a copy of the report, for Kubeflow's pages.
         markdown_output: a file that gets a copy of the summary, for Kubeflow's pages.
@@ -83,6 +83,7 @@ def compare(
         _write(folder, record, given)
         evaluations_of_all = [model.evaluation for own in given.groups.values() for model in own]
         compared_models.save(folder, given.dataset.info, evaluations_of_all, started)
+        image_table.copy(given.dataset.folder, folder)
     for name, copy in (("report.html", html_output), ("summary.md", markdown_output)):
         if copy:
             _copy(Path(output) / name, Path(copy))

@@ -3,8 +3,9 @@
 import contextlib
 import io
 import itertools
+import math
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +29,7 @@ from components.artifacts.raw_dataset import (
 from components.console import UserError
 from components.imaging import decoding
 from components.parameters import PreprocessParameters
-from components.preprocess import characteristics, copies, splitting
+from components.preprocess import characteristics, copies, pixels, splitting
 
 EXAMPLES_A_CLASS = 8
 EXAMPLE_SIZE = 192
@@ -39,6 +40,8 @@ AHEAD = 2
 """Portions per core that are decoded ahead of the one to be written next."""
 HASHED = 64
 """Images that are hashed at a time."""
+DESCRIBED = 2**20
+"""Pixels of which statistics are computed at a time."""
 
 
 def preprocess(
@@ -69,7 +72,7 @@ def preprocess(
         check_refused(refused, len(manifest) + len(refused), parameters.max_bad_fraction)
         found = _find_copies(decoded)
         splits, rule, dropped = _divide(found, manifest, parameters)
-        _store(decoded, manifest, splits, folder)
+        images = _store(decoded, manifest, splits, folder)
         decoded.unlink()
         info: DatasetRecord = {
             **files.header(prepared_dataset.KIND, started, asdict(parameters)),
@@ -88,9 +91,8 @@ def preprocess(
         }
         files.write_json(folder / "dataset.json", info)
         with files.new_folder(summary) as small:
-            dataset_summary.save(
-                small, folder / "dataset.json", _examples(folder) if parameters.report_images else None
-            )
+            examples = _examples(folder) if parameters.report_images else None
+            dataset_summary.save(small, folder / "dataset.json", images, examples)
     _say(info, refused[len(raw.quality["refused"]) :])
     return info
 
@@ -169,16 +171,25 @@ def _find_copies(decoded: Path) -> list[np.ndarray]:
         return copies.find(hashes, array.read)
 
 
-def _store(decoded: Path, manifest: pd.DataFrame, splits: pd.Series, folder: Path) -> None:
-    """Writes array and index of every split."""
+def _store(decoded: Path, manifest: pd.DataFrame, splits: pd.Series, folder: Path) -> pd.DataFrame:
+    """Writes array and index of every split; returns the table of all images, see `image_table`."""
+    tables = []
     with arrays.ArrayReader(decoded) as array:
         for name in SPLITS:
-            rows = manifest[splits == name]
-            _save_index(folder, name, rows)
-            shape = (len(rows), *array.shape[1:])
+            index = _save_index(folder, name, manifest[splits == name])
+            shape = (len(index), *array.shape[1:])
             with arrays.ArrayWriter(folder / f"{name}.npy", np.uint8, shape) as split:
-                for row in rows.index:
-                    split.add(array.read([row])[0])
+                for portion in _portions(index.index.tolist(), DESCRIBED // math.prod(shape[1:])):
+                    images = array.read(portion)
+                    for image in images:
+                        split.add(image)
+                    tables.append(index.loc[portion].assign(split=name, **pixels.statistics(images)))
+    return pd.concat(tables)
+
+
+def _portions(rows: list[int], size: int) -> Iterator[list[int]]:
+    """The rows, at most `size` at a time, but at least one."""
+    return (rows[start : start + max(size, 1)] for start in range(0, len(rows), max(size, 1)))
 
 
 def _say(info: DatasetRecord, refused: list[RefusedFile]) -> None:
@@ -223,8 +234,8 @@ def _decoded(reader: ImageReader, images: list[str], size: int) -> Generator[np.
             yield from waiting.popleft().result()
 
 
-def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> None:
-    """Writes the index of a split.
+def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Writes the index of a split; returns it with the rows' numbers.
 
     Raises:
         UserError: the split lacks a class.
@@ -234,6 +245,7 @@ def _save_index(folder: Path, name: str, rows: pd.DataFrame) -> None:
             raise UserError(f"the {name} split has no image of the class {label} that can be decoded: add some")
     index = rows.assign(label=rows["label"].map(CLASSES.index))
     prepared_dataset.save_index(folder, name, index)
+    return index
 
 
 def _plan(folder: Path) -> Planning:

@@ -6,6 +6,7 @@ wherever a recording is stopped, the next one leaves exactly one that is complet
 history.
 """
 
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -14,9 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from components.artifacts import compared_models, comparison, files, image_table
-from components.console import UserError, say
-from components.record import content, registry
+from components.console import UserError, say, say_error
+from components.gate.judging import Judged
+from components.record import content, notification, registry
+from components.record import gate as gates
 from components.record.content import Benchmark, Origin, Recording
+from components.record.gate import Gate, RegressionError
+from components.record.pages import Pages
+from components.record.pages import write as write_pages
 from components.tracking import names, places, server
 from components.tracking.history import History, RecordedRun, search
 from components.tracking.server import Server
@@ -46,8 +52,10 @@ def record(
     register: str = "",
     models: Sequence[str | Path] = (),
     attempts: int | None = None,
+    gate: Gate = Gate(),  # noqa: B008 (frozen)
+    pages: Pages = Pages(),  # noqa: B008 (frozen)
 ) -> str:
-    """Records a benchmark in MLflow.
+    """Records a benchmark in MLflow, and lets the gate judge it.
 
     Args:
         folder: the comparison.
@@ -56,6 +64,8 @@ def record(
         register: name in the registry under which the best model is registered; "" for not.
         models: folders of trained models, one of which is the best regime's; only for the registry.
         attempts: how often something is tried while the network or the server is down; None for about three minutes.
+        gate: how it is judged.
+        pages: where the page of the runs over time, and what the gate found, are written besides the history.
 
     Returns:
         MLflow's id of the run.
@@ -63,25 +73,52 @@ def record(
     Raises:
         UserError: the comparison is not complete, the history cannot be written, or its registry refuses the model; the
             run is then recorded nevertheless.
+        RegressionError: the gate has found an alarm that is to fail the run, which is recorded.
     """
     place = places.read(tracking_uri)
     given = Benchmark.load(folder)
     registered = registry.best(given, models) if register else None
+    refused: UserError | None = None
     with server.writing(place, partial(say, "record"), attempts) as opened:
         history, key = History(opened), given.key(origin)
         before = history.of_key(key)
         known = any(_is_of(run, given) for run in before)
         if not known:
             _new(opened, given, origin)
-        kept = _settle(opened, history, given, key, before)
+        kept, judged = _settle(opened, history, given, key, before, gate)
         if registered:
             try:
-                registry.register(opened, history, kept, registered, register)
+                registry.register(opened, history, kept.id, registered, register)
             except UserError as error:
-                raise UserError(f"{names.NOT_REGISTERED}: {error}") from None
-        run = given.results["run"]["id"] or "the benchmark"
-        say("record", f"{run} {'was recorded before' if known else 'is recorded'} in {place.uri}")
-    return kept
+                refused = UserError(f"{names.NOT_REGISTERED}: {error}")
+        write_pages(opened, history, kept, judged.verdict if judged else None, given.folder, pages)
+        if judged:
+            gates.report(judged, _fails(kept, judged, gate))
+        if not refused:
+            run = given.results["run"]["id"] or "the benchmark"
+            say("record", f"{run} {'was recorded before' if known else 'is recorded'} in {place.uri}")
+    _conclude(kept, judged, gate, refused)
+    return kept.id
+
+
+def _fails(run: RecordedRun, judged: Judged, gate: Gate) -> bool:
+    """Whether an alarm fails the run; what a person has accepted does not."""
+    verdict = judged.verdict
+    certain = bool(verdict.alarms) and not verdict.suspected
+    return certain and gate.on_regression == "fail" and names.ACCEPTED not in run.tags
+
+
+def _conclude(run: RecordedRun, judged: Judged | None, gate: Gate, refused: UserError | None) -> None:
+    """Notifies of what is new, and raises what fails the run; the history is open for others meanwhile."""
+    news, url = gates.news(run, judged) if judged else "", os.environ.get(names.NOTIFY_VARIABLE, "").strip()
+    if news and url:
+        notification.notify(url, news, partial(say, "record"))
+    if judged and _fails(run, judged, gate):
+        if refused:
+            say_error(str(refused))
+        raise RegressionError(judged.verdict.alarms)
+    if refused:
+        raise refused
 
 
 def _is_of(run: RecordedRun, given: Benchmark) -> bool:
@@ -89,8 +126,10 @@ def _is_of(run: RecordedRun, given: Benchmark) -> bool:
     return run.tags.get(names.CONTENT) == given.content
 
 
-def _settle(opened: Server, history: History, given: Benchmark, key: str, before: Sequence[RecordedRun]) -> str:
-    """Leaves one recording of a run; gives its id.
+def _settle(
+    opened: Server, history: History, given: Benchmark, key: str, before: Sequence[RecordedRun], gate: Gate
+) -> tuple[RecordedRun, Judged | None]:
+    """Leaves one recording of a run, and has it judged; gives it with the verdict.
 
     Of two that were made at the same time, which only a server allows, both commands choose the same one. What another
     command may still be recording is left alone.
@@ -99,10 +138,10 @@ def _settle(opened: Server, history: History, given: Benchmark, key: str, before
     kept = min((run for run in found if _is_of(run, given)), key=lambda run: run.id)
     stopped = {run.id for run in before if opened.place.file or _has_begun_long_ago(run)}
     superseded = [run for run in found if run.id != kept.id and (run.complete or run.id in stopped)]
-    _promote(history, kept, superseded)
+    judged = gates.judged(opened, history, kept, superseded, gate)
     for run in superseded:
         _delete(opened, run)
-    return kept.id
+    return kept, judged
 
 
 def _has_begun_long_ago(run: RecordedRun) -> bool:
@@ -184,15 +223,6 @@ def _run(opened: Server, experiment: str, given: Recording, tags: dict[str, str]
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _promote(history: History, run: RecordedRun, superseded: Sequence[RecordedRun]) -> None:
-    """Makes the first run on a dataset its champion, unless a training failed; takes over from what it supersedes."""
-    champion = history.champion(run.fingerprint)
-    taken_over = champion is not None and champion.id in {old.id for old in superseded}
-    if taken_over or (champion is None and not run.failed):
-        history.promote(run)
-        say("record", f"it is the champion of its dataset (fingerprint {run.fingerprint[:12]})")
 
 
 def _delete(opened: Server, old: RecordedRun) -> None:

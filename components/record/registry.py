@@ -16,7 +16,7 @@ from components.console import UserError, say
 from components.record.content import Benchmark
 from components.retries import TransientError
 from components.tracking import names
-from components.tracking.history import History, RecordedRun
+from components.tracking.history import History, RecordedRun, champions_of_lines, line
 from components.tracking.server import Server
 
 
@@ -65,7 +65,8 @@ def register(opened: Server, history: History, run: str, model: TrainedModel, na
     Raises:
         UserError: the run was deleted meanwhile, or the history cannot be written.
     """
-    benchmark = next((found for found in history.runs() if found.id == run), None)
+    runs = history.runs()
+    benchmark = next((found for found in runs if found.id == run), None)
     if benchmark is None:
         raise UserError(
             f"{opened.place.uri} has no run {run} any more: another command has deleted it; record it again"
@@ -80,7 +81,7 @@ def register(opened: Server, history: History, run: str, model: TrainedModel, na
     earlier = [own for own in opened.ask("search_model_versions", f"run_id='{child.id}'") if own.name == name]
     version = str(earlier[0].version if earlier else _version(opened, name, child.id, model).version)
     opened.ask("set_registered_model_alias", name, names.CHALLENGER, version)
-    champion = _is_champion(opened, history, benchmark, name)
+    champion = _is_champion(opened, runs, benchmark, name)
     if champion:
         opened.ask("set_registered_model_alias", name, names.CHAMPION, version)
     # The version comes last: without it the run does not count as registered.
@@ -90,18 +91,27 @@ def register(opened: Server, history: History, run: str, model: TrainedModel, na
     say("record", f"{REGIME_TITLES[regime]}, seed {seed}, is version {version} of {name}, as {alias}")
 
 
-def _is_champion(opened: Server, history: History, run: RecordedRun, name: str) -> bool:
+def _is_champion(opened: Server, runs: Sequence[RecordedRun], run: RecordedRun, name: str) -> bool:
     """Whether the model of a run is the champion in the registry.
 
-    It is so in place of a model of the same run that was recorded earlier, and of one on the same dataset if the run is
-    the champion there. The first one is so too, unless a training of its run failed.
+    It is so in place of a model of the same run that was recorded earlier, and of one of the same data and recipe if
+    the run is the champion there. The first one is so too, unless a training of its run failed.
     """
-    best_of_dataset = history.champion(run.fingerprint)
-    promoted = best_of_dataset is not None and best_of_dataset.id == run.id
+    champion = champions_of_lines(runs).get(line(run))
+    promoted = champion is not None and champion.id == run.id
     if names.CHAMPION not in opened.ask("get_registered_model", name).aliases:
         return promoted or not run.failed
     holder = _tags(opened, opened.ask("get_model_version_by_alias", name, names.CHAMPION).run_id)
-    return holder.get(names.KEY) == run.key or (promoted and holder.get(names.DATASET) == run.fingerprint)
+    if holder.get(names.KEY) == run.key:
+        return True
+    # The tags are of the model, whose recipe is that of its regime; the line is that of its benchmark.
+    return promoted and _line(opened, holder) == line(run)
+
+
+def _line(opened: Server, model: Mapping[str, str]) -> tuple[str, str]:
+    """The line of the benchmark of a model with these tags."""
+    benchmark = _tags(opened, model.get(names.PARENT))
+    return benchmark.get(names.DATASET, ""), benchmark.get(names.RECIPE, "")
 
 
 def _tags(opened: Server, run: str | None) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from components.artifacts import comparison, trained_model
 from components.console import UserError
 from components.record.content import Origin
+from components.trend import FILE
 
 
 def comparison_of(path: Path) -> Path:
@@ -27,6 +28,11 @@ def origin_of(made: Path) -> Origin:
         return Origin(**content["origin"])
     except (OSError, ValueError, KeyError, TypeError):
         return Origin()
+
+
+def trend_of(made: Path) -> Path | None:
+    """The page of runs over time in the folder of all runs; None for a comparison without a run."""
+    return made.parent.parent / FILE if (made.parent / "run.json").is_file() else None
 
 
 def models_of(made: Path) -> list[Path]:

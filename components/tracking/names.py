@@ -44,6 +44,12 @@ REGIME, SEED = f"{PREFIX}regime", f"{PREFIX}seed"
 PROMOTED = f"{PREFIX}promoted"
 """When a run was made the champion of its dataset (ISO 8601 in UTC). The latest of a dataset is its champion, so that
 one write changes the champion, and the former ones can still be seen."""
+ACCEPTED = f"{PREFIX}accepted"
+"""When a person made the run a champion (ISO 8601 in UTC), and so accepted its quality and costs as they are."""
+ALARMS = f"{PREFIX}alarms"
+"""JSON [[chart, regime], ...] of the alarms of the gate; set last, so that a run without it has no verdict yet."""
+SUSPECTED = f"{PREFIX}suspected"
+"""JSON [[chart, regime], ...] of the alarms that wait for a confirming run, among them or not; missing without any."""
 REGISTERED, VERSION = f"{PREFIX}registered", f"{PREFIX}registered_version"
 """Name and version of the run's model in the registry."""
 
@@ -55,11 +61,31 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 
 COMPARISON = "comparison"
 """Folder of the artifacts of a benchmark."""
+VERDICT = "verdict.json"
+"""What the gate found, in that folder."""
 MODEL_FOLDER = "model"
 """Folder of the artifacts of a model that is registered."""
 
 NOT_REGISTERED = "recorded, but not registered"
 """How the message begins where registering has failed."""
+
+
+REGRESSION = "regression: "
+"""How each message begins with which a recording fails after an alarm; `submit run --wait` looks for it."""
+REGRESSION_CODE = 4
+"""Exit code of commands after an alarm that fails the run."""
+SUSPICION = "suspected, and not confirmed yet: "
+"""How each message begins of an alarm that waits for a confirming run; likewise."""
+
+RUNS_PER_YEAR = 52.0
+"""The default of the number of runs that share the false alarms of a year."""
+MOST_RUNS_PER_YEAR = 8784
+"""One an hour."""
+ON_REGRESSION = ("warn", "fail")
+"""What an alarm does to a run; the first is the default."""
+
+NOTIFY_VARIABLE = "PNEUMONIA_BENCHMARK_NOTIFY_URL"
+"""The environment variable with the address to which alarms are posted; a secret."""
 
 
 def check_registered(name: str) -> None:
@@ -73,3 +99,16 @@ def check_registered(name: str) -> None:
     """
     if re.search(r"[/:'\s]", name):
         raise UserError(f"--register {name!r} is not understood: give a name without / : ' and blanks")
+
+
+def check_runs_per_year(number: float) -> None:
+    """Checks the number of runs a year that the gate is told.
+
+    Raises:
+        UserError: the year's false alarms cannot be shared by it.
+    """
+    if not 1 <= number <= MOST_RUNS_PER_YEAR:
+        raise UserError(
+            f"--runs-per-year {number:g} is not understood: give a number from 1 to {MOST_RUNS_PER_YEAR}, 52 for a run "
+            "a week"
+        )

@@ -1,4 +1,4 @@
-"""The command line of python -m pipelines.history: lists recorded runs, shows one, makes one the champion."""
+"""The command line of python -m pipelines.history: lists recorded runs, shows one or all, makes one the champion."""
 
 import argparse
 import json
@@ -8,9 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from components import console, process
+from components.artifacts import files
+from components.console import UserError
+from components.gate.verdict import Verdict
 from components.tracking import places, server
-from components.tracking.history import History, champions
+from components.tracking.history import History, RecordedRun, champions_of_lines, line
 from components.tracking.places import Place
+from components.trend import FILE
 from pipelines.history import texts
 
 ATTEMPTS = 3
@@ -28,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 _promote(History(opened), arguments)
             return
         history = History(server.reading(place, partial(console.say, "history"), ATTEMPTS))
-        (_show if arguments.command == "show" else _list)(history, arguments)
+        {"show": _show, "trend": _trend}.get(arguments.command, _list)(history, arguments)
 
 
 def _place(arguments: argparse.Namespace) -> Place:
@@ -38,7 +42,7 @@ def _place(arguments: argparse.Namespace) -> Place:
 
 def _list(history: History, arguments: argparse.Namespace) -> None:
     runs = history.runs()
-    best = {run.id for run in champions(runs).values()}
+    best = {run.id for run in champions_of_lines(runs).values()}
     if arguments.json:
         print(json.dumps([texts.as_json(run, run.id in best) for run in runs], indent=1))
     else:
@@ -47,25 +51,44 @@ def _list(history: History, arguments: argparse.Namespace) -> None:
 
 def _show(history: History, arguments: argparse.Namespace) -> None:
     run = history.find(arguments.run)
-    champion, models = history.champion(run.fingerprint), history.models(run)
+    champion, models, text = _champion(history, run), history.models(run), history.verdict(run)
     is_champion = champion is not None and champion.id == run.id
+    verdict = Verdict.from_json(text) if text else None
     if arguments.json:
-        print(
-            json.dumps(texts.as_json(run, is_champion) | {"models": list(map(texts.model_as_json, models))}, indent=1)
-        )
+        content = texts.as_json(run, is_champion) | {"models": list(map(texts.model_as_json, models))}
+        print(json.dumps(content | {"verdict": json.loads(text) if text else None}, indent=1))
     else:
-        print(texts.described(run, models, is_champion))
+        print(texts.described(run, models, is_champion, verdict))
+
+
+def _trend(history: History, arguments: argparse.Namespace) -> None:
+    from components.trend import page, shown  # noqa: PLC0415 (takes a second)
+
+    file = arguments.file or arguments.output / FILE
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: give the name of a file, such as {file / FILE}")
+    found = shown.of(history)
+    files.write_text(file, page.page(found))
+    if arguments.json:
+        print(json.dumps({"file": str(file.absolute()), "runs": len(found)}))
+    else:
+        print(f"{len(found)} {'run' if len(found) == 1 else 'runs'} over time: {file}")
+
+
+def _champion(history: History, run: RecordedRun) -> RecordedRun | None:
+    return champions_of_lines(history.runs()).get(line(run))
 
 
 def _promote(history: History, arguments: argparse.Namespace) -> None:
     run = history.find(arguments.run)
-    before = history.champion(run.fingerprint)
-    history.promote(run)
+    before = _champion(history, run)
+    history.promote(run, by_hand=True)
     if arguments.json:
         print(json.dumps({"champion": run.id, "before": before.id if before else None}))
         return
     instead = f" in place of {before.name}" if before and before.id != run.id else ""
     print(f"{run.name} is the champion of its dataset (fingerprint {run.fingerprint[:12]}){instead}")
+    print("its training times and memory are accepted: later runs are compared with those since it")
     if run.registered:
         print(f"version {run.registered['version']} of {run.registered['name']} is the champion in the registry")
 
@@ -73,15 +96,18 @@ def _promote(history: History, arguments: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.history",
-        description="Lists the runs that were recorded in MLflow, shows one, or makes one the champion of its dataset.",
+        description="Lists the runs that were recorded in MLflow, shows one of them or all over time, or makes one the "
+        "champion of its dataset.",
         epilog="""examples:
   python -m pipelines.history
   python -m pipelines.history show 20260131-120000
+  python -m pipelines.history trend
   python -m pipelines.history promote 20260131-120000
   python -m pipelines.history list --tracking-uri https://mlflow.example.org --json
 
-RUN is the name of a run, or MLflow's id of it. The champion is the run with which later ones on the same data
-are compared. It is the first one without a failed training, until another is promoted. A server's credentials come from
+RUN is the name of a run, or MLflow's id of it. The champion is the run with which later ones on the same data and
+with the same recipe are compared: the first one without a failed training, until another is shown to be better, or is
+promoted. To promote a run also accepts its training times and memory. A server's credentials come from
 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -92,6 +118,12 @@ MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         command.add_argument("run", metavar="RUN", help="name of the run, or MLflow's id of it")
         _add_options(command)
+    text = "write a page with the quality, the costs and the data of all runs over time, and every alarm"
+    command = commands.add_parser("trend", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    command.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help=f"of the page; default: {FILE} in the folder of all runs"
+    )
+    _add_options(command)
     return parser
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from components.artifacts.names import BASELINE, REGIME_TITLES, REGIMES
 from components.console import one_line
+from components.gate.earlier import Pair, Rung
+from components.gate.verdict import Verdict
 from components.tracking import names
 from components.tracking.history import Estimate, RecordedModel, RecordedRun
 from pipelines.overview import columns
@@ -29,14 +31,16 @@ def table(runs: Sequence[RecordedRun], champions: Collection[str]) -> str:
     """
     if not runs:
         return "no run is recorded"
-    header = ["", "started", "run", *(f"{_SHORT[regime]}" for regime in REGIMES), "training", "dataset"]
+    header = ["", "started", "run", *(f"{_SHORT[regime]}" for regime in REGIMES), "training", "dataset", "alarms"]
     lines = [_line(run, run.id in champions) for run in runs]
-    note = "ROC AUC on test; * champion of its dataset, F a training failed"
+    note = "ROC AUC on test; * champion of its data and recipe, F a training failed, ! alarm, ? not confirmed yet"
     return f"{columns([header, *lines])}\n\n{note}"
 
 
 def _line(run: RecordedRun, champion: bool) -> list[str]:
-    mark = ("*" if champion else "") + ("F" if run.failed else "")
+    rung = Rung.of(run)
+    certain = rung.all - rung.suspected
+    mark = ("*" if champion else "") + ("F" if run.failed else "") + ("!" if certain else "?" if rung.suspected else "")
     areas = [run.metrics.get(regime, {}).get("roc_auc") for regime in REGIMES]
     return [
         mark,
@@ -45,7 +49,13 @@ def _line(run: RecordedRun, champion: bool) -> list[str]:
         *(f"{area.value:.4f}" if area else "-" for area in areas),
         f"{_training_seconds(run):.0f} s",
         run.fingerprint[:_SHOWN],
+        ", ".join([*sorted(map(_alarm, certain)), *sorted(f"{_alarm(pair)}?" for pair in rung.suspected)]),
     ]
+
+
+def _alarm(pair: Pair) -> str:
+    chart, regime = pair
+    return f"{chart} {_SHORT.get(regime, regime)}".strip()
 
 
 def _training_seconds(run: RecordedRun) -> float:
@@ -54,8 +64,8 @@ def _training_seconds(run: RecordedRun) -> float:
     return sum(time.value for time in times if time)
 
 
-def described(run: RecordedRun, models: Sequence[RecordedModel], champion: bool) -> str:
-    """One run with its regimes and models."""
+def described(run: RecordedRun, models: Sequence[RecordedModel], champion: bool, verdict: Verdict | None = None) -> str:
+    """One run with its regimes and models, and what the gate found."""
     facts = [
         ("run", run.name),
         ("MLflow id", run.id),
@@ -92,7 +102,18 @@ def described(run: RecordedRun, models: Sequence[RecordedModel], champion: bool)
         ]
         for model in models
     ]
-    return "\n\n".join(columns(rows) for rows in (facts, regimes, single))
+    return "\n\n".join(columns(rows) for rows in (facts, regimes, single, _found(verdict)) if rows)
+
+
+def _found(verdict: Verdict | None) -> list[tuple[str, str]]:
+    """What the gate found, a line each."""
+    if verdict is None:
+        return []
+    what = "suspected" if verdict.suspected else "alarm"
+    lines = [("compared with", verdict.champion_name or "no run: the first one on its data")]
+    lines += [(what, one_line(alarm.reason)) for alarm in verdict.alarms] or [("alarm", "none")]
+    lines += [("warning", one_line(warning)) for warning in verdict.warnings]
+    return lines + [("note", one_line(note)) for note in verdict.notes]
 
 
 _OF_MODELS = {"roc_auc": "{:.4f}", "train_seconds": "{:.0f} s", "peak_memory_mb": "{:.0f} MB"}
@@ -116,6 +137,7 @@ def _amount(estimate: Estimate | None, unit: str) -> str:
 
 def as_json(run: RecordedRun, champion: bool) -> dict[str, Any]:
     """A run for other programs."""
+    rung = Rung.of(run)
     return {
         "id": run.id,
         "name": run.name,
@@ -125,6 +147,8 @@ def as_json(run: RecordedRun, champion: bool) -> dict[str, Any]:
         "promoted": run.promoted or None,
         "registered": dict(run.registered) or None,
         "failed": dict(run.failed),
+        "alarms": sorted(map(list, rung.all - rung.suspected)),
+        "suspected": sorted(map(list, rung.suspected)),
         "metrics": {
             regime: {name: _value(estimate) for name, estimate in own.items()} for regime, own in run.metrics.items()
         },

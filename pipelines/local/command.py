@@ -15,12 +15,14 @@ from components.artifacts.names import REGIMES, WEIGHTS
 from components.console import UserError
 from components.parameters import PIPELINE, Range
 from components.process import prepare
+from components.tracking.names import REGRESSION_CODE
 from images.build import images, reference
 from pipelines import runs
 from pipelines.local import containers, process, recording, resume
 from pipelines.local.finished import RECORD
 from pipelines.local.output import OutputFilter
 from pipelines.local.process import Job
+from pipelines.local.recording import Outcome
 from pipelines.settings import Settings
 
 CHECK_FAILED = 1
@@ -28,7 +30,7 @@ CHECK_FAILED = 1
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Reads the command line, runs the pipeline, prints the comparison."""
+    """Reads the command line, runs the pipeline, prints the comparison; runs it again to confirm an alarm."""
     prepare()
     parser = _parser()
     arguments = parser.parse_args(words)
@@ -39,21 +41,42 @@ def main(words: Sequence[str] | None = None) -> None:
             resume.restore(arguments, arguments.resume.resolve())
             given = set()
         _check(arguments, given)
-        job = _job(arguments)
-        with resume.locked(job.folder) as log:
-            begun.append(job.folder)
-            print(f"run {job.folder.name}: all output is in {runs.short(job.folder / 'run.log')}", flush=True)
-            _record(arguments, job)
-            comparison, problem = run(job, log, arguments.verbose)
-            if resume.is_finished(job.folder):
-                begun.clear()
-            print(f"\n{(comparison / 'table.txt').read_text(encoding='utf-8')}")
-            print(f"report: {runs.short(comparison / 'report.html')}", flush=True)
-            _point_to_latest(arguments.output / runs.LATEST, job.folder)
-            recording.record(job.folder, vars(arguments), log)
+        problem, outcome = _run(arguments, begun)
+        if outcome.suspected:
+            print("\na run with other seeds follows, which confirms the suspected alarm or does not", flush=True)
+            arguments.resume, arguments.seed = None, arguments.seed + arguments.seeds
+            later, outcome = _run(arguments, begun)
+            problem = problem or later
         if problem:
             console.say_error(problem)
+        if outcome.regressed:
+            raise SystemExit(REGRESSION_CODE)
+        if problem:
             raise SystemExit(CHECK_FAILED)
+
+
+def _run(arguments: argparse.Namespace, begun: list[Path]) -> tuple[str, Outcome]:
+    """Runs the pipeline once, prints and records its comparison.
+
+    Args:
+        arguments: checked.
+        begun: gets the folder of the run as long as it can be continued.
+
+    Returns:
+        What check found wrong with the run, "" if nothing, and what became of the recording.
+    """
+    job = _job(arguments)
+    with resume.locked(job.folder) as log:
+        begun.append(job.folder)
+        print(f"run {job.folder.name}: all output is in {runs.short(job.folder / 'run.log')}", flush=True)
+        _record(arguments, job)
+        comparison, problem = run(job, log, arguments.verbose)
+        if resume.is_finished(job.folder):
+            begun.remove(job.folder)
+        print(f"\n{(comparison / 'table.txt').read_text(encoding='utf-8')}")
+        print(f"report: {runs.short(comparison / 'report.html')}", flush=True)
+        _point_to_latest(arguments.output / runs.LATEST, job.folder)
+        return problem, recording.record(job.folder, vars(arguments), log)
 
 
 def run(job: Job, log: TextIO, verbose: bool) -> tuple[Path, str]:
@@ -211,7 +234,8 @@ def _parser() -> argparse.ArgumentParser:
       every step in its container, as on a cluster
 
 exit codes: 0 all regimes were trained and compared, 1 the report is written but some regimes could not be trained,
-2 a mistake or a failed step, 130 stopped; after 1, 2 and 130 --resume continues the run""",
+2 a mistake or a failed step, 4 an alarm about a recorded run (--on-regression fail), 130 stopped; after 1, 2 and 130
+--resume continues the run""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,8 +22,24 @@ from pipelines.local.process import PROJECT
 ATTEMPTS = 3
 """How often something is tried if a server is down, which takes a few seconds: a command is waiting."""
 
-OPTIONS = ("tracking_uri", "register", "no_record")
+OPTIONS = ("tracking_uri", "register", "no_record", "on_regression", "runs_per_year", "confirm_regressions")
 """What `run.json` has of the command line for this."""
+
+_EFFECTS = {"tracking_uri": "", "register": "", "on_regression": names.ON_REGRESSION[0], "confirm_regressions": False}
+"""The options that have no effect on a run that is not recorded, with their defaults."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the recording of a run.
+
+    Attributes:
+        regressed: whether an alarm fails the run.
+        suspected: whether an alarm waits for a confirming run.
+    """
+
+    regressed: bool = False
+    suspected: bool = False
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +53,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--register", default="", metavar="NAME", help="also register the best model under this name")
     group.add_argument("--no-record", action="store_true", help="do not record the run")
+    group.add_argument(
+        "--on-regression",
+        choices=names.ON_REGRESSION,
+        default=names.ON_REGRESSION[0],
+        help=f"whether an alarm is only said, or gives exit code {names.REGRESSION_CODE} too; default: %(default)s",
+    )
+    group.add_argument(
+        "--runs-per-year",
+        type=float,
+        default=names.RUNS_PER_YEAR,
+        metavar="N",
+        help="runs that share a year's false alarms; default: %(default)g",
+    )
+    group.add_argument(
+        "--confirm-regressions",
+        action="store_true",
+        help="an alarm counts only when another run has it too, with other seeds, which follows at once",
+    )
 
 
 def check(options: Mapping[str, Any], output: Path) -> None:
@@ -45,13 +80,14 @@ def check(options: Mapping[str, Any], output: Path) -> None:
         UserError: the place is not supported, or holds a password; a name is not one; or an option has no effect.
     """
     if options["no_record"]:
-        for name in ("tracking_uri", "register"):
-            if options[name]:
+        for name, default in _EFFECTS.items():
+            if options[name] != default:
                 raise console.UserError(
                     f"--{name.replace('_', '-')} has no effect beside --no-record: leave one of them out"
                 )
         return
     names.check_registered(options["register"])
+    names.check_runs_per_year(options["runs_per_year"])
     resolved(options, output)
 
 
@@ -69,7 +105,7 @@ def _place(options: Mapping[str, Any], output: Path) -> str:
     return uri or places.sqlite(output.absolute() / places.DEFAULT)
 
 
-def record(folder: Path, options: Mapping[str, Any], log: TextIO) -> None:
+def record(folder: Path, options: Mapping[str, Any], log: TextIO) -> Outcome:
     """Records a run, and prints in one line where, or why that has failed.
 
     Args:
@@ -78,10 +114,10 @@ def record(folder: Path, options: Mapping[str, Any], log: TextIO) -> None:
         log: of the run.
     """
     if options["no_record"]:
-        return
-    place = _place(options, folder.parent)
-    words = [str(folder), "--tracking-uri", place]
+        return Outcome()
+    words = [str(folder), "--tracking-uri", _place(options, folder.parent)]
     words += ["--register", options["register"]] if options["register"] else []
+    words += _gate_words(options)
     done = subprocess.run(
         [sys.executable, "-m", "components.record", *words, "--attempts", str(ATTEMPTS)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))},
@@ -92,13 +128,27 @@ def record(folder: Path, options: Mapping[str, Any], log: TextIO) -> None:
     )
     log.write(done.stdout + done.stderr)
     log.flush()
-    if done.returncode == 0:
-        # The last line says where; those before it, what became champion or was registered.
-        for line in done.stdout.splitlines():
-            print(line.removeprefix(f"{console.PREFIX}record: "))
-        return
-    errors = [line for line in done.stderr.splitlines() if line.startswith(console.PREFIX)]
-    reason = errors[-1].partition("error: ")[2] if errors else f"see the end of {runs.short(folder / 'run.log')}"
+    errors = [line.partition("error: ")[2] for line in done.stderr.splitlines() if line.startswith(console.PREFIX)]
+    if done.returncode in (0, names.REGRESSION_CODE):
+        # The last line says where; those before it what the gate found, and what became champion or was registered.
+        lines = [line.removeprefix(f"{console.PREFIX}record: ") for line in done.stdout.splitlines()]
+        print("\n".join(lines), flush=True)
+        for error in errors:
+            console.say_error(error)
+        suspected = any(line.startswith(names.SUSPICION) for line in lines)
+        return Outcome(done.returncode == names.REGRESSION_CODE, suspected)
+    reason = errors[-1] if errors else f"see the end of {runs.short(folder / 'run.log')}"
     again = shlex.join(["python", "-m", "components.record", runs.short(folder), *words[1:]])
     what, do = ("and", "register") if reason.startswith(names.NOT_REGISTERED) else ("but not recorded:", "record")
     print(f"the run is complete {what} {reason}; then {do} it with: {again}", file=sys.stderr, flush=True)
+    return Outcome()
+
+
+def _gate_words(options: Mapping[str, Any]) -> list[str]:
+    """The options of the gate that are not the defaults, as words of a command."""
+    words = []
+    if options["on_regression"] != names.ON_REGRESSION[0]:
+        words += ["--on-regression", options["on_regression"]]
+    if options["runs_per_year"] != names.RUNS_PER_YEAR:
+        words += ["--runs-per-year", f"{options['runs_per_year']:g}"]
+    return words + (["--confirm-regressions"] if options["confirm_regressions"] else [])

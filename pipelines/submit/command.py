@@ -15,7 +15,7 @@ from pipelines.submit.run import run
 
 EXIT_CODES = """exit codes: 0 done (with --wait: the run succeeded), 1 the run failed, was cancelled or is no longer
 in the cluster, 2 a mistake, or a server that refuses or does not answer, 3 a run goes on (it did not end within
---wait-timeout, or the schedule to delete waits for it)"""
+--wait-timeout, or the schedule to delete waits for it), 4 an alarm failed the run (--on-regression fail)"""
 
 DELETING = """When a schedule is deleted, Kubeflow stops its run, and lists it as running for ever. The schedule is
 therefore paused, and deleted when its run has ended: give this command again then, or add --wait. Runs that have ended
@@ -26,7 +26,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Reads the command line and runs the command.
 
     Returns:
-        The exit code: 0 done, or the run succeeded; 1 the run failed; 3 it did not end in time; 130 after Ctrl-C.
+        The exit code: 0 done, or the run succeeded; 1 the run failed; 3 it did not end in time; 4 an alarm
+        failed it; 130 after Ctrl-C.
 
     Raises:
         SystemExit: with code 2 for a mistake, or a server that does not answer or refuses.

@@ -7,6 +7,7 @@ The fields are read by `cronsim <https://github.com/cuu508/cronsim>`_. What it a
 (`robfig/cron <https://github.com/robfig/cron>`_ 1.2) does not is refused first: `L`, `#`, and 7 for Sunday.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from cronsim import CronSim, CronSimError
 
 from components.console import UserError
+from components.tracking.names import MOST_RUNS_PER_YEAR
 
 EXAMPLE = "'0 3 * * 1' (Mondays at 03:00)"
 
@@ -49,6 +51,13 @@ class Cron:
             Times without a fraction of a second.
         """
         return iter(CronSim(_for_cronsim(self.expression), after))
+
+    def per_year(self) -> float:
+        """How often it starts a run in a year, at least 1 and at most `MOST_RUNS_PER_YEAR`."""
+        coming = itertools.islice(self.coming(datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC)), 4 * MOST_RUNS_PER_YEAR)
+        # Four years have a 29 February.
+        count = sum(1 for _ in itertools.takewhile(lambda time: time.year < 2029, coming))
+        return min(float(MOST_RUNS_PER_YEAR), max(1.0, count / 4))
 
 
 def parse(text: str) -> Cron:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from components.console import UserError
 from components.parameters import BUDGETS
 from pipelines import settings_options
-from pipelines.submit import package
+from pipelines.submit import cron, package
 from pipelines.submit.connection import Connection
 from pipelines.submit.package import NAME, Package
 
@@ -79,6 +79,9 @@ def prepared(arguments: argparse.Namespace) -> Iterator[tuple[Package, dict[str,
 def _compiled(arguments: argparse.Namespace, folder: Path, label_budgets: bool) -> Path:
     """Compiles the pipeline into a folder as compile.py does, if need be with label budgets; returns the YAML file."""
     chosen = settings_options.read(arguments)
+    fields = getattr(arguments, "cron", None)
+    if fields and chosen.runs_per_year is None:
+        chosen = replace(chosen, runs_per_year=cron.parse(fields).per_year())
     if label_budgets and not chosen.label_budgets:
         chosen = replace(chosen, label_budgets=BUDGETS.usual)
     from pipelines.compiling import compile_all  # noqa: PLC0415 (loads kfp, which mistakes need not wait for)

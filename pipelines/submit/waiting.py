@@ -11,14 +11,17 @@ from kfp_server_api import V2beta1Run
 
 from components import console
 from components.console import UserError
+from components.tracking import names
 from pipelines.submit import run_states
 from pipelines.submit.package import Package
 from pipelines.submit.rest import RefusedError, UnansweredError
 from pipelines.submit.run_states import TaskState
 from pipelines.submit.server import Server
 
-SUCCEEDED, FAILED, TIMED_OUT, STOPPED = 0, 1, 3, 130
+SUCCEEDED, FAILED, TIMED_OUT, REGRESSED, STOPPED = 0, 1, 3, names.REGRESSION_CODE, 130
 """Exit codes."""
+RECORD = "Record"
+"""Title of the task that records the run and says what the gate has found."""
 AWAY_SECONDS = 600
 """How long the server may be unavailable (during an upgrade, for example) before waiting for a run ends."""
 
@@ -98,6 +101,7 @@ class _Watch:
         self._waiting_since: dict[str, float] = {}
         self._readable: set[str] = set()
         self._missing_runs = self._missing_logs = 0
+        self._regressed = False
 
     def check(self) -> int | None:
         """Asks the server once; returns the exit code if the run has ended, or never will.
@@ -148,7 +152,7 @@ class _Watch:
             elif now != run_states.UNCLEAR and (ended or now != run_states.NOT_RUN):
                 news = self._print(task.identifier, task.title, now)
                 if news and now == run_states.FAILED and not run_states.was_canceled(run):
-                    _print_error(f"{task.title}: {self._reason(run, task)}")
+                    self._print_reasons(run, task)
         if ended:
             self._print("", "run", state)
 
@@ -159,7 +163,18 @@ class _Watch:
         reason = f": {run.error.message}" if run.error and run.error.message else ""
         how = "was cancelled" if run_states.was_canceled(run) else f"ended as {run.state.lower()}"
         _print_error(f"the run {how}{reason}")
-        return FAILED
+        return REGRESSED if self._regressed else FAILED
+
+    def _print_reasons(self, run: V2beta1Run, task: TaskState) -> None:
+        """Prints why a task failed: of several alarms each, of errors the last."""
+        pod = run_states.pod_of(run, task.name)
+        log = self._read_log(pod) if pod else None
+        regressions = said(log or "", f"error: {names.REGRESSION}") if task.title == RECORD else []
+        for line in regressions:
+            _print_error(f"{task.title}: {names.REGRESSION}{line}")
+        self._regressed = self._regressed or bool(regressions)
+        if not regressions:
+            _print_error(f"{task.title}: {_reason(log)}")
 
     def _is_orphaned(self, run: V2beta1Run) -> bool:
         """Whether a run that is listed as running cannot end because the schedule that started it was deleted.
@@ -220,24 +235,46 @@ class _Watch:
         needs = self._package.needs(task.name)
         return f": needs a node with {needs} free" if needs else ""
 
-    def _reason(self, run: V2beta1Run, task: TaskState) -> str:
-        """Why a task failed, from its log."""
-        pod = run_states.pod_of(run, task.name)
-        log = self._read_log(pod) if pod else None
-        if log is None:
-            return "failed; its log cannot be read, so the reason is unknown"
-        lines = [_CONTROL.sub("", line) for line in log.splitlines()]
-        said = [line.partition(f"{console.PREFIX}error: ")[2] for line in lines if f"{console.PREFIX}error: " in line]
-        if said:
-            return said[-1]
-        if exception := _last_exception(lines):
-            return f"failed: {exception}"
-        if fatal := [found[1] for line in lines if (found := _FATAL.match(line))]:
-            return f"failed: {fatal[-1]}"
-        return (
-            "failed; its log gives no reason, so that is unknown (a step that is killed for lack of memory cannot give "
-            "one: --memory gives it more)"
-        )
+
+def suspicions(server: Server, run_id: str, package: Package) -> list[str]:
+    """The alarms of a run that wait for a confirming run, from the log of Record; empty where that cannot be read.
+
+    Args:
+        server: on which the run has ended.
+        run_id: the run.
+        package: the pipeline.
+    """
+    try:
+        run = server.get_run(run_id)
+    except UserError:
+        return []
+    record = next((name for name, title in package.titles.items() if title == RECORD), "")
+    pod = run_states.pod_of(run, record) if record else None
+    return said((server.read_log(run_id, pod) if pod else None) or "", f"record: {names.SUSPICION}")
+
+
+def said(log: str, begin: str) -> list[str]:
+    """What follows the beginning of a message in a log, for each message that begins so."""
+    begin = console.PREFIX + begin
+    lines = [_CONTROL.sub("", line) for line in log.splitlines()]
+    return [line.partition(begin)[2] for line in lines if begin in line]
+
+
+def _reason(log: str | None) -> str:
+    """Why a task failed, from its log."""
+    if log is None:
+        return "failed; its log cannot be read, so the reason is unknown"
+    if errors := said(log, "error: "):
+        return errors[-1]
+    lines = [_CONTROL.sub("", line) for line in log.splitlines()]
+    if exception := _last_exception(lines):
+        return f"failed: {exception}"
+    if fatal := [found[1] for line in lines if (found := _FATAL.match(line))]:
+        return f"failed: {fatal[-1]}"
+    return (
+        "failed; its log gives no reason, so that is unknown (a step that is killed for lack of memory cannot give "
+        "one: --memory gives it more)"
+    )
 
 
 def _last_exception(lines: list[str]) -> str:

@@ -12,7 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.artifacts import dataset_summary, evaluation, failed_training, files, label_budgets, prepared_dataset
+from components.artifacts import (
+    dataset_summary,
+    evaluation,
+    failed_training,
+    files,
+    image_table,
+    label_budgets,
+    prepared_dataset,
+)
 from components.artifacts.names import FLOOR, REGIMES
 from components.compare.stats import resampling
 
@@ -218,6 +226,13 @@ def make_training(
     }
 
 
+def make_images():
+    """The table of the test images and those of validation, with statistics of their pixels."""
+    index = pd.concat([make_index(), make_validation()], ignore_index=True)
+    random = np.random.default_rng(1)
+    return index.assign(**{name: random.uniform(0.1, 0.9, len(index)) for name in image_table.STATISTICS})
+
+
 def write_summary(
     folder, *, source="kaggle", description="the dataset paultimothymooney/chest-xray-pneumonia of Kaggle", **quality
 ):
@@ -253,7 +268,7 @@ def write_summary(
     files.write_json(copy, content)
     matplotlib.image.imsave(picture, np.random.default_rng(0).random((64, 192)), cmap="gray")
     with files.new_folder(folder) as new:
-        dataset_summary.save(new, copy, picture.read_bytes())
+        dataset_summary.save(new, copy, make_images(), picture.read_bytes())
     return folder
 
 

@@ -74,6 +74,21 @@ def test_kubeflow_gets_the_report_and_the_summary_as_single_files(compared):
     assert {path.name for path in compared.html.parent.iterdir()} == {"report-copy.html", "summary-copy.md"}
 
 
+def test_the_comparison_has_the_table_of_all_images(compared):
+    summary = compared.folder.parent / "summary"
+    assert (compared.folder / "images.csv").read_bytes() == (summary / "images.csv").read_bytes()
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_a_summary_of_an_earlier_version_without_the_table_is_compared(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(resampling, "REPLICATES", 50)
+    summary = write.summary()
+    (summary / "images.csv").unlink()
+    compare(write.evaluations(["custom_cnn"]), summary, tmp_path / "out")
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert not (tmp_path / "out" / "images.csv").exists()
+
+
 @pytest.mark.usefixtures("no_plots")
 def test_what_came_from_a_cache_is_reported_unless_the_start_is_unknown(write, tmp_path):
     evaluations = write.evaluations(["custom_cnn", "full_fine_tuning"])

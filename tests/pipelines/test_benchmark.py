@@ -208,6 +208,9 @@ def test_a_run_is_recorded_only_where_a_history_is_given_and_nothing_depends_on_
         "identity": "{{$.pipeline_job_uuid}}",
         "data_image": "d:1",
         "train_image": "t:1",
+        "on_regression": "warn",
+        "runs_per_year": 52.0,
+        "confirm_regressions": False,
     }
     assert recorded["cachingOptions"] == {}
     assert not any("record" in task.get("dependentTasks", []) for task in found.values())

@@ -204,14 +204,16 @@ def test_steps_that_can_lose_their_node_are_tried_again_and_time_suffices_for_al
 def test_only_record_sees_the_credentials_of_the_history(tmp_path):
     words = ["--tracking-uri", "https://host", "--checkpoints", "s3://bucket/kept", "--volume", "data=/data"]
     secrets = ["MLFLOW_TRACKING_TOKEN=mlflow/token", "KAGGLE_KEY=kaggle/key", "AWS_SECRET_ACCESS_KEY=s3/key"]
+    secrets += ["PNEUMONIA_BENCHMARK_NOTIFY_URL=alarms/url"]
     variables = ["MLFLOW_TRACKING_INSECURE_TLS=true", "AWS_ENDPOINT_URL=http://store:9000"]
     of = executors(tmp_path, *words, "--secret", *secrets, "--env", *variables)
     for name, (container, pod) in of.items():
         seen = {entry["envVar"] for secret in pod.get("secretAsEnv", []) for entry in secret["keyToEnv"]}
+        assert ("PNEUMONIA_BENCHMARK_NOTIFY_URL" in seen) == (name == "record")
         assert ("MLFLOW_TRACKING_TOKEN" in seen) == (name == "record")
         assert ("MLFLOW_TRACKING_INSECURE_TLS" in str(container)) == (name == "record")
     container, pod = of["record"]
-    assert [secret["secretName"] for secret in pod["secretAsEnv"]] == ["mlflow"]
+    assert [secret["secretName"] for secret in pod["secretAsEnv"]] == ["mlflow", "alarms"]
     assert "AWS" not in str(container)
     assert "pvcMount" not in pod
     assert container["resources"] == of["compare"][0]["resources"]

@@ -257,6 +257,14 @@ def test_a_history_is_a_server_or_a_file_on_a_volume(file):
     [
         (["--tracking-uri", "mlruns"], "MLflow has retired the folder store"),
         (["--tracking-uri", "https://me:geheim@host"], "holds a user, a password or a token"),
+        (["--on-regression", "fail"], "--on-regression has no effect without --tracking-uri"),
+        (["--runs-per-year", "12"], "--runs-per-year has no effect without --tracking-uri"),
+        (["--confirm-regressions"], "--confirm-regressions has no effect without --tracking-uri"),
+        (
+            ["--tracking-uri", "https://h", "--on-regression", "ring"],
+            "--on-regression 'ring' is not understood: give warn",
+        ),
+        (["--tracking-uri", "https://h", "--runs-per-year", "0.5"], "give a number from 1 to 8784"),
         (["--tracking-uri", "sqlite:////history/mlflow.db"], "is on no volume"),
         (["--tracking-uri", "sqlite:///history/mlflow.db", "--volume", "c=/history"], "is relative"),
         (["--register", "pneumonia"], "--register has no effect without --tracking-uri"),
@@ -269,3 +277,11 @@ def test_a_history_that_no_pod_could_keep_is_refused(words, message):
     with pytest.raises(UserError, match=message) as error:
         settings(*words)
     assert "geheim" not in str(error.value)
+
+
+def test_alarms_are_said_and_of_a_run_a_week_by_default():
+    plain = settings("--tracking-uri", "https://host")
+    assert (plain.on_regression, plain.runs_per_year, plain.confirm_regressions) == ("warn", None, False)
+    words = ["--on-regression", "fail", "--runs-per-year", "365.25", "--confirm-regressions"]
+    given = settings("--tracking-uri", "https://host", *words)
+    assert (given.on_regression, given.runs_per_year, given.confirm_regressions) == ("fail", 365.25, True)

@@ -193,9 +193,12 @@ cache_training: true
 IN_A_STORE = EVERYTHING.replace("checkpoint_claim: checkpoints", "checkpoints: s3://some-bucket/checkpoints")
 BUDGETS = "label_budgets: [50, 100, 200, 400]\n"
 WHOLE = (
-    IN_A_STORE.replace("secret: {", "secret: {MLFLOW_TRACKING_TOKEN: mlflow/token, ")
+    IN_A_STORE.replace(
+        "secret: {", "secret: {MLFLOW_TRACKING_TOKEN: mlflow/token, PNEUMONIA_BENCHMARK_NOTIFY_URL: alarms/url, "
+    )
     + BUDGETS
     + "tracking_uri: https://mlflow.example.org\nregister: pneumonia\n"
+    + "on_regression: fail\nruns_per_year: 365.25\nconfirm_regressions: true\n"
 )
 """Every option that adds a task or an artifact to a task."""
 

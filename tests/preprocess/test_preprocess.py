@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks import measure
 from components import planning
-from components.artifacts import files, prepared_dataset
+from components.artifacts import files, image_table, prepared_dataset
 from components.artifacts.dataset_summary import DatasetSummary
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.raw_dataset import ImageWriter, RawDataset
@@ -19,6 +19,7 @@ from components.console import UserError
 from components.imaging.decoding import decode
 from components.ingest.ingest import ingest
 from components.parameters import IngestParameters, PreprocessParameters
+from components.preprocess import pixels
 from components.preprocess import preprocess as module
 from components.preprocess.__main__ import main
 from components.preprocess.preprocess import preprocess
@@ -152,10 +153,32 @@ def test_the_description_says_what_is_there_and_how_it_was_made(made):
     }
 
 
+def test_the_summary_has_every_image_with_statistics_of_its_own_pixels(made):
+    table = image_table.load(made.summary)
+    assert len(table) == sum(len(split) for split in made.data.splits.values())
+    assert list(table["split"]) == sorted(table["split"])
+    rows = table.set_index(["split", "image"])
+    for name, split in made.data.splits.items():
+        for image, (_, index) in zip(split.images, split.index.iterrows(), strict=True):
+            row = rows.loc[(name, index["image"])]
+            assert (row["patient"], row["label"]) == (index["patient"], index["label"])
+            expected = {key: value[0] for key, value in pixels.statistics(image[None]).items()}
+            assert row[list(image_table.STATISTICS)].to_dict() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("described", [1, 5 * 32 * 32])
+def test_the_table_of_images_does_not_depend_on_how_many_are_read_at_a_time(made, tmp_path, monkeypatch, described):
+    monkeypatch.setattr(module, "DESCRIBED", described)
+    parameters = PreprocessParameters(image_size=32, seed=3, max_bad_fraction=0.1)
+    again = preprocess(made.raw, tmp_path / "prepared", tmp_path / "summary", parameters)
+    assert again["fingerprint"] == made.info["fingerprint"]
+    assert (tmp_path / "summary" / "images.csv").read_bytes() == (made.summary / "images.csv").read_bytes()
+
+
 def test_the_summary_has_the_description_and_a_row_of_examples_a_class(made):
     summary = DatasetSummary.load(made.summary)
     assert summary.info == made.info
-    assert {path.name for path in made.summary.iterdir()} == {"dataset.json", "examples.png"}
+    assert {path.name for path in made.summary.iterdir()} == {"dataset.json", "examples.png", "images.csv"}
     with Image.open(summary.examples) as picture:
         pixels = np.asarray(picture)
     assert pixels.shape == (2 * 32, 8 * 32)
@@ -386,7 +409,7 @@ def test_the_summary_has_no_images_where_the_report_is_to_have_none(tmp_path, co
     preprocess(
         copied, tmp_path / "prepared", tmp_path / "summary", PreprocessParameters(image_size=64, report_images=False)
     )
-    assert [path.name for path in (tmp_path / "summary").iterdir()] == ["dataset.json"]
+    assert {path.name for path in (tmp_path / "summary").iterdir()} == {"dataset.json", "images.csv"}
     assert not DatasetSummary.load(tmp_path / "summary").examples.exists()
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,7 @@ def _with_validation(folder, seed):
     return folder
 
 
-def _write_models(steps, folders):
+def write_models(steps, folders):
     """The trained models of some evaluations, as train writes them."""
     for regime, evaluations in folders.items():
         trainings = [json.loads((folder / "evaluation.json").read_text())["training"] for folder in evaluations]
@@ -53,12 +53,13 @@ def _write_models(steps, folders):
             trained_model.save_all(new, trainings)
 
 
-def _set_start(results, name):
+def _set_times(results, name):
     """The name tells when a run started; the evaluations of the tests of compare all started at the same time."""
     content = json.loads(results.read_text())
     with contextlib.suppress(ValueError):
         started = datetime.strptime(name, "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-        files.write_json(results, content | {"run": content["run"] | {"started": files.timestamp(started)}})
+        times = {"started": files.timestamp(started), "finished": files.timestamp(started + timedelta(hours=1))}
+        files.write_json(results, content | {"run": content["run"] | times})
 
 
 def write_run(folder, name="20260131-120000", *, seeds=SEEDS, failed=(), origin=None, fingerprint=None, **training):
@@ -73,7 +74,7 @@ def write_run(folder, name="20260131-120000", *, seeds=SEEDS, failed=(), origin=
         for regime in (*REGIMES, FLOOR)
     }
     failures = [write_failure(steps / f"{regime}-failed", regime) for regime in failed]
-    _write_models(steps, {regime: own for regime, own in evaluated.items() if regime != FLOOR})
+    write_models(steps, {regime: own for regime, own in evaluated.items() if regime != FLOOR})
     summary = write_summary(steps / "summary")
     if fingerprint:
         info = json.loads((summary / "dataset.json").read_text())
@@ -83,7 +84,7 @@ def write_run(folder, name="20260131-120000", *, seeds=SEEDS, failed=(), origin=
         patch.setattr(resampling, "REPLICATES", 100)
         patch.setattr(plots, "draw", lambda *_: {})
         compare(evaluations, summary, folder / "comparison", name)
-    _set_start(folder / "comparison" / "results.json", name)
+    _set_times(folder / "comparison" / "results.json", name)
     files.write_json(
         folder / "run.json", {"origin": vars(origin or Origin(f"id of {name}", "r/data:1-a", "r/train:1-b"))}
     )

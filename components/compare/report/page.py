@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from components import planning
+from components import look, planning
 from components.artifacts.comparison import ComparisonRecord, ExternalResult, Findings
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.raw_dataset import Source
@@ -139,7 +139,7 @@ def rendered(template: str, **shown: Any) -> str:
         shown: the variables of the template; texts are escaped, wherever they come from.
     """
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES, look.FOLDER]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -80,7 +80,10 @@ def test_the_comparison_has_every_regime_and_seed_the_baseline_and_the_external_
     assert "<html" in (tmp_path / "report.html").read_text()
 
 
-def test_the_run_is_recorded_with_its_models_and_the_best_one_registered(run, open_folder):  # noqa: ARG001 (runs it)
+def test_the_run_is_recorded_with_its_models_and_the_best_one_registered(run, open_folder, tmp_path):
+    backend, tasks = run
+    backend.store.download(tasks["record"].outputs["trend"].uri, tmp_path / "trend.html")
+    assert "The first run: there is nothing to compare it with yet." in (tmp_path / "trend.html").read_text()
     recorded = History(server.reading(tracking_places.read(history(open_folder)), print))
     (found,) = recorded.runs()
     assert set(found.metrics) == {*REGIMES, BASELINE}

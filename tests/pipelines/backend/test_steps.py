@@ -77,7 +77,7 @@ def test_ingest(steps):
 def test_preprocess(steps):
     made = steps.of("preprocess")
     assert "train.npy" in files(steps, made["prepared_dataset"])
-    assert set(files(steps, made["dataset_summary"])) == {"dataset.json", "examples.png"}
+    assert set(files(steps, made["dataset_summary"])) == {"dataset.json", "examples.png", "images.csv"}
     assert made["prepared_dataset"].metadata["image_size"] == SMALL["preprocess"]["image_size"]
 
 

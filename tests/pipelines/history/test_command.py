@@ -43,7 +43,8 @@ def test_runs_are_listed_with_roc_auc_time_data_and_champion(three, say):
     code, out, err = say("--tracking-uri", three.uri)
     assert (code, err) == (0, "")
     header, *lines = out.partition("\n\n")[0].splitlines()
-    assert header.split() == ["started", "run", "custom", "CNN", "transfer", "partial", "full", "training", "dataset"]
+    words = ["started", "run", "custom", "CNN", "transfer", "partial", "full", "training", "dataset", "alarms"]
+    assert header.split() == words
     by_name = {re.search(r"\d{8}-\d{6}", line).group(): line for line in lines}
     assert by_name["20260207-120000"].startswith("* "), "it was recorded first"
     assert by_name["20260131-120000"].startswith("  ")
@@ -102,6 +103,41 @@ def test_a_promoted_run_is_the_champion_of_its_data_alone(three, say):
     assert json.loads(out) == {"champion": runs["20260207-120000"].id, "before": runs["20260131-120000"].id}
 
 
+def test_alarms_are_marked_in_the_list_and_in_json(three, say):
+    ids = {run.name: run.id for run in three.history.runs()}
+    three.client.set_tag(ids["20260131-120000"], "pneumonia_benchmark.alarms", '[["time", "custom_cnn"], ["data", ""]]')
+    for name, pairs in (("alarms", "[]"), ("suspected", '[["quality", "full_fine_tuning"]]')):
+        three.client.set_tag(ids["20260214-120000"], f"pneumonia_benchmark.{name}", pairs)
+    lines = say("--tracking-uri", three.uri)[1].splitlines()
+    by_name = {found.group(): line for line in lines if (found := re.search(r"\d{8}-\d{6}", line))}
+    assert by_name["20260131-120000"].startswith("! ")
+    assert by_name["20260131-120000"].endswith("data, time custom CNN")
+    assert by_name["20260214-120000"].startswith("F? ")
+    assert by_name["20260214-120000"].endswith("quality full?")
+    found = {run["name"]: run for run in json.loads(say("--tracking-uri", three.uri, "--json")[1])}
+    assert found["20260131-120000"]["alarms"] == [["data", ""], ["time", "custom_cnn"]]
+    assert found["20260214-120000"]["alarms"] == []
+    assert found["20260214-120000"]["suspected"] == [["quality", "full_fine_tuning"]]
+
+
+def test_what_the_gate_found_is_shown(three, say):
+    out = say("show", "20260131-120000", "--tracking-uri", three.uri)[1]
+    assert re.search(r"^compared with +20260207-120000$", out, re.MULTILINE)
+    assert re.search(r"^warning +Custom CNN: not shown to be less than 0.01 below the champion", out, re.MULTILINE)
+    first = say("show", "20260207-120000", "--tracking-uri", three.uri)[1]
+    assert re.search(r"^compared with +no run: the first one on its data$", first, re.MULTILINE)
+    content = json.loads(say("show", "20260131-120000", "--json", "--tracking-uri", three.uri)[1])
+    assert content["verdict"]["champion_name"] == "20260207-120000"
+    assert set(content["verdict"]["quality"]) == {"custom_cnn", "transfer_learning"}
+
+
+def test_who_promotes_a_run_accepts_its_costs(three, say):
+    out = say("promote", "20260131-120000", "--tracking-uri", three.uri)[1]
+    assert "its training times and memory are accepted" in out
+    accepted = [run.name for run in three.history.runs() if "pneumonia_benchmark.accepted" in run.tags]
+    assert accepted == ["20260131-120000"], "the gate promotes without accepting"
+
+
 def test_mistakes_are_one_line(three, say, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for words, message in (
@@ -138,6 +174,6 @@ def test_the_examples_in_the_help_are_valid_commands(capsys):
     with pytest.raises(SystemExit):
         command.main(["--help"])
     examples = re.findall(r"python -m pipelines\.history ?(.*)", capsys.readouterr().out.partition("examples:")[2])
-    assert len(examples) == 4
+    assert len(examples) == 5
     for example in examples:
         command._parser().parse_args(shlex.split(example))

@@ -10,7 +10,12 @@ def not_recorded(monkeypatch, request):
     """Gives the runs that would have been recorded, each with its options."""
     asked = []
     if "recording_for_real" not in request.fixturenames:
-        monkeypatch.setattr(recording, "record", lambda folder, options, _: asked.append((folder, dict(options))))
+
+        def record(folder, options, _):
+            asked.append((folder, dict(options)))
+            return recording.Outcome()
+
+        monkeypatch.setattr(recording, "record", record)
     return asked
 
 

@@ -1,5 +1,6 @@
 """A finished run is recorded; whatever becomes of that, the run has succeeded."""
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -12,11 +13,13 @@ from components.tracking import places, server
 from components.tracking.history import History
 from pipelines.local import command, process, recording, resume
 from pipelines.local.process import Job
+from pipelines.local.recording import Outcome
 from pipelines.settings import Settings
-from tests.pipelines.local.test_command import executing, prints, write_comparison
+from tests.pipelines.local.test_command import NOT_TRAINED, executing, prints, write_comparison
 from tests.record.conftest import write_run
 
 PLAIN = {"tracking_uri": "", "register": "", "no_record": False}
+PLAIN |= {"on_regression": "warn", "runs_per_year": 52.0, "confirm_regressions": False}
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +102,9 @@ def test_what_the_command_line_says_comes_before_the_environment(monkeypatch, tm
         (["--register", "a'b"], "--register \"a'b\" is not understood: give a name without / : ' and blanks"),
         (["--register", "a b"], "--register 'a b' is not understood"),
         (["--register", "name", "--no-record"], "--register has no effect beside --no-record"),
+        (["--on-regression", "fail", "--no-record"], "--on-regression has no effect beside --no-record"),
+        (["--confirm-regressions", "--no-record"], "--confirm-regressions has no effect beside --no-record"),
+        (["--runs-per-year", "0"], "--runs-per-year 0 is not understood: give a number from 1 to 8784"),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(words, message, tmp_path, capsys):
@@ -192,3 +198,95 @@ def test_the_job_itself_knows_no_history(tmp_path):
     """So that containers need no access to it."""
     assert Job(tmp_path, {}, Settings()).settings.tracking_uri == ""
     assert set(recording.OPTIONS) < set(resume.OPTIONS)
+
+
+def outcomes(monkeypatch, *found):
+    """Makes the recordings of a command end so; gives the options of each."""
+    left, asked = list(found), []
+
+    def record(folder, options, _):
+        asked.append((folder, dict(options)))
+        return left.pop(0)
+
+    monkeypatch.setattr(recording, "record", record)
+    return asked
+
+
+def running(monkeypatch, **more):
+    """Makes each run of a command write a comparison."""
+
+    def started(job, _):
+        write_comparison(job.folder, **more)
+        return contextlib.nullcontext([executing("compare"), executing("check"), *([NOT_TRAINED] if more else [])])
+
+    monkeypatch.setattr(process, "started", started)
+
+
+def test_an_alarm_that_fails_the_run_gives_exit_code_4(tmp_path, monkeypatch):
+    running(monkeypatch)
+    outcomes(monkeypatch, Outcome(regressed=True))
+    with pytest.raises(SystemExit, match="4"):
+        command.main(["--output", str(tmp_path), "--on-regression", "fail"])
+
+
+def test_a_suspicion_starts_one_run_with_other_seeds_and_the_same_options(tmp_path, monkeypatch, capsys):
+    running(monkeypatch)
+    asked = outcomes(monkeypatch, Outcome(suspected=True), Outcome(suspected=True))
+    words = ["--confirm-regressions", "--seed", "5", "--seeds", "2", "--epochs", "7", "--tracking-uri", "https://host"]
+    command.main(["--output", str(tmp_path), *words])
+    (first, before), (second, after) = asked
+    assert first != second
+    contents = [json.loads((folder / "run.json").read_text()) for folder in (first, second)]
+    assert [content["parameters"]["seed"] for content in contents] == [5, 7]
+    different = {name for name in before if before[name] != after[name]}
+    assert different == {"seed"}
+    assert contents[0]["options"] == contents[1]["options"]
+    assert contents[0]["origin"]["identity"] != contents[1]["origin"]["identity"]
+    assert "a run with other seeds follows" in capsys.readouterr().out
+
+
+def test_what_the_confirming_run_finds_is_the_exit_code(tmp_path, monkeypatch):
+    running(monkeypatch)
+    outcomes(monkeypatch, Outcome(suspected=True), Outcome(regressed=True))
+    with pytest.raises(SystemExit, match="4"):
+        command.main(["--output", str(tmp_path), "--confirm-regressions"])
+
+
+def failing(tmp_path, said="", error="", code=4):
+    """A program in the place of the recording."""
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nprintf '{said}'\nprintf '{error}' >&2\nexit {code}\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.usefixtures("recording_for_real")
+def test_the_exit_code_and_the_lines_of_the_recording_tell_the_outcome(tmp_path, finished, monkeypatch, capsys):
+    said = "pneumonia-benchmark: record: it is recorded\\n"
+    error = "pneumonia-benchmark: error: regression: worse\\n"
+    monkeypatch.setattr(sys, "executable", failing(tmp_path, said, error))
+    with (tmp_path / "log").open("a") as log:
+        assert recording.record(finished, PLAIN, log) == Outcome(regressed=True)
+    assert capsys.readouterr() == ("it is recorded\n", "pneumonia-benchmark: error: regression: worse\n")
+    said = "pneumonia-benchmark: record: suspected, and not confirmed yet: worse\\n"
+    monkeypatch.setattr(sys, "executable", failing(tmp_path, said, "", 0))
+    with (tmp_path / "log").open("a") as log:
+        assert recording.record(finished, PLAIN, log) == Outcome(suspected=True)
+
+
+def test_the_options_of_the_gate_are_passed_on_where_they_are_not_the_defaults():
+    assert recording._gate_words(PLAIN) == []
+    own = {"on_regression": "fail", "runs_per_year": 12.0, "confirm_regressions": True}
+    assert recording._gate_words(PLAIN | own) == [
+        *("--on-regression", "fail", "--runs-per-year", "12", "--confirm-regressions"),
+    ]
+
+
+@pytest.mark.usefixtures("recording_for_real")
+def test_the_folder_of_all_runs_gets_the_page_over_time_and_the_report_the_verdict(tmp_path, capsys):
+    run = write_run(tmp_path / "runs" / "20260131-120000", seeds=(1,))
+    recorded(run, tmp_path / "log")
+    page = run.parent / "trend.html"
+    assert f"all runs over time: {page}" in capsys.readouterr().out.splitlines()
+    assert "20260131-120000" in page.read_text()
+    assert "The first run on these data" in (run / "comparison" / "report.html").read_text()

@@ -85,3 +85,18 @@ def test_a_mistake_is_named_with_its_field_and_what_would_be_right(expression, m
         cron.parse(expression)
     assert message in str(raised.value)
     assert repr(expression) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "number"),
+    [
+        ("0 3 * * 1", 52.0),
+        ("0 3 * * *", 365.25),
+        ("30 2 1 * *", 12.0),
+        ("0 3 29 2 *", 1.0),
+        ("*/10 * * * *", 8784.0),
+        ("0 3 1 1,7 *", 2.0),
+    ],
+)
+def test_a_year_has_so_many_runs(expression, number):
+    assert cron.parse(expression).per_year() == number

@@ -8,10 +8,9 @@ from components.artifacts.comparison import Findings, with_baseline
 from components.artifacts.names import FLOOR, REGIME_TITLES
 from components.artifacts.regime_result import ReliabilityBin
 from components.compare.report import formats
-from components.compare.report.plots import style
 from components.compare.report.plots.marks import sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
+from components.look import LOOKS, MUTED
 
 
 def calibration(findings: Findings) -> Drawing:
@@ -21,9 +20,9 @@ def calibration(findings: Findings) -> Drawing:
     words = []
     grid = figure.subplots(1, len(regimes), sharey=True, squeeze=False)[0]
     for axes, (name, regime) in zip(grid, regimes.items(), strict=True):
-        axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=":")
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
         fit, look = regime["calibration"], LOOKS[name]
-        _reliability(axes, fit["before"]["reliability"], style.MUTED, "--", "o", "white")
+        _reliability(axes, fit["before"]["reliability"], MUTED, "--", "o", "white")
         _reliability(axes, fit["after"]["reliability"], look.colour, "-", look.marker, look.colour)
         before, after = formats.decimal(fit["before"]["ece"]["value"]), formats.decimal(fit["after"]["ece"]["value"])
         axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), title=f"{_wrapped(name)}\nerror {before} → {after}")

@@ -14,10 +14,9 @@ from components.artifacts.comparison import Findings
 from components.artifacts.names import FLOOR, REGIME_TITLES
 from components.compare.report import formats
 from components.compare.report.clinical import in_use, percentage
-from components.compare.report.plots import style
 from components.compare.report.plots.marks import sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
+from components.look import INK, LOOKS, MUTED
 
 LOWEST = -0.4
 """Lower end of the decision curves' axis, in units of the prevalence, which is the highest net benefit possible."""
@@ -31,20 +30,20 @@ def decision_curves(findings: Findings) -> Drawing | None:
     regimes, cuts = in_use(use), use["threshold_probabilities"]
     figure, panels = _panels(regimes, 1, 3.5)
     for axes, (name, regime) in zip(panels[0], regimes.items(), strict=True):
-        axes.axhline(0, color=style.INK, linewidth=1)
-        axes.plot(cuts, use["treat_all_curve"], color=style.MUTED, linewidth=1.2, linestyle="--")
+        axes.axhline(0, color=INK, linewidth=1)
+        axes.plot(cuts, use["treat_all_curve"], color=MUTED, linewidth=1.2, linestyle="--")
         low, high = np.array([point["ci95"] for point in regime["decision_curve"]]).T
         axes.fill_between(cuts, low, high, color=LOOKS[name].colour, alpha=0.2, linewidth=0)
         axes.plot(cuts, [point["value"] for point in regime["decision_curve"]], color=LOOKS[name].colour)
         if use["threshold_probability"]:
-            axes.axvline(use["threshold_probability"], color=style.MUTED, linewidth=1, linestyle=":")
+            axes.axvline(use["threshold_probability"], color=MUTED, linewidth=1, linestyle=":")
         axes.set(xlim=(0, cuts[-1]), ylim=(LOWEST * use["prevalence"], 1.08 * use["prevalence"]), title=_wrapped(name))
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     panels[0][0].set_ylabel("Net benefit")
     figure.supxlabel("Threshold probability", fontsize=10)
     marks = [
-        Line2D([], [], color=style.MUTED, linewidth=1.2, linestyle="--", label="treat everybody"),
-        Line2D([], [], color=style.INK, linewidth=1, label="treat nobody"),
+        Line2D([], [], color=MUTED, linewidth=1.2, linestyle="--", label="treat everybody"),
+        Line2D([], [], color=INK, linewidth=1, label="treat nobody"),
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=2)
     return Drawing(
@@ -78,8 +77,8 @@ def risks(findings: Findings) -> Drawing | None:
         row[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.supxlabel("Predicted risk of pneumonia", fontsize=10)
     marks = [
-        Patch(facecolor="none", edgecolor=style.MUTED, label="normal"),
-        Patch(facecolor=style.MUTED, alpha=0.6, label="pneumonia"),
+        Patch(facecolor="none", edgecolor=MUTED, label="normal"),
+        Patch(facecolor=MUTED, alpha=0.6, label="pneumonia"),
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=2)
     return Drawing(
@@ -98,7 +97,7 @@ def _panels(regimes: dict[str, RegimeInUse], rows: int, height: float) -> tuple[
 
 
 def _calibration(axes: Axes, regime: RegimeInUse, colour: str) -> None:
-    axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=":")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
     if "calibration_curve" in regime:
         curve = regime["calibration_curve"]
         low, high = np.array([point["ci95"] for point in curve["observed"]]).T
@@ -110,7 +109,7 @@ def _calibration(axes: Axes, regime: RegimeInUse, colour: str) -> None:
 def _distribution(axes: Axes, found: RiskHistogram, colour: str) -> None:
     bars: dict[str, Any] = {"edges": found["edges"], "baseline": 0}
     axes.stairs(found["pneumonia"], fill=True, color=colour, alpha=0.6, **bars)
-    axes.stairs(found["normal"], color=style.INK, linewidth=1.2, **bars)
+    axes.stairs(found["normal"], color=INK, linewidth=1.2, **bars)
 
 
 def _net_benefit_words(use: ClinicalUse) -> str:

@@ -14,8 +14,8 @@ from components.compare.report.failures import compared
 from components.compare.report.plots import style
 from components.compare.report.plots.marks import interval, legend_above, regime_rows, sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
 from components.compare.report.titles import cost_axis
+from components.look import LOOKS, MUTED
 
 
 class Panel(NamedTuple):
@@ -101,7 +101,7 @@ def _front(axes: Axes, name: str, front: list[str], regimes: dict[str, RegimeRes
         axes.locator_params(axis="x", nbins=5)
     quality = [regimes[regime]["metrics"]["roc_auc"]["value"] for regime in front]
     at = [costs[regime] for regime in front]
-    axes.step(at, quality, where="post", color=style.MUTED, linewidth=1, linestyle=":")
+    axes.step(at, quality, where="post", color=MUTED, linewidth=1, linestyle=":")
     for regime, found in regimes.items():
         interval(axes, costs[regime], found["metrics"]["roc_auc"], regime, vertical=True)
     axes.set_xlabel(cost_axis(name))

@@ -14,7 +14,7 @@ from components.compare.report import formats
 from components.compare.report.plots import style
 from components.compare.report.plots.marks import in_words, sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
+from components.look import FAINT, LOOKS
 
 ZOOM_FROM = 0.95
 """Above this ROC AUC of all regimes only the corner of the curves is shown."""
@@ -68,7 +68,7 @@ def _frame(roc: Axes, pr: Axes, zoomed: bool) -> None:
         roc.set(xlim=(-0.005, 0.3), ylim=(0.7, 1.005))
         pr.set(xlim=(0.7, 1.005), ylim=(0.7, 1.005))
     else:
-        roc.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1, linestyle=":")
+        roc.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=":")
         for axes in (roc, pr):
             axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     for axes in (roc, pr):

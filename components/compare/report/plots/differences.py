@@ -10,11 +10,11 @@ from components.artifacts.differences import Difference
 from components.artifacts.names import REGIME_TITLES
 from components.compare import recommendation
 from components.compare.report import failures, formats
-from components.compare.report.plots import style
 from components.compare.report.plots.marks import sentence
 from components.compare.report.plots.picture import Drawing
 from components.compare.report.recommendation import verdict_text
 from components.compare.report.titles import METRIC_TITLES, pair_title
+from components.look import INK, MUTED
 
 
 def differences(findings: Findings) -> Drawing | None:
@@ -54,12 +54,12 @@ def _forest(titles: Sequence[str], panels: Mapping[str, Sequence[Difference]]) -
     """Differences with their intervals, one per row, a panel per metric; filled marks where a difference was shown."""
     figure = Figure(figsize=(10, 1.3 + 0.42 * len(titles)))
     for axes, (metric, pairs) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
-        axes.axvline(0, color=style.MUTED, linewidth=1.2)
+        axes.axvline(0, color=MUTED, linewidth=1.2)
         for row, pair in enumerate(pairs):
             low, high = pair["ci95"]
             bar = [[pair["difference"] - low], [high - pair["difference"]]]
-            face = style.INK if recommendation.verdict(pair).higher else "white"
-            options: dict[str, Any] = {"fmt": "o", "color": style.INK, "markersize": 7, "capsize": 4}
+            face = INK if recommendation.verdict(pair).higher else "white"
+            options: dict[str, Any] = {"fmt": "o", "color": INK, "markersize": 7, "capsize": 4}
             axes.errorbar([pair["difference"]], [row], xerr=bar, linewidth=1.5, markerfacecolor=face, **options)
         axes.set_yticks(range(len(titles)), titles)
         axes.set_ylim(len(titles) - 0.5, -0.5)

@@ -13,8 +13,8 @@ from components.artifacts.names import REGIME_TITLES
 from components.compare.report import formats
 from components.compare.report.plots.marks import sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
 from components.compare.report.table import metric_cell
+from components.look import LOOKS
 
 WIDTH, HEIGHT = 10.0, 5.2
 

@@ -11,9 +11,9 @@ from components.artifacts.names import REGIME_TITLES
 from components.artifacts.regime_result import Metric
 from components.compare.report import formats
 from components.compare.report.plots import style
-from components.compare.report.plots.style import LOOKS
 from components.compare.report.table import metric_cell
 from components.compare.report.titles import METRIC_TITLES
+from components.look import LOOKS
 
 
 def interval(axes: Axes, position: float, entry: Metric, name: str, vertical: bool = False, size: int = 8) -> None:

@@ -9,10 +9,9 @@ from components.artifacts.comparison import Findings, with_baseline
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.regime_result import RegimeResult
 from components.compare.report import formats
-from components.compare.report.plots import style
 from components.compare.report.plots.marks import legend_above, sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
+from components.look import FAINT, LOOKS
 
 NORMAL_95 = 1.96
 """Standard errors from the middle to the end of a 95% interval."""
@@ -31,7 +30,7 @@ def robustness(findings: Findings) -> Drawing | None:
         errors = found[name].get("robustness_errors", {})
         _marks(axes, name, values, errors, changes, shift=0.16 * (place - (len(regimes) - 1) / 2))
     for row in range(1, len(changes), 2):
-        axes.axhspan(row - 0.5, row + 0.5, color=style.FAINT, alpha=0.35, linewidth=0)
+        axes.axhspan(row - 0.5, row + 0.5, color=FAINT, alpha=0.35, linewidth=0)
     axes.set_yticks(range(len(changes)), changes)
     axes.set_ylim(len(changes) - 0.5, -0.5)
     axes.set_xlabel("ROC AUC on the changed test images")

@@ -9,10 +9,9 @@ from components.artifacts.evaluation import logits
 from components.artifacts.names import REGIME_TITLES
 from components.compare.inputs import Inputs
 from components.compare.report import formats
-from components.compare.report.plots import style
 from components.compare.report.plots.marks import sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
+from components.look import INK, LOOKS, MUTED
 
 LIMIT = 10.0
 """Scores whose logit is farther from 0 are drawn at the edge."""
@@ -59,10 +58,10 @@ def _panel(axes: Axes, inputs: Inputs, name: str, label: int) -> None:
     """Draws both distributions of one class, and the threshold of every seed."""
     models = inputs.regimes[name]
     for labels, scores, colour, line in (
-        (inputs.validation_labels, [model.validation_scores for model in models], style.MUTED, "--"),
+        (inputs.validation_labels, [model.validation_scores for model in models], MUTED, "--"),
         (inputs.labels, [model.scores for model in models], LOOKS[name].colour, "-"),
     ):
         x = np.clip(logits(np.sort(np.concatenate([own[labels == label] for own in scores]))), -LIMIT, LIMIT)
         axes.step(x, np.arange(1, len(x) + 1) / len(x), where="post", color=colour, linestyle=line, linewidth=1.6)
     for model in models:
-        axes.axvline(float(logits(np.array(model.threshold))), color=style.INK, linewidth=0.8, alpha=0.7)
+        axes.axvline(float(logits(np.array(model.threshold))), color=INK, linewidth=0.8, alpha=0.7)

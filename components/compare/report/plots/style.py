@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -13,13 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from components.artifacts.names import FLOOR
+from components.look import FAINT, INK, LOOKS, MUTED
 
 DPI = 144
 CSS_PIXELS = 100
 """Width in the report of an inch of a figure."""
 
-INK, MUTED, FAINT = "#1c2430", "#5b6675", "#d5dae1"
 MOST_TICKS = 8
 LOG_SPREAD = 6
 """From this ratio of the longest to the shortest time on, the time axis is logarithmic."""
@@ -29,26 +27,6 @@ _NICE_SECONDS = (
     *(60, 120, 300, 600, 1800, 3600, 7200, 18000, 36000, 86400, 172800),
 )
 
-
-@dataclass(frozen=True)
-class Look:
-    """Colour, marker, line and hatch of a regime in every plot."""
-
-    colour: str
-    marker: str
-    line: str | tuple[int, tuple[float, ...]]
-    hatch: str
-
-
-# Colours of Okabe and Ito (2008), which colour-blind readers can distinguish; darker than their yellow and sky blue,
-# so that thin lines stay visible on white.
-LOOKS = {
-    "custom_cnn": Look("#0072b2", "o", "-", ""),
-    "transfer_learning": Look("#d55e00", "s", "--", "///"),
-    "partial_fine_tuning": Look("#009e73", "^", "-.", "..."),
-    "full_fine_tuning": Look("#a8578a", "D", (0, (1, 1.2)), "xx"),
-    FLOOR: Look("#5b6675", "X", (0, (5, 1, 1, 1)), ""),
-}
 
 _SETTINGS = {
     "font.family": "sans-serif",

@@ -8,10 +8,9 @@ from components.artifacts.names import REGIME_TITLES
 from components.artifacts.trained_model import Epoch, TrainingRecord
 from components.compare.inputs import Inputs
 from components.compare.report import formats
-from components.compare.report.plots import style
 from components.compare.report.plots.marks import sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
+from components.look import FAINT, LOOKS, MUTED
 
 
 def learning_curves(findings: Findings, inputs: Inputs) -> Drawing:
@@ -58,15 +57,15 @@ def _first_history(column: np.ndarray, training: TrainingRecord, name: str) -> E
     auc.plot([best["seconds"]], [best["validation_auc"]], color=look.colour, marker=look.marker, markersize=10)
     loss.plot(seconds, _losses(history), color=look.colour, marker=".", label="validation")
     training_losses = np.array([entry["train_loss"] for entry in history], dtype=float)
-    loss.plot(seconds, training_losses, color=style.MUTED, linestyle="--", label="training")
+    loss.plot(seconds, training_losses, color=MUTED, linestyle="--", label="training")
     warm_up = [entry["seconds"] for entry in history if entry["phase"] == "head warm-up"]
     for axes in column:
         axes.set_xlim(left=0)
         axes.locator_params(axis="x", nbins=5)
         if warm_up:
-            axes.axvspan(0, max(warm_up), color=style.FAINT, alpha=0.35, linewidth=0)
+            axes.axvspan(0, max(warm_up), color=FAINT, alpha=0.35, linewidth=0)
     if warm_up:
-        auc.text(0, 0.97, " warm-up", transform=auc.get_xaxis_transform(), fontsize=8, color=style.MUTED, va="top")
+        auc.text(0, 0.97, " warm-up", transform=auc.get_xaxis_transform(), fontsize=8, color=MUTED, va="top")
     return best
 
 

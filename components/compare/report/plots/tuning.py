@@ -12,9 +12,9 @@ from components.artifacts.regime_result import Metric
 from components.artifacts.tuning_result import Sensitivity
 from components.compare.report.plots.marks import interval, legend_above, sentence
 from components.compare.report.plots.picture import Drawing
-from components.compare.report.plots.style import LOOKS
 from components.compare.report.table import metric_cell
 from components.compare.report.tuning import regimes
+from components.look import LOOKS
 
 _APART = 0.012
 """Distance between the marks of two regimes, as a share of the axis."""

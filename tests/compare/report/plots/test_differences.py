@@ -2,8 +2,8 @@
 
 from matplotlib.colors import to_hex
 
-from components.compare.report.plots import style
 from components.compare.report.plots.differences import between_runs, differences
+from components.look import INK
 
 
 def pair(a, b, metric, difference, shown):
@@ -23,7 +23,7 @@ def test_only_differences_that_were_shown_are_filled():
         for metric, shown in (("roc_auc", True), ("accuracy", False))
     ]
     drawing = differences({"comparisons": found})
-    assert [faces(axes) for axes in drawing.figure.axes] == [[style.INK], ["#ffffff"]]
+    assert [faces(axes) for axes in drawing.figure.axes] == [[INK], ["#ffffff"]]
     assert drawing.alt == (
         "Custom CNN − Transfer learning: −0.100 in ROC AUC (−0.110 to −0.090), Transfer learning higher."
     )

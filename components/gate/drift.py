@@ -1,0 +1,184 @@
+"""Whether the images that were added to the data, or are gone, differ from the others.
+
+Patients are exchanged at random between the two groups, whole. The largest difference of all features in each exchange
+tells how large it becomes by chance, however the features depend on each other (Westfall and Young 1993).
+
+`docs/gate.md` has the method, `benchmarks/gate.py` what it achieves.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from components.artifacts.image_table import STATISTICS
+
+ALARMS_PER_YEAR = 0.05
+"""Largest share of years with random changes of the data in which any rings."""
+
+PERMUTATIONS = 10_000
+"""More where the level is so low that these could not show it."""
+
+CHUNK = 500
+"""Permutations at a time, so that memory stays small."""
+
+CLEAR, CLEAR_FACTOR = 20, 10
+"""After so many permutations in which the largest difference reaches each of those observed, and if their share is so
+many times the level, no feature can become significant any more, and no further ones are drawn."""
+
+ADDED, GONE = "added", "gone"
+
+FEATURES = ("label", *STATISTICS, "score")
+_TITLES = {"label": "share of pneumonia", "score": "mean score of the models"}
+
+
+class Compared(NamedTuple):
+    """One feature of the images that were added or are gone.
+
+    Attributes:
+        feature: a column.
+        of: `ADDED` or `GONE`.
+        mean: over the patients of these images.
+        others: over those of the other images.
+        p: corrected for all features and both groups.
+    """
+
+    feature: str
+    of: str
+    mean: float
+    others: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How the data changed.
+
+    Attributes:
+        added, gone, kept: numbers of images.
+        tests: of every feature.
+        level: of the run.
+        alarm: whether any feature differs.
+    """
+
+    added: int
+    gone: int
+    kept: int
+    tests: tuple[Compared, ...]
+    level: float
+    alarm: bool
+
+
+def judge(earlier: pd.DataFrame, new: pd.DataFrame, runs_per_year: float = 52, seed: int = 0) -> Drift:
+    """Compares the images that were added with the others of the new run, and those that are gone with those kept.
+
+    If nothing was kept, all new images are compared with all earlier ones, without scores: those are of other models.
+
+    Args:
+        earlier: images of the earlier run: image, patient, label, brightness, contrast, sharpness, and score, NaN for
+            images that are not in the test split.
+        new: likewise of the new run.
+        runs_per_year: over which the false alarms of a year are spread.
+        seed: of the permutations.
+    """
+    level = ALARMS_PER_YEAR / runs_per_year
+    added, gone = ~new["image"].isin(earlier["image"]), ~earlier["image"].isin(new["image"])
+    kept = int((~added).sum())
+    if kept:
+        comparisons = [(ADDED, new, added), (GONE, earlier, gone)]
+    else:
+        both = pd.concat([earlier, new], ignore_index=True).assign(score=np.nan)
+        comparisons = [(ADDED, both, pd.Series(np.arange(len(both)) >= len(earlier)))]
+    comparisons = [own for own in comparisons if 0 < own[2].sum() < len(own[2])]
+    random = np.random.default_rng(seed)
+    tests = [
+        test._replace(p=min(1.0, test.p * len(comparisons)))
+        for of, table, chosen in comparisons
+        for test in _tests(table, chosen.to_numpy(), of, level, random)
+    ]
+    return Drift(
+        added=int(added.sum()),
+        gone=int(gone.sum()),
+        kept=kept,
+        tests=tuple(tests),
+        level=level,
+        alarm=any(test.p <= level for test in tests),
+    )
+
+
+def _tests(
+    table: pd.DataFrame, chosen: np.ndarray, of: str, level: float, random: np.random.Generator
+) -> list[Compared]:
+    """The tests of the `chosen` images against the others."""
+    # A patient with images in both groups counts in both: being alike, they only make the groups more alike.
+    count = max(PERMUTATIONS, math.ceil(5 / level))
+    units = table.assign(chosen=chosen).groupby(["patient", "chosen"], sort=True)[list(FEATURES)].mean()
+    group = units.index.get_level_values("chosen").to_numpy(dtype=bool)
+    values = units.to_numpy(dtype=np.float64)
+    usable = [column for column in range(values.shape[1]) if _varies(values[:, column], group)]
+    if not usable:
+        return []
+    values = values[:, usable]
+    known = np.isfinite(values)
+    values = np.where(known, values - np.nanmean(values, axis=0), 0.0)
+    observed = _differences(group[None].astype(np.float32), values, known)[0]
+    reached = np.zeros(len(usable))
+    done = 0
+    for part in _permuted(group, count, random):
+        largest = _differences(part, values, known).max(axis=1)
+        # Rounding must not count an exchange that gives the same groups as smaller.
+        reached += (largest[:, None] >= observed * (1 - 1e-6)).sum(axis=0)
+        done += len(part)
+        if reached.min() >= CLEAR and reached.min() > CLEAR_FACTOR * level * done:
+            break
+    p = (reached + 1) / (done + 1)
+    there, others = units[group].mean(), units[~group].mean()
+    names = [FEATURES[column] for column in usable]
+    return [
+        Compared(name, of, float(there[name]), float(others[name]), float(own))
+        for name, own in zip(names, p, strict=True)
+    ]
+
+
+def _varies(values: np.ndarray, group: np.ndarray) -> bool:
+    """Whether both groups have the feature, and it is not the same everywhere."""
+    known = np.isfinite(values)
+    return bool((known & group).any() and (known & ~group).any() and np.ptp(values[known]) > 0)
+
+
+def _permuted(group: np.ndarray, count: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """Random groups of the same size, float32 (`CHUNK`, units)."""
+    size, units = int(group.sum()), len(group)
+    for start in range(0, count, CHUNK):
+        rows = min(CHUNK, count - start)
+        # Two of these numbers are equal so rarely that it does not matter.
+        keys = random.integers(2**32, size=(rows, units), dtype=np.uint32)
+        largest = np.partition(keys, size - 1, axis=1)[:, size - 1 : size]
+        yield (keys <= largest).astype(np.float32)
+
+
+def _differences(groups: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The absolute standardised differences of the means (rows, features) between groups (rows, units) and the rest."""
+    deviation = np.sqrt((values**2).sum(axis=0) / known.sum(axis=0))
+    sums, sizes = groups @ values.astype(np.float32), groups @ known.astype(np.float32)
+    rest = known.sum(axis=0) - sizes
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = np.abs(sums / sizes + sums / rest) / np.sqrt(1 / sizes + 1 / rest) / deviation
+    return np.nan_to_num(apart, nan=0.0, posinf=0.0)
+
+
+def sentence(drift: Drift) -> str:
+    """The reason of an alarm: every feature that differs."""
+    where = {
+        ADDED: ("the images that were added", "the others") if drift.kept else ("the new images", "the earlier ones"),
+        GONE: ("the images that are gone", "the others"),
+    }
+    return "; ".join(
+        f"{_TITLES.get(test.feature, test.feature)} of {where[test.of][0]} {test.mean:.3f}, of {where[test.of][1]} "
+        f"{test.others:.3f} (p = {test.p:.1g})"
+        for test in drift.tests
+        if test.p <= drift.level
+    )

@@ -1,0 +1,240 @@
+"""What the gate finds about a run that was just recorded: from the history to a verdict."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from components.artifacts.names import REGIME_TITLES
+from components.console import UserError
+from components.gate import cost, drift, earlier, quality
+from components.gate.cost import Cost
+from components.gate.earlier import Earlier, Pair, Series
+from components.gate.quality import Quality
+from components.gate.verdict import DATA, MEMORY, QUALITY, TIME, Alarm, Verdict
+from components.retries import TransientError
+from components.tracking import names
+from components.tracking.history import History, RecordedRun
+
+TITLES = {QUALITY: "quality", TIME: "training time", MEMORY: "memory", DATA: "data"}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, and what of it is news.
+
+    Attributes:
+        verdict: what was found.
+        new: its alarms that the run before did not have, or had only as suspected.
+        ended: sentences about alarms that the run before had, and this one has no more.
+        suspected: the alarms that wait for a confirming run; those of the verdict if all do, else beside them.
+    """
+
+    verdict: Verdict
+    new: tuple[Alarm, ...] = ()
+    ended: tuple[str, ...] = ()
+    suspected: tuple[Alarm, ...] = ()
+
+
+@dataclass
+class _Found:
+    """What the parts of the gate found."""
+
+    alarms: list[Alarm] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    quality: dict[str, Quality] = field(default_factory=dict)
+    cost: dict[str, dict[str, Cost]] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    before: dict[Pair, tuple[bool, bool]] = field(default_factory=dict)
+    """Of each pair that was judged, whether it rang in the run before, and whether it was only suspected there."""
+
+
+def judge(
+    history: History,
+    run: RecordedRun,
+    runs_per_year: float = names.RUNS_PER_YEAR,
+    confirm: bool = False,
+    runs: Sequence[RecordedRun] | None = None,
+) -> Judged:
+    """Judges a run by those before it.
+
+    Args:
+        history: the runs, this one among them.
+        run: completely recorded.
+        runs_per_year: that share the false alarms of a year.
+        confirm: an alarm is only suspected until the next run has it too. Not of the data, which stay the same.
+        runs: of the history, if they are known.
+
+    Raises:
+        UserError: the history cannot be read.
+    """
+    before, found = Earlier(history, run, runs), _Found()
+    own = before.champion()
+    champion = own or before.champion_of_other_recipes()
+    if champion is None:
+        _judge_data(history, before, runs_per_year, found)
+    else:
+        if own is None:
+            found.notes.append(f"no run with this recipe was a champion yet; it is compared with {champion.name}")
+        _judge_quality(history, before, champion, runs_per_year, found)
+    _judge_costs(before, found)
+    promoted = not run.failed and _is_promoted(champion, own, found)
+    return _assembled(champion, promoted, confirm, found)
+
+
+def _is_promoted(champion: RecordedRun | None, own: RecordedRun | None, found: _Found) -> bool:
+    """Whether the run becomes the champion of its line.
+
+    The first one on its data does, whatever is found; the first one with its recipe, if nothing is found against it;
+    another one, if moreover its best regime is shown to be better.
+    """
+    if champion is None:
+        return True
+    if found.alarms or not found.quality:
+        return False
+    best = max(found.quality.values(), key=lambda one: one.challenger)
+    return own is None or best.better
+
+
+def _judge_quality(
+    history: History, before: Earlier, champion: RecordedRun, runs_per_year: float, found: _Found
+) -> None:
+    try:
+        compared = [history.compared(one) for one in (champion, before.run)]
+    except UserError as error:
+        _note_unless_temporary(error, f"quality cannot be compared with that of {champion.name}", found)
+        return
+    tables = [earlier.test_images(one) for one in compared]
+    if not earlier.same_images(*tables):
+        found.notes.append(f"the test images are not those of {champion.name}, so quality is not compared with it")
+        return
+    labels, patients = (tables[1][name].to_numpy() for name in ("label", "patient"))
+    old, new = (earlier.scores(one, table) for one, table in zip(compared, tables, strict=True))
+    found.quality = quality.judge(labels, patients.astype(str), old, new, before.areas(), runs_per_year)
+    for regime, one in found.quality.items():
+        rung, pair = before.rung_before(regime), (QUALITY, regime)
+        found.before[pair] = pair in rung.all, pair in rung.suspected
+        if one.worse:
+            found.alarms.append(Alarm(QUALITY, regime, quality.sentence(one)))
+        elif not one.noninferior:
+            found.warnings.append(
+                f"{REGIME_TITLES[regime]}: not shown to be less than {one.margin:g} below the champion in ROC AUC "
+                f"({one.challenger:.3f}, the champion's {one.champion:.3f}); the power to show that without a change "
+                f"is {one.power:.0%}"
+            )
+
+
+def _judge_costs(before: Earlier, found: _Found) -> None:
+    every = before.series()
+    for regime, series in every.items():
+        rung = series.rung_before()
+        for chart, values in series.values.items():
+            pair = (chart, regime)
+            found.before[pair] = pair in rung.all, pair in rung.suspected
+            own = cost.replay(values, charts=2 * len(every))
+            found.cost.setdefault(regime, {})[chart] = own[-1]
+            # After an alarm the sum begins anew, and does not ring at once again although the change lasts.
+            if own[-1].alarm or (pair in rung.all and own[-1].statistic > 0):
+                found.alarms.append(Alarm(chart, regime, _cost_sentence(chart, regime, own, series)))
+            elif own[-1].faster:
+                since = series.runs[own[-1].since or 0].name
+                found.notes.append(
+                    f"{REGIME_TITLES[regime]}: less {TITLES[chart]} since {since}, by which later runs go"
+                )
+
+
+def _cost_sentence(chart: str, regime: str, replayed: Sequence[Cost], series: Series) -> str:
+    since: int | None = None
+    for one in replayed:
+        if one.alarm and since is None:
+            since = one.since
+        elif not one.alarm and one.statistic == 0:
+            since = None
+    return cost.sentence(chart, regime, replayed[-1], series.runs[since or 0].name)
+
+
+def _judge_data(history: History, before: Earlier, runs_per_year: float, found: _Found) -> None:
+    """Compares data that no earlier run had with those that they replace."""
+    other = None if before.has_data() else before.with_other_data()
+    if other is None:
+        return
+    try:
+        compared = [history.compared(one) for one in (other, before.run)]
+        (old, all_old), (new, all_new) = (
+            earlier.described_images(history, run, one) for run, one in zip((other, before.run), compared, strict=True)
+        )
+    except UserError as error:
+        _note_unless_temporary(
+            error, f"the data are not those of {other.name}, but cannot be compared with them", found
+        )
+        return
+    what = "data"
+    if not (all_old and all_new):
+        what, old, new = "test images", old[old["split"] == "test"], new[new["split"] == "test"]
+    sizes = [one.record["dataset"]["image_size"] for one in compared]
+    if sizes[0] != sizes[1]:
+        found.notes.append(
+            f"images are of {sizes[1]} px instead of {sizes[0]} px, so the data start a new line of runs"
+        )
+        return
+    own = drift.judge(old, new, runs_per_year)
+    found.data = asdict(own) | {"earlier": other.name}
+    found.notes.append(
+        f"the {what} changed: {own.added} images more, {own.gone} gone, {own.kept} kept since {other.name}; the run "
+        "starts a new line of champions"
+    )
+    if own.alarm:
+        found.alarms.append(Alarm(DATA, "", drift.sentence(own)))
+
+
+def _note_unless_temporary(error: UserError, what: str, found: _Found) -> None:
+    if isinstance(error, TransientError):
+        raise error
+    found.notes.append(f"{what}: {error}")
+
+
+def _assembled(champion: RecordedRun | None, promoted: bool, confirm: bool, found: _Found) -> Judged:
+    suspected, certain, new = [], [], []
+    for alarm in found.alarms:
+        rang, waited = found.before.get((alarm.chart, alarm.regime), (False, False))
+        if confirm and not rang and alarm.chart != DATA:
+            suspected.append(alarm)
+            continue
+        certain.append(alarm)
+        if not rang or waited:
+            new.append(alarm)
+    rings = {(alarm.chart, alarm.regime) for alarm in found.alarms}
+    over = {pair: waited for pair, (rang, waited) in found.before.items() if rang and pair not in rings}
+    ended = tuple(_title(pair) + ": no alarm any more" for pair, waited in over.items() if not waited)
+    refuted = [_title(pair) + ": the suspicion of the run before is not confirmed" for pair in over if over[pair]]
+    waiting = [names.SUSPICION + alarm.reason for alarm in suspected] if certain else []
+    verdict = Verdict(
+        champion=champion.id if champion else "",
+        champion_name=champion.name if champion else "",
+        alarms=tuple(certain or suspected),
+        warnings=(*found.warnings, *waiting),
+        notes=(*found.notes, *ended, *refuted),
+        suspected=bool(suspected) and not certain,
+        promoted=promoted,
+        quality={regime: _plain(asdict(one)) for regime, one in found.quality.items()},
+        cost={regime: {chart: _plain(asdict(one)) for chart, one in own.items()} for regime, own in found.cost.items()},
+        data=_plain(found.data),
+    )
+    return Judged(verdict, tuple(new), ended, tuple(suspected))
+
+
+def _title(pair: Pair) -> str:
+    return f"{REGIME_TITLES[pair[1]]}: {TITLES[pair[0]]}"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: numbers that are not finite are None."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        # A named tuple keeps its names.
+        return _plain(value._asdict()) if hasattr(value, "_asdict") else [_plain(own) for own in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,43 @@
+"""The command writes the page of runs over time at any time."""
+
+import json
+
+import pytest
+
+from pipelines.history import command
+from tests.record.conftest import *  # noqa: F403 (its fixtures)
+
+
+@pytest.fixture
+def filled(recorded, made, later):
+    """A history with two runs; its file is in the folder of all runs."""
+    for run in (made, later):
+        recorded.record(run)
+    return recorded
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_page_is_written_into_the_folder_of_all_runs(tmp_path, capsys):
+    capsys.readouterr()
+    command.main(["--output", str(tmp_path / "runs"), "trend"])
+    file = tmp_path / "runs" / "trend.html"
+    assert capsys.readouterr().out == f"2 runs over time: {file}\n"
+    assert "No alarm in the last run; none in 2 runs." in file.read_text()
+
+
+def test_the_page_is_written_where_asked_in_place_of_an_older_one(filled, tmp_path, capsys):
+    file = tmp_path / "pages" / "page.html"
+    file.parent.mkdir()
+    file.write_text("older")
+    capsys.readouterr()
+    command.main(["trend", str(file), "--tracking-uri", filled.uri, "--json"])
+    assert json.loads(capsys.readouterr().out) == {"file": str(file), "runs": 2}
+    assert "20260207-120000" in file.read_text()
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_folder_in_place_of_a_file_is_one_line(filled, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["trend", str(tmp_path), "--tracking-uri", filled.uri])
+    assert ended.value.code == 2
+    assert f"{tmp_path} is a folder: give the name of a file, such as {tmp_path}/trend.html" in capsys.readouterr().err
