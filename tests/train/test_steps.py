@@ -171,10 +171,6 @@ def test_the_training_step_of_the_custom_cnn_compiles(monkeypatch):
     assert not any(np.array_equal(*pair) for pair in zip(before, network.network.get_weights(), strict=True))
 
 
-OF_BACKBONE = ["full_fine_tuning"]
-"""The regime whose training step has every layer of the backbone, in both directions."""
-
-
 def on_backend(backend, *words):
     command = [sys.executable, *map(str, words)]
     environment = os.environ | {"KERAS_BACKEND": backend}
@@ -185,14 +181,40 @@ def on_backend(backend, *words):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BACKBONES)
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_every_computation_of_every_regime_compiles(backend, name, prepared, tmp_path):
+def test_every_computation_of_every_regime_compiles(backend, prepared, tmp_path):
     pytest.importorskip(backend)
-    regimes = REGIMES if name == BUNDLED_BACKBONE else OF_BACKBONE
-    told = on_backend(backend, "-m", "tests.train.compiled", prepared, tmp_path, name, *regimes)
+    told = on_backend(backend, "-m", "tests.train.compiled", prepared, tmp_path, BUNDLED_BACKBONE, *REGIMES)
     assert told.splitlines()[-1] == f"imported: {backend}"
-    assert {path.name for path in tmp_path.iterdir()} == set(regimes)
+    assert {path.name for path in tmp_path.iterdir()} == set(REGIMES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_the_steps_of_every_backbone_have_operations_that_xla_has(backend):
+    pytest.importorskip(backend)
+    told = on_backend(backend, "-m", "tests.train.lowered", *BACKBONES)
+    assert [line.split(":")[0] for line in told.splitlines() if line.endswith(" lines")] == list(BACKBONES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_an_operation_that_xla_does_not_have_is_found(backend):
+    pytest.importorskip(backend)
+    code = """
+import keras, numpy, tests.train.lowered as lowered
+from components.train.augmentation import RadiographAugmentation as Augmentation
+identity = numpy.float32([[1, 0, 0, 0, 1, 0, 0, 0]])
+def call(self, images, training=None):
+    return keras.ops.image.affine_transform(keras.ops.cast(images, "float32"), identity)
+Augmentation.call = call
+lowered.main("MobileNetV2-0.5")
+"""
+    if backend == "jax":
+        assert "MobileNetV2-0.5: " in on_backend(backend, "-c", code)
+        return
+    with pytest.raises(AssertionError, match="ImageProjectiveTransformV3"):
+        on_backend(backend, "-c", code)
 
 
 @pytest.mark.slow
