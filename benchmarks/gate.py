@@ -19,7 +19,7 @@ from components.console import UserError
 
 EXAMPLES = """examples:
   python -m benchmarks.gate --quick                                 a trial in seconds
-  python -m benchmarks.gate --years 400 --output gate.json          years of which the README has the tables"""
+  python -m benchmarks.gate --only quality --years 200              more years, for smaller errors"""
 
 ONE: dict[str, Any] = {"seeds": 1}
 
@@ -91,55 +91,59 @@ def shares(outcomes: dict[str, list[float]]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def costs(years: int, seed: int, progress: Callable[[], None]) -> tuple[Rows, Rows]:
-    """False alarms in 500 runs, in series of a year and of 500 runs, and how soon slowdowns ring."""
+def _rows(
+    outcome: Callable[[Any, int, int], dict[str, list[float]]], plans: Sequence[Any], years: int, seed: int
+) -> Rows:
+    found = {}
+    for plan in plans:
+        found[plan.name] = shares(outcome(plan, years, seed))
+        console.say("gate", plan.name)
+    return found
+
+
+def qualities(years: int, seed: int) -> dict[str, Rows]:
+    """The tables of quality."""
+    return {
+        "Quality: years without change with an alarm, or with another champion, of four regimes": _rows(
+            gate_years.without_change, UNCHANGED, years, seed
+        ),
+        "Quality: a loss of one regime from run 30 on that rings within 1 and 5 runs": _rows(
+            gate_years.with_loss, LOSSES, years, seed
+        ),
+    }
+
+
+def costs(years: int, seed: int) -> dict[str, Rows]:
+    """The tables of cost: false alarms in series of a year and of 500 runs, and how soon slowdowns ring."""
     alarms: Rows = {}
     for noise in NOISES:
         alarms[noise.name] = {
             "first year": gate_series.false_alarms(noise, gate_years.WEEKS, 30 * years, seed),
             "500 runs": gate_series.false_alarms(noise, 500, 3 * years, seed + 1),
         }
-        progress()
+        console.say("gate", noise.name)
     found: Rows = {}
     for noise, factor, planted in SLOWDOWNS:
         name = f"{factor - 1:.0%} more from run {planted} on, {noise.name}"
         found[name] = shares(gate_series.slowdown(noise, factor, 4 * years, seed, planted))
-        progress()
-    return alarms, found
-
-
-def simulate(years: int, seed: int) -> dict[str, Rows]:
-    """All tables, by their title."""
-    total = len(UNCHANGED) + len(LOSSES) + len(NOISES) + len(SLOWDOWNS) + 1 + len(CHANGES)
-    progress, done = console.Progress("gate", "scenarios", total), 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        progress.reach(done)
-
-    def rows(outcome: Callable[[Any, int, int], dict[str, list[float]]], plans: Sequence[Any]) -> Rows:
-        found = {}
-        for plan in plans:
-            found[plan.name] = shares(outcome(plan, years, seed))
-            step()
-        return found
-
-    quality = rows(gate_years.without_change, UNCHANGED)
-    losses = rows(gate_years.with_loss, LOSSES)
-    alarms, slowdowns = costs(years, seed, step)
-    data = {"patients added and lost at random": shares(gate_series.data_without_change(years, seed))}
-    step()
     return {
-        "Quality: years without change with an alarm, or with another champion, of four regimes": quality,
-        "Quality: a loss of one regime from run 30 on that rings within 1 and 5 runs": losses,
         "Cost: false alarms in 500 runs, of eight charts": alarms,
-        "Cost: a lasting change that rings within 1, 2 and 5 runs": slowdowns,
-        "Data: years without change with an alarm": data,
-        "Data: a change of what is added from run 30 on that rings within 1 and 5 runs": rows(
-            gate_series.data_with_change, CHANGES
+        "Cost: a lasting change that rings within 1, 2 and 5 runs": found,
+    }
+
+
+def data(years: int, seed: int) -> dict[str, Rows]:
+    """The tables of data."""
+    unchanged = {"patients added and lost at random": shares(gate_series.data_without_change(years, seed))}
+    return {
+        "Data: years without change with an alarm": unchanged,
+        "Data: a change of what is added from run 30 on that rings within 1 and 5 runs": _rows(
+            gate_series.data_with_change, CHANGES, years, seed
         ),
     }
+
+
+PARTS: dict[str, Callable[[int, int], dict[str, Rows]]] = {"quality": qualities, "cost": costs, "data": data}
 
 
 def table(rows: Rows, unit: str) -> str:
@@ -167,13 +171,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--years", type=int, default=50, help="simulated for each scenario; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="2 years: whether it works, not what it achieves")
+    parser.add_argument("--only", choices=PARTS, help="simulate only this; default: everything")
     parser.add_argument("--output", type=Path, help="file for the results, JSON")
     arguments = parser.parse_args(words)
     with console.plain_errors():
         if arguments.years < 1:
             raise UserError("--years must be 1 or more")
         years = 2 if arguments.quick else arguments.years
-        found = simulate(years, arguments.seed)
+        parts = [arguments.only] if arguments.only else list(PARTS)
+        found = {title: rows for part in parts for title, rows in PARTS[part](years, arguments.seed).items()}
         if arguments.output:
             settings = {"years": years, "seed": arguments.seed}
             measure.write_json(arguments.output, {"benchmark": "gate", "arguments": settings, "tables": found})

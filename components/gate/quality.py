@@ -86,7 +86,7 @@ def judge(
     """
     names = [name for name in challenger if name in champion]
     level = ALARMS_PER_YEAR / runs_per_year / max(1, len(names))
-    # One wrongly ranked pair of images in two such test sets: at 1 the scale has no slope.
+    # One wrongly ranked pair of images in two such test sets: at 1 the scale is too steep.
     edge = 0.5 / (np.sum(labels == 1) * np.sum(labels == 0))
     found = {}
     for name in names:
@@ -100,7 +100,7 @@ def judge(
 
 
 class _Comparison:
-    """Two runs' ROC AUCs on the scale of cube roots, and the variances of these and of their difference."""
+    """Two runs' ROC AUCs on the scale of `trainings.rescaled`, and the variances of these and of their difference."""
 
     def __init__(
         self, labels: np.ndarray, patients: np.ndarray, a: np.ndarray, b: np.ndarray, between: Variance, edge: float
@@ -109,8 +109,8 @@ class _Comparison:
         self._rows = [np.arange(len(a)), len(a) + np.arange(len(b))]
         self._between = between
         self.values = [float(areas[rows].mean()) for rows in self._rows]
-        self.rescaled = rescaled(self.values, edge)
-        self.slopes = 3 * self.rescaled**2
+        self.rescaled = np.array([rescaled(areas[rows].tolist(), edge).mean() for rows in self._rows])
+        self.slopes = 4 * np.abs(self.rescaled) ** 3
         # Of the class that fewer patients have.
         self.patients = min(len(np.unique(patients[labels == label])) for label in (0, 1))
 
@@ -203,8 +203,9 @@ def _non_inferiority(compared: _Comparison, variance: Variance) -> tuple[float, 
     # What was observed for no patient may occur for others: the exact bound of Clopper and Pearson.
     unseen = 1 - MARGIN_LEVEL ** (1 / compared.patients)
     reach = quantile * np.sqrt(own)
-    up = 1 - champion if champion == 1 else area(compared.rescaled[0] + reach[0]) - champion
-    down = unseen if challenger == 1 else challenger - area(compared.rescaled[1] - reach[1])
+    centre = area(compared.rescaled)
+    up = 0.0 if champion == 1 else area(compared.rescaled[0] + reach[0]) - centre[0]
+    down = unseen if challenger == 1 else centre[1] - area(compared.rescaled[1] - reach[1])
     correlation = np.clip((own[0] + own[1] - variance.value) / (2 * math.sqrt(own[0] * own[1])), -1, 1)
     joined = math.sqrt(max(0.0, up**2 + down**2 - 2 * correlation * up * down))
     error = math.sqrt(variance.value) * compared.slopes[0]

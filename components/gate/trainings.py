@@ -1,8 +1,7 @@
 """How much trainings of one recipe vary in ROC AUC, from all runs of a line.
 
-Variances are those of the cube root of 1 - ROC AUC, whose distribution over trainings is nearly normal and about as
-wide near 1 as elsewhere; ROC AUC itself is skewed. (The cube root of a gamma variable is nearly normal: Wilson and
-Hilferty 1931, doi:10.1073/pnas.17.12.684.)
+Variances are those of the fourth root of 1 - ROC AUC, whose distribution over trainings is nearly normal and about as
+wide near 1 as elsewhere; ROC AUC itself is skewed. (For the chi-squared distribution: Hawkins and Wixley 1986.)
 """
 
 import math
@@ -13,8 +12,8 @@ import numpy as np
 from scipy import special
 
 USUAL_DEVIATION, USUAL_FREEDOM = 0.03, 6.0
-"""Standard deviation between trainings, of the cube root, as long as nothing is known of this line, and the degrees of
-freedom that this counts as: 0.009 at a ROC AUC of 0.97, 0.004 at 0.99. `docs/gate.md` has what was measured."""
+"""Standard deviation between trainings, of the fourth root, as long as nothing is known of this line, and the degrees
+of freedom that this counts as: 0.009 at a ROC AUC of 0.97, 0.004 at 0.99. `docs/gate.md` has what was measured."""
 
 ENOUGH = 12
 """Degrees of freedom of a line's own runs from which on what is usual does not count."""
@@ -25,7 +24,7 @@ OUTLIER = 1e-4
 
 @dataclass(frozen=True)
 class Variance:
-    """A variance on the scale of cube roots, with its degrees of freedom."""
+    """A variance of fourth roots, with its degrees of freedom."""
 
     value: float
     freedom: float
@@ -53,13 +52,13 @@ def between_trainings(runs: Sequence[Sequence[float]], edge: float = 1e-9) -> Va
 
 
 def rescaled(areas: Sequence[float], edge: float) -> np.ndarray:
-    """The negative cube root of 1 - ROC AUC: greater is better."""
-    return -np.cbrt(np.maximum(edge, 1 - np.asarray(areas, dtype=np.float64)))
+    """The negative fourth root of 1 - ROC AUC: greater is better."""
+    return -np.sqrt(np.sqrt(np.maximum(edge, 1 - np.asarray(areas, dtype=np.float64))))
 
 
 def area(rescaled: np.ndarray) -> np.ndarray:
     """The ROC AUC of which `rescaled` is this."""
-    return 1 - np.clip(-rescaled, 0, 1) ** 3
+    return 1 - np.clip(-rescaled, 0, 1) ** 4
 
 
 @dataclass

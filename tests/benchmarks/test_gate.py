@@ -91,6 +91,15 @@ def test_the_command_prints_and_stores_every_scenario(tmp_path, monkeypatch, cap
         assert all(name in printed for name in rows)
 
 
+def test_a_part_can_be_simulated_alone(monkeypatch, capsys):
+    monkeypatch.setattr(gate, "NOISES", gate.NOISES[:1])
+    monkeypatch.setattr(gate, "SLOWDOWNS", gate.SLOWDOWNS[:1])
+    gate.main(["--only", "cost", "--years", "1"])
+    printed = capsys.readouterr().out
+    assert "Cost: " in printed
+    assert "Quality: " not in printed
+
+
 def test_shares_have_their_standard_error():
     assert gate.shares({"a": [0.0, 1.0, 1.0, 1.0]})["a"] == (0.75, pytest.approx(np.sqrt(0.7 * 0.3 / 4)))
     assert gate.shares({"a": [0.0] * 99})["a"][1] > 0

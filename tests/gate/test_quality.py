@@ -82,19 +82,20 @@ def test_the_variance_is_that_of_patients_and_trainings_with_interaction_once():
     runs = [areas(labels, patients, trained(3)) for _ in range(10)]
     found = judged(labels, patients, champion, challenger, runs)
     values, covariance = roc_auc.covariance_of_areas(labels, patients, np.concatenate([champion, challenger]))
-    root = np.cbrt(1 - np.array([values[:3].mean(), values[3:].mean()]))
-    slope = 3 * root**2
+    roots = (1 - values) ** 0.25
+    root = np.array([roots[:3].mean(), roots[3:].mean()])
+    slope = 4 * root**3
     weights = np.array([-1 / 3] * 3 + [1 / 2] * 2) / np.repeat(slope, [3, 2])
     inner = [covariance[:3, :3] / slope[0] ** 2, covariance[3:, 3:] / slope[1] ** 2]
     interaction = sum(len(own) * np.trace(own) - own.sum() for own in inner) / (3 * 2 + 2 * 1)
     common = max(0, weights @ covariance @ weights - interaction * (1 / 3 + 1 / 2))
-    between = np.mean([np.var(np.cbrt(1 - np.array(run)), ddof=1) for run in runs]) * (1 / 3 + 1 / 2)
+    between = np.mean([np.var((1 - np.array(run)) ** 0.25, ddof=1) for run in runs]) * (1 / 3 + 1 / 2)
     variance = max(common + between, weights @ covariance @ weights)
     ill = min(len(set(patients[labels == label])) for label in (0, 1))
     freedom = (common + between) ** 2 / (common**2 / (ill - 1) + between**2 / 20)
     reach = stats.t.isf(0.05 / 52, freedom) * math.sqrt(variance)
-    assert found.high == pytest.approx(root[0] ** 3 - max(0, root[1] - reach) ** 3)
-    assert found.low == pytest.approx(root[0] ** 3 - (root[1] + reach) ** 3)
+    assert found.high == pytest.approx(root[0] ** 4 - max(0, root[1] - reach) ** 4)
+    assert found.low == pytest.approx(root[0] ** 4 - (root[1] + reach) ** 4)
     spread = between / (1 / 3 + 1 / 2)
     assert found.seed_deviation == pytest.approx(math.sqrt(spread) * slope[0])
     # Non-inferiority: from the distances of both values to the ends of their intervals, with their correlation.
@@ -104,8 +105,8 @@ def test_the_variance_is_that_of_patients_and_trainings_with_interaction_once():
         resampled = alone @ covariance @ alone
         own.append(max(resampled, resampled - interaction / size + spread / size))
     quantile = stats.t.isf(0.05, freedom)
-    up = root[0] ** 3 - (root[0] - quantile * math.sqrt(own[0])) ** 3
-    down = (root[1] + quantile * math.sqrt(own[1])) ** 3 - root[1] ** 3
+    up = root[0] ** 4 - (root[0] - quantile * math.sqrt(own[0])) ** 4
+    down = (root[1] + quantile * math.sqrt(own[1])) ** 4 - root[1] ** 4
     joined = math.sqrt(up**2 + down**2 - (own[0] + own[1] - variance) / math.sqrt(own[0] * own[1]) * up * down)
     assert found.power == pytest.approx(stats.norm.cdf((0.01 - joined) / (math.sqrt(variance) * slope[0])))
     assert found.noninferior == (found.champion - found.challenger + joined <= 0.01)
@@ -184,18 +185,18 @@ def test_the_sentence_has_the_figures():
 
 def test_the_variance_between_trainings_is_pooled_over_runs():
     random = np.random.default_rng(0)
-    runs = 1 - (0.3 + 0.02 * random.normal(size=(40, 3))) ** 3
+    runs = 1 - (0.4 + 0.02 * random.normal(size=(40, 3))) ** 4
     found = trainings.between_trainings(runs.tolist())
-    expected = np.var(np.cbrt(1 - runs), axis=1, ddof=1).mean()
+    expected = np.var((1 - runs) ** 0.25, axis=1, ddof=1).mean()
     assert found.value == pytest.approx(expected)
     assert found.freedom == 80
 
 
 def test_runs_of_one_seed_vary_around_their_mean():
     random = np.random.default_rng(0)
-    runs = 1 - (0.3 + 0.02 * random.normal(size=40)) ** 3
+    runs = 1 - (0.4 + 0.02 * random.normal(size=40)) ** 4
     found = trainings.between_trainings([[run] for run in runs])
-    assert found.value == pytest.approx(np.var(np.cbrt(1 - runs), ddof=1))
+    assert found.value == pytest.approx(np.var((1 - runs) ** 0.25, ddof=1))
     assert found.freedom == 39
 
 
@@ -210,7 +211,7 @@ def test_what_is_usual_counts_less_the_more_is_known():
     assert trainings.between_trainings([]).value == pytest.approx(usual)
     assert trainings.between_trainings([]).freedom == trainings.USUAL_FREEDOM
     random = np.random.default_rng(0)
-    runs = (1 - (0.3 + 0.001 * random.normal(size=(7, 3))) ** 3).tolist()
+    runs = (1 - (0.4 + 0.001 * random.normal(size=(7, 3))) ** 4).tolist()
     values = [trainings.between_trainings(runs[:count]).value for count in range(8)]
     assert values == sorted(values, reverse=True)
     assert values[-1] < usual / 100
@@ -219,11 +220,11 @@ def test_what_is_usual_counts_less_the_more_is_known():
 @pytest.mark.parametrize("collapsed", [[0.6], [0.99, 0.6, 0.6]])
 def test_a_collapse_does_not_count_as_noise(collapsed):
     random = np.random.default_rng(0)
-    runs = (1 - (0.3 + 0.02 * random.normal(size=(20, len(collapsed)))) ** 3).tolist()
+    runs = (1 - (0.4 + 0.02 * random.normal(size=(20, len(collapsed)))) ** 4).tolist()
     without = trainings.between_trainings(runs)
     assert trainings.between_trainings([*runs, collapsed]) == without
     # If most runs are unlike the first, they are what is usual here.
-    many = (1 - (0.9 + 0.02 * random.normal(size=(20, 1))) ** 3).tolist()
-    found = trainings.between_trainings([[0.973], *many])
+    many = (1 - (0.9 + 0.02 * random.normal(size=(20, 1))) ** 4).tolist()
+    found = trainings.between_trainings([[1 - 0.4**4], *many])
     assert found.freedom == 20
-    assert found.value == pytest.approx(np.var([0.3, *(np.cbrt(1 - own[0]) for own in many)], ddof=1))
+    assert found.value == pytest.approx(np.var([0.4, *((1 - own[0]) ** 0.25 for own in many)], ddof=1))
