@@ -74,6 +74,7 @@ def test_false_alarms_are_counted_for_500_runs_of_all_charts(monkeypatch):
     assert gate_series.false_alarms(Noise("x", 0.05), 50, 20, 0) == (3 * 500 * 8 / 50, 0.0)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_stores_every_scenario(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gate, "UNCHANGED", (Plan("plain", images=100, seeds=1),))
     monkeypatch.setattr(gate, "LOSSES", (Plan("loss", images=100, loss=0.1),))

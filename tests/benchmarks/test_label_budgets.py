@@ -45,6 +45,7 @@ def test_greater_budgets_have_the_patients_of_smaller_ones():
     assert draws[:, -1] == pytest.approx(np.zeros(4000), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_intervals_bands_and_forecasts_contain_the_truth_in_about_95_of_100_runs():
     found = shares(Scenario("5 draws, 600 test images"), 60)
     # Three standard errors of a share of 120 (60 runs of two regimes) are 6 points.

@@ -99,6 +99,7 @@ def test_robustness_has_images_of_a_rare_class(monkeypatch):
     assert list(results._sample(np.array([1, 0, 1]))) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_the_errors_of_robustness_are_those_of_differences_between_samples_of_patients(data, tmp_path):
     found = evaluated(data, tmp_path / "evaluation").results
     assert found["robustness_errors"]["unchanged"] == 0

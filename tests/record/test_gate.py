@@ -24,6 +24,8 @@ from tests.record import year
 from tests.record.conftest import Recorded, write_models
 
 PROJECT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow  # a history costs seconds
 REGIMES = ("custom_cnn", "full_fine_tuning")
 QUIET = 8
 """Weeks without a change that the histories of these tests begin with."""
@@ -313,7 +315,6 @@ def test_schedules_with_other_recipes_have_champions_of_their_own(weekly):
     assert weekly.verdict(weekly.week(11)).champion_name == "20260105-030000"
 
 
-@pytest.mark.slow
 def test_two_schedules_at_once_lose_nothing_and_count_nothing_twice(weekly, tmp_path):
     """Two processes record runs of their own line into one history at the same time."""
     folders = []
@@ -347,16 +348,17 @@ def test_a_number_of_runs_that_cannot_be_is_refused(number):
         Gate(runs_per_year=number)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("change", "pair"), [("quality", FULL_QUALITY), ("time", FULL_TIME), ("data", ("data", ""))])
-def test_of_a_year_of_runs_the_change_of_week_30_is_found_and_nothing_else(tmp_path, change, pair):
-    history = Recorded(year.year(tmp_path, change, regimes=REGIMES)).history
-    runs = {number: rung(run) for number, run in enumerate(reversed(history.runs()), start=1)}
-    found = {number: pairs for number, pairs in runs.items() if pairs}
-    assert len(runs) == year.WEEKS
-    assert year.CHANGED <= min(found) < year.CHANGED + 5
-    assert {tuple(own) for pairs in found.values() for own in pairs} == {pair}
-    if change != "data":
-        assert set(found) == set(range(min(found), year.WEEKS + 1)), "it rings until it is accepted"
-    else:
-        assert set(found) == {year.CHANGED}
+def test_of_a_year_of_runs_the_changes_are_found_and_nothing_else(tmp_path):
+    """Quality and time change in week 30, the data later."""
+    history = Recorded(year.year(tmp_path, "all", regimes=REGIMES)).history
+    weeks = {number: rung(run) for number, run in enumerate(reversed(history.runs()), start=1)}
+    assert len(weeks) == year.WEEKS
+    of = {
+        pair: {number for number, pairs in weeks.items() if pair in pairs} for pairs in weeks.values() for pair in pairs
+    }
+    assert of.keys() == {FULL_QUALITY, FULL_TIME, ("data", "")}
+    assert of["data", ""] == {year.OTHER_DATA}
+    for pair, end in ((FULL_QUALITY, year.OTHER_DATA), (FULL_TIME, year.WEEKS + 1)):
+        first = min(of[pair])
+        assert year.CHANGED <= first < year.CHANGED + 5
+        assert of[pair] == set(range(first, end)), "it rings until it is accepted, or nothing can be compared"

@@ -194,6 +194,7 @@ def test_a_server_that_does_not_take_files_is_refused_before_anything_is_recorde
     assert on_server.client.search_runs([on_server.client.get_experiment_by_name(name).experiment_id]) == []
 
 
+@pytest.mark.slow
 def test_what_another_command_may_still_be_recording_is_left_alone_for_an_hour(on_server, tmp_path, monkeypatch):
     run, ask = write_run(tmp_path / "run", "disturbed", seeds=(1,)), server.Server.ask
 

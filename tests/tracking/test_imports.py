@@ -48,6 +48,7 @@ def test_telemetry_is_off_and_no_git_is_needed(empty_database, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_workspace_of_another_server_is_not_taken_over(empty_database):
     code = (
         "import os; from components.tracking import places, server; "

@@ -467,6 +467,7 @@ def test_features_are_stored_only_if_they_were_computed_more_slowly_than_a_store
         assert not own.worth_storing(size + 1, 10)
 
 
+@pytest.mark.slow
 def test_sigterm_uploads_and_another_machine_ends_with_the_same_predictions(
     prepared, tmp_path, kept, monkeypatch, capsys
 ):

@@ -91,6 +91,7 @@ def check_equal_to_the_main_run(
         assert record["external"] == evaluation.results["external"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regime", [*REGIMES[:3], pytest.param(REGIMES[3], marks=pytest.mark.slow)])
 def test_the_budget_of_all_patients_gives_the_scores_of_the_main_run_to_the_bit(
     regime, prepared, elsewhere, tmp_path, monkeypatch
@@ -144,6 +145,7 @@ def test_a_training_on_few_images_has_no_more_steps_than_one_on_all():
     assert recipe.with_enough_steps(short, 80, 90) == short
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_steps")
 def test_a_draw_that_diverges_in_its_first_epoch_costs_no_other(prepared, tmp_path, monkeypatch):
     run, begun = Phase.run, []
@@ -177,6 +179,7 @@ def trained(prepared, folder, regime, checkpoints="", **settings):
     return record, LabelBudgets.load(folder).scores
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_steps")
 def test_the_record_says_what_each_training_had(prepared, tmp_path, capsys):
     record, scores = trained(prepared, tmp_path / "made", "custom_cnn")
@@ -258,6 +261,7 @@ def test_finished_trainings_are_taken_and_the_others_made_with_the_same_result(
     assert not list((tmp_path / "kept").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_steps")
 def test_a_training_that_was_killed_goes_on_with_the_same_result(prepared, tmp_path, monkeypatch):
     _, expected = trained(prepared, tmp_path / "whole", "custom_cnn", budgets="100")

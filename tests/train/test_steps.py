@@ -154,6 +154,7 @@ def test_chunks_are_the_batches_of_a_pass():
             np.testing.assert_array_equal(part, same)
 
 
+@pytest.mark.slow
 def test_the_training_step_of_the_custom_cnn_compiles(monkeypatch):
     monkeypatch.setattr(device, "jit_compile", lambda: True)
     monkeypatch.setattr(device, "steps_together", lambda: True)

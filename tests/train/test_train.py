@@ -432,6 +432,7 @@ def interrupted(prepared, tmp_path, monkeypatch):
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("regime", "pauses"),
@@ -473,6 +474,7 @@ def test_a_seed_that_is_finished_is_taken_and_the_next_one_goes_on(prepared, tmp
         assert own.tobytes() == expected.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pauses", "where"), [(3, "epoch 0 and 4 steps"), pytest.param(STEPS, "epoch 1", marks=pytest.mark.slow)]
 )
@@ -544,6 +546,7 @@ def test_a_whole_checkpoint_of_something_else_starts_the_training_anew(
     assert load_all(folder)[0].training.get("resumed", 0) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_stored_features_are_taken_from_the_checkpoint(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "STORE_RATE", 1e12)

@@ -115,6 +115,7 @@ def test_scores_of_every_candidate_are_saved_and_the_rule_for_epochs_chooses(sea
     assert kept["validation_loss"] == min(own["validation_loss"] for own in better)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("regime", "factor"), [("custom_cnn", 3), pytest.param("full_fine_tuning", 0.3, marks=pytest.mark.slow)]
 )
@@ -143,6 +144,7 @@ def test_a_seed_after_others_gives_what_it_gives_alone(prepared, tmp_path, monke
     assert "trainable_layers" not in second["tuning"]["candidates"][0]
 
 
+@pytest.mark.slow
 def test_nothing_of_the_test_split_counts(searched, prepared, tmp_path):
     changed = tmp_path / "changed"
     shutil.copytree(prepared, changed)
@@ -158,6 +160,7 @@ def test_nothing_of_the_test_split_counts(searched, prepared, tmp_path):
     assert scores(tmp_path / "model", prepared)[0].tobytes() == scores(folder, prepared)[0].tobytes()
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_and_trains_no_finished_candidate_again(prepared, tmp_path, monkeypatch, capsys):
     """It is killed in the second candidate of the second seed."""
     phases, changes = [], {"seeds": 2, **RATES}
@@ -247,6 +250,7 @@ def overflowing(monkeypatch):
     return begun
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("overflowing")
 def test_a_candidate_that_diverged_in_its_first_epoch_is_lost_and_said(prepared, tmp_path, capsys):
     (record,) = train(prepared, tmp_path / "model", "custom_cnn", **RATES)

@@ -180,6 +180,7 @@ def test_check(steps, components, tmp_path, failed):
         assert "check: all regimes were trained" in task.log
 
 
+@pytest.mark.slow
 def test_record(steps, open_folder, tmp_path):
     """On a volume that the step's user may write to, though it may not write to its home or its own folder."""
     run = write_run(tmp_path / "run", seeds=(1, 2))

@@ -37,6 +37,7 @@ def recorded(folder, log, **options):
         recording.record(folder, PLAIN | options, file)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recording_for_real")
 def test_the_default_is_a_file_in_the_folder_of_all_runs(finished, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(finished.parent.parent)
@@ -70,6 +71,7 @@ def test_a_recording_that_fails_is_one_line_with_the_remedy(finished, tmp_path, 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recording_for_real")
 def test_a_run_that_is_recorded_but_not_registered_says_so(finished, tmp_path, capsys):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
@@ -282,6 +284,7 @@ def test_the_options_of_the_gate_are_passed_on_where_they_are_not_the_defaults()
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recording_for_real")
 def test_the_folder_of_all_runs_gets_the_page_over_time_and_the_report_the_verdict(tmp_path, capsys):
     run = write_run(tmp_path / "runs" / "20260131-120000", seeds=(1,))

@@ -166,6 +166,7 @@ def test_a_process_that_a_killed_command_left_behind_keeps_the_lock(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_a_step_that_failed_says_how_to_go_on_and_finished_steps_are_taken(tmp_path):
     images = write_images(tmp_path / "images", count=1)
     output = tmp_path / "runs"
