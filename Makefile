@@ -1,5 +1,5 @@
 # make run    the whole benchmark on simulated radiographs
-# make test   lint and all tests, with their branch coverage; make quick leaves out those that take minutes
+# make test   lint and all tests; make quick leaves out those that take minutes, make coverage measures branch coverage
 # make test-images   builds the images and runs every step in its container (needs Docker)
 # make fuzz   feeds 20,000 damaged images and archives, tables and stored objects each to what reads them
 # make yaml   the pipeline to upload to Kubeflow
@@ -22,7 +22,7 @@ IMAGES = $(BIN)/python -m images.build --gpu $(GPU) --docker $(DOCKER) $(if $(RE
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --constraint requirements.txt
 
-.PHONY: run test quick test-images lint yaml images push kind-up kind-run kind-down locks clean help
+.PHONY: run test quick coverage test-images lint yaml images push kind-up kind-run kind-down locks clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -31,7 +31,10 @@ run: $(VENV)/ready
 	$(BIN)/python -m pipelines.local --weights bundled --synthetic-images 800 --epochs 6 --seeds 1 $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n auto -m "not images" --cov --cov-report=term --durations=20 --durations-min=20 $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not images" --durations=20 --durations-min=20 $(ARGS)
+
+coverage: $(VENV)/ready
+	$(BIN)/python -m pytest -n auto -m "not images" --cov --cov-report=term $(ARGS)
 
 quick: lint
 	$(BIN)/python -m pytest -n auto -m "not slow and not images" $(ARGS)
