@@ -5,27 +5,13 @@ import pytest
 
 from components.gate.verdict import DATA, MEMORY, QUALITY, TIME, Alarm, Verdict
 from components.trend.page import page
-from tests.trend.runs import plots, shown, text, tree
+from tests.trend.runs import answer, plots, shown, text, tree, year
 
 SLOW = Alarm(TIME, "full_fine_tuning", "Full fine-tuning: 31% more training time than expected")
 WORSE = Alarm(QUALITY, "custom_cnn", "Custom CNN: ROC AUC 0.900, the champion's 0.930")
 LARGE = Alarm(MEMORY, "custom_cnn", "Custom CNN: 40% more memory")
 DRIFT = Alarm(DATA, "", "brightness of the images that were added: mean 0.700, of the others 0.500")
 HOSTILE = '<script>alert(1)</script> & "quotes" </title></svg> \x1b[31m\nline'
-
-
-def year(**alarms):
-    """Ten runs; `alarms` of some by "week3"."""
-    first = shown(0, verdict=Verdict(promoted=True), promoted=True)
-    rest = [
-        shown(week, verdict=Verdict("id0", first.run.name, tuple(alarms.get(f"week{week}", ()))))
-        for week in range(1, 10)
-    ]
-    return [first, *rest]
-
-
-def answer(html):
-    return next(text(element) for element in tree(html).iter("p") if element.get("class") == "answer")
 
 
 def test_the_first_sentence_is_the_verdict_on_the_last_run():
@@ -100,92 +86,6 @@ def test_alarms_in_runs_that_follow_each_other_are_one_with_all_reasons():
     assert len(svg.findall("a/circle")) == 4
     assert [text(flag) for flag in svg.findall("a/text")] == ["1", "2"]
     assert answer(html).endswith("; 2 in 10 runs.")
-
-
-def listed(html):
-    """The alarms in the list, the newest first."""
-    return [text(element) for element in tree(html).iter("li") if "value" in element.attrib]
-
-
-def cautions(html):
-    return [text(element) for element in tree(html).iter("p") if element.get("class") == "caution"]
-
-
-def in_turn(alarm, alike=None, other=None, first=3, last=9):
-    """Two schedules in turn, told apart by `other`; each even run from `first` to `last` has the alarm."""
-    return [
-        shown(
-            week,
-            verdict=Verdict("id0", "x", (alarm,) if week % 2 == 0 and first <= week <= last else ()),
-            **((other if week % 2 else alike) or {}),
-        )
-        for week in range(10)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("alarm", "other"),
-    [
-        (SLOW, {"recipe": "other"}),
-        (SLOW, {"hardware": "other"}),
-        (WORSE, {"recipe": "other"}),
-        (WORSE, {"fingerprint": "cd34" * 16}),
-        (DRIFT, {"recipe": "other"}),
-    ],
-)
-def test_runs_of_another_schedule_do_not_end_an_alarm(alarm, other):
-    html = page(in_turn(alarm, other=other))
-    (item,) = listed(html)
-    assert "2 Feb 2026 to 2 Mar 2026, 3 runs, goes on" in item
-    assert "1 alarm in the last runs: " in answer(html)
-    assert answer(html).endswith("; 1 in 10 runs.")
-    assert cautions(html) == [f"Alarm, 20260302-030000: {alarm.reason}"]
-    ended = page(in_turn(alarm, other=other, last=6))
-    assert "2 Feb 2026 to 16 Feb 2026, 2 runs" in listed(ended)[0]
-    assert "goes on" not in listed(ended)[0]
-    assert answer(ended) == "No alarm in the last run; 1 in 10 runs."
-    assert cautions(ended) == []
-
-
-@pytest.mark.parametrize(("alarm", "other"), [(SLOW, {"fingerprint": "cd34" * 16}), (WORSE, {"hardware": "other"})])
-def test_runs_that_the_gate_compares_with_each_other_end_an_alarm(alarm, other):
-    html = page(in_turn(alarm, other=other))
-    assert len(listed(html)) == 3
-    assert answer(html) == "No alarm in the last run; 3 in 10 runs."
-
-
-def test_a_failed_training_does_not_end_an_alarm():
-    runs = year(week6=[SLOW], week9=[SLOW])
-    runs[7:9] = [shown(week, failed={"full_fine_tuning": "out of memory"}) for week in (7, 8)]
-    (item,) = listed(page(runs))
-    assert "2 runs, goes on" in item
-    assert "1 alarm in the last runs" in answer(page(runs[:9]))
-
-
-def test_an_alarm_is_over_once_a_new_recipe_has_run_twice():
-    before = year(week9=[SLOW])
-    once = [*before, shown(10, recipe="new")]
-    assert "1 alarm in the last runs" in answer(page(once))
-    assert answer(page([*once, shown(11, recipe="new")])) == "No alarm in the last run; 1 in 12 runs."
-    dropped = {"full_fine_tuning": None}
-    without = page([*before, shown(10, areas=dropped), shown(11, areas=dropped)])
-    assert answer(without) == "No alarm in the last run; 1 in 12 runs."
-
-
-def test_an_alarm_that_a_person_accepted_no_longer_goes_on():
-    runs = year(week8=[SLOW])
-    html = page([*runs[:9], shown(9, verdict=Verdict("id0", "x", (SLOW,)), accepted=True)])
-    assert answer(html) == "No alarm in the last run that was not accepted; 1 in 10 runs."
-    assert cautions(html) == [f"Accepted: {SLOW.reason}"]
-    (item,) = listed(html)
-    assert "2 runs, accepted" in item
-    assert "20260309-030000, accepted: " in item
-    assert "20260302-030000: " in item
-    assert "goes on" not in item
-    # What rings after it is new: the gate compares it with the run that was accepted.
-    after = page([*runs[:8], shown(8, verdict=Verdict(alarms=(SLOW,)), accepted=True), *year(week9=[SLOW])[9:]])
-    assert ["goes on" in one for one in listed(after)] == [True, False]
-    assert answer(after) == "1 alarm in the last run: training time of Full fine-tuning; 2 in 10 runs."
 
 
 def test_an_alarm_that_waits_for_confirmation_is_marked():
@@ -297,3 +197,39 @@ def test_only_regimes_that_were_trained_have_plots():
     areas = dict.fromkeys(("transfer_learning", "partial_fine_tuning", "full_fine_tuning"))
     drawn = plots(tree(page([shown(0, areas=areas), shown(1, areas=areas)])))
     assert list(drawn) == ["Custom CNN 1", "Custom CNN 2", "Custom CNN 3", "Images 1", "Pneumonia, % of images 1"]
+
+
+def test_long_names_are_broken_wherever_no_scroll_bar_holds_them():
+    long = "n" * 300
+    alarm = Alarm(QUALITY, "custom_cnn", long)
+    verdict = Verdict("id0", long, (alarm,), (long,), (long,))
+    runs = [
+        shown(0, name=long, source=long, promoted=True, verdict=verdict),
+        shown(1, name=long, source=long, recipe="other", verdict=verdict),
+        shown(2, name=long, source="another"),
+    ]
+    found = tree(page(runs))
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", text(found.find(".//style")))
+    breaking = {
+        selector.split()[-1]
+        for name, rule in rules
+        if "overflow-wrap: anywhere" in rule
+        for selector in name.split(",")
+    }
+    above = {child: parent for parent in found.iter() for child in parent}
+
+    def held(element):
+        classes = element.get("class", "").split()
+        return "scroll" in classes or element.tag == "svg" or breaking & {element.tag, *(f".{one}" for one in classes)}
+
+    named = [
+        element
+        for element in found.iter()
+        if element.tag != "style" and long[1:] in (element.text or "") + "".join(child.tail or "" for child in element)
+    ]
+    assert len(named) > 20
+    for element in named:
+        around = [element]
+        while around[-1] in above:
+            around.append(above[around[-1]])
+        assert any(map(held, around)), (element.tag, element.attrib)
