@@ -1,6 +1,6 @@
 """Recorded runs as typed objects: their list, the champion of a dataset, and what a run left.
 
-A gate, which compares a new run with the champion, needs `champions_of_lines`, `History.all_models` (costs,
+The gate, which compares a new run with the champion, needs `champions_of_lines`, `History.all_models` (costs,
 hardware) and `History.compared` (predictions).
 """
 

@@ -1,22 +1,30 @@
 """Alarms that go on from run to run as one episode each, with the number by which the page refers to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from components.gate.earlier import when
-from components.gate.verdict import Alarm
+from components.gate.verdict import DATA, MEMORY, TIME, Alarm
 from components.trend.shown import Shown, title_of
+
+REPLACED = 2
+"""So many runs with a new recipe, on new data or on a new machine, and those before count as replaced. One alone may be
+of another schedule."""
+
+_Ringing = tuple[Shown, Alarm]
 
 
 @dataclass(frozen=True)
 class Episode:
     """The alarms of one chart and regime in runs that follow each other.
 
+    These have the same recipe, and are on the same data for quality, on the same machine for costs.
+
     Attributes:
         number: in the order in which episodes began, from 1.
         runs: with the alarm, the oldest first.
         alarms: of each of these runs.
-        goes_on: whether the last run of its section has the alarm.
+        goes_on: whether the last of these runs has the alarm, nobody has accepted it, and no others replaced them.
     """
 
     number: int
@@ -52,27 +60,51 @@ def episodes(sections: Sequence[Sequence[Shown]]) -> list[Episode]:
     Args:
         sections: runs that may follow each other, the oldest first. A run without a verdict ends no episode.
     """
-    begun: list[list[tuple[Shown, Alarm]]] = []
-    last = set()
+    found: list[tuple[list[_Ringing], bool]] = []
     for section in sections:
         judged = [shown for shown in section if shown.verdict]
-        last |= {shown.run.id for shown in judged[-1:]}
-        going_on: dict[tuple[str, str], list[tuple[Shown, Alarm]]] = {}
-        for shown in judged:
-            current = {(alarm.chart, alarm.regime): alarm for alarm in shown.alarms}
-            going_on = {key: own for key, own in going_on.items() if key in current}
-            for key, alarm in current.items():
-                if key not in going_on:
-                    going_on[key] = []
-                    begun.append(going_on[key])
-                going_on[key].append((shown, alarm))
-    begun.sort(key=lambda own: when(own[0][0].run))
+        for chart, regime in dict.fromkeys((alarm.chart, alarm.regime) for one in judged for alarm in one.alarms):
+            found += _of_pair(judged, chart, regime)
+    found.sort(key=_beginning)
     return [
-        Episode(
-            number,
-            tuple(shown for shown, _ in own),
-            tuple(alarm for _, alarm in own),
-            own[-1][0].run.id in last,
-        )
-        for number, own in enumerate(begun, start=1)
+        Episode(number, tuple(shown for shown, _ in own), tuple(alarm for _, alarm in own), goes_on)
+        for number, (own, goes_on) in enumerate(found, start=1)
     ]
+
+
+def _beginning(found: tuple[list[_Ringing], bool]) -> tuple[tuple[str, str], int]:
+    """The first run, and the place of the alarm among those that it has."""
+    shown, alarm = found[0][0]
+    return when(shown.run), shown.alarms.index(alarm)
+
+
+def _of_pair(judged: Sequence[Shown], chart: str, regime: str) -> Iterator[tuple[list[_Ringing], bool]]:
+    """The episodes of a chart and regime, and whether each goes on.
+
+    Two schedules may share a history, so only a run that the gate compares with those of an episode ends it.
+    """
+    # A failed training says nothing either way.
+    runs = [shown for shown in judged if regime in shown.recipes or regime not in shown.run.failed]
+    lines: dict[tuple[str, ...], list[int]] = {}
+    for place, shown in enumerate(runs):
+        lines.setdefault(_line(shown, chart, regime), []).append(place)
+    for places in lines.values():
+        since = sum(len(other) for other in lines.values() if other[0] > places[-1])
+        own: list[_Ringing] = []
+        for shown in (runs[place] for place in places):
+            alarm = next((alarm for alarm in shown.alarms if (alarm.chart, alarm.regime) == (chart, regime)), None)
+            own += [(shown, alarm)] if alarm else []
+            if own and (alarm is None or shown.accepted):
+                yield own, False
+                own = []
+        if own:
+            yield own, since < REPLACED
+
+
+def _line(shown: Shown, chart: str, regime: str) -> tuple[str, ...]:
+    """What the runs have in common that the gate compares with each other on a chart."""
+    if chart == DATA:
+        return tuple(f"{name} {recipe}" for name, recipe in sorted(shown.recipes.items()))
+    with_it = shown.hardware.get(regime, "") if chart in (TIME, MEMORY) else shown.run.fingerprint
+    # All runs that have not trained the regime are alike.
+    return (shown.recipes[regime], with_it) if regime in shown.recipes else ()

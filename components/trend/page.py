@@ -23,10 +23,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Part:
-    """A section as the template shows it: its runs, its last run, the regimes that its runs have, its plots."""
+    """A section as the template shows it: its runs, its last run, what goes on of others, regimes, plots."""
 
     section: Section
     last: Shown
+    standing: Sequence[Episode]
     regimes: Sequence[str]
     rows: Sequence[Row]
 
@@ -39,7 +40,10 @@ def page(runs: Sequence[Shown]) -> str:
     """
     found = sections(runs)
     alarms = episodes([section.runs for section in found])
-    parts = [Part(section, section.runs[-1], regimes_of(section.runs), rows(section, alarms)) for section in found]
+    parts = [
+        Part(section, section.runs[-1], _standing(section, alarms), regimes_of(section.runs), rows(section, alarms))
+        for section in found
+    ]
     return rendered(
         "trend.html.j2",
         sentence=sentence(found, alarms),
@@ -78,7 +82,7 @@ def sentence(found: Sequence[Section], alarms: Sequence[Episode]) -> str:
     """The verdict on the last run, and how many alarms there were, in one sentence.
 
     Args:
-        found: the runs; of several sections the last run of each counts.
+        found: the runs; of several sections, recipes, data and machines the last run of each counts.
         alarms: all of them.
     """
     runs = sum(len(section.runs) for section in found)
@@ -94,12 +98,21 @@ def sentence(found: Sequence[Section], alarms: Sequence[Episode]) -> str:
     if runs == 1:
         return "The first run: there is nothing to compare it with yet."
     where = "in the last run" if len(last) == 1 else f"in the last run of each of {len(last)} sources"
-    own = [(shown, alarm) for shown in last for alarm in shown.alarms]
+    own = [episode for episode in alarms if episode.goes_on]
     if not own:
-        return f"No alarm {where}; {in_all}."
-    waiting = ", not confirmed yet" if all(shown.suspected for shown, _ in own) else ""
-    subjects = ", ".join(dict.fromkeys(title_of(alarm.chart, alarm.regime) for _, alarm in own))
+        accepted = any(shown.accepted and shown.alarms for shown in last)
+        return f"No alarm {where}{' that was not accepted' if accepted else ''}; {in_all}."
+    if any(_standing(section, alarms) for section in found):
+        where = "in the last runs"
+    waiting = ", not confirmed yet" if all(episode.runs[-1].suspected for episode in own) else ""
+    subjects = ", ".join(dict.fromkeys(title_of(episode.chart, episode.regime) for episode in own))
     return f"{len(own)} {'alarm' if len(own) == 1 else 'alarms'} {where}{waiting}: {subjects}; {in_all}."
+
+
+def _standing(section: Section, alarms: Sequence[Episode]) -> list[Episode]:
+    """The alarms that go on although the last run of the section does not have them: it has another recipe."""
+    others = {shown.run.id for shown in section.runs[:-1]}
+    return [episode for episode in alarms if episode.goes_on and episode.runs[-1].run.id in others]
 
 
 def _numbers(alarms: Sequence[Episode]) -> Mapping[str, Sequence[int]]:

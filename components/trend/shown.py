@@ -8,6 +8,7 @@ from datetime import datetime
 from components.artifacts.names import REGIME_TITLES, REGIMES, SPLITS
 from components.gate.earlier import costs_of, when
 from components.gate.verdict import DATA, MEMORY, QUALITY, TIME, Alarm, Verdict
+from components.tracking import names
 from components.tracking.history import History, RecordedModel, RecordedRun
 
 AT_ONCE = 8
@@ -43,6 +44,11 @@ class Shown:
     def suspected(self) -> bool:
         """Whether its alarms wait for a confirming run."""
         return self.verdict is not None and self.verdict.suspected
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a person promoted it, and so accepted its alarms."""
+        return names.ACCEPTED in self.run.tags
 
     @property
     def date(self) -> str:

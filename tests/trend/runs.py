@@ -23,7 +23,7 @@ QUIET = Verdict("id0", "the champion")
 def shown(week, *, fingerprint="ab12" * 16, verdict=QUIET, promoted=False, failed=None, **changes):
     """The run of a week, counted from 0.
 
-    `changes` may have `name`, `source`, `path`, `counts`, `areas`, `seconds`, `hardware` and `recipe`.
+    `changes` may have `name`, `source`, `path`, `counts`, `areas`, `seconds`, `hardware`, `recipe` and `accepted`.
     """
     started = FIRST + timedelta(weeks=week)
     areas = {**AREAS, **changes.get("areas", {})}
@@ -46,7 +46,7 @@ def shown(week, *, fingerprint="ab12" * 16, verdict=QUIET, promoted=False, faile
             regime: {"roc_auc": Estimate(areas[regime], areas[regime] - 0.02, min(areas[regime] + 0.02, 1.0))}
             for regime in trained
         },
-        tags={names.SOURCE: source},
+        tags={names.SOURCE: source} | ({names.ACCEPTED: "2026-12-31"} if changes.get("accepted") else {}),
         parameters=parameters | {"source": "directory", "path": changes.get("path", source), "image_size": "96"},
     )
     return Shown(
@@ -104,3 +104,18 @@ def plots(page):
         number = sum(key.startswith(f"{title} ") for key in found) + 1
         found[f"{title} {number}"] = figure.find("svg")
     return found
+
+
+def year(**alarms):
+    """Ten runs; `alarms` of some by "week3"."""
+    first = shown(0, verdict=Verdict(promoted=True), promoted=True)
+    rest = [
+        shown(week, verdict=Verdict("id0", first.run.name, tuple(alarms.get(f"week{week}", ()))))
+        for week in range(1, 10)
+    ]
+    return [first, *rest]
+
+
+def answer(html):
+    """The first sentence of a page."""
+    return next(text(element) for element in tree(html).iter("p") if element.get("class") == "answer")

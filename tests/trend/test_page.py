@@ -5,27 +5,13 @@ import pytest
 
 from components.gate.verdict import DATA, MEMORY, QUALITY, TIME, Alarm, Verdict
 from components.trend.page import page
-from tests.trend.runs import plots, shown, text, tree
+from tests.trend.runs import answer, plots, shown, text, tree, year
 
 SLOW = Alarm(TIME, "full_fine_tuning", "Full fine-tuning: 31% more training time than expected")
 WORSE = Alarm(QUALITY, "custom_cnn", "Custom CNN: ROC AUC 0.900, the champion's 0.930")
 LARGE = Alarm(MEMORY, "custom_cnn", "Custom CNN: 40% more memory")
 DRIFT = Alarm(DATA, "", "brightness of the images that were added: mean 0.700, of the others 0.500")
 HOSTILE = '<script>alert(1)</script> & "quotes" </title></svg> \x1b[31m\nline'
-
-
-def year(**alarms):
-    """Ten runs; `alarms` of some by "week3"."""
-    first = shown(0, verdict=Verdict(promoted=True), promoted=True)
-    rest = [
-        shown(week, verdict=Verdict("id0", first.run.name, tuple(alarms.get(f"week{week}", ()))))
-        for week in range(1, 10)
-    ]
-    return [first, *rest]
-
-
-def answer(html):
-    return next(text(element) for element in tree(html).iter("p") if element.get("class") == "answer")
 
 
 def test_the_first_sentence_is_the_verdict_on_the_last_run():
@@ -211,3 +197,39 @@ def test_only_regimes_that_were_trained_have_plots():
     areas = dict.fromkeys(("transfer_learning", "partial_fine_tuning", "full_fine_tuning"))
     drawn = plots(tree(page([shown(0, areas=areas), shown(1, areas=areas)])))
     assert list(drawn) == ["Custom CNN 1", "Custom CNN 2", "Custom CNN 3", "Images 1", "Pneumonia, % of images 1"]
+
+
+def test_long_names_are_broken_wherever_no_scroll_bar_holds_them():
+    long = "n" * 300
+    alarm = Alarm(QUALITY, "custom_cnn", long)
+    verdict = Verdict("id0", long, (alarm,), (long,), (long,))
+    runs = [
+        shown(0, name=long, source=long, promoted=True, verdict=verdict),
+        shown(1, name=long, source=long, recipe="other", verdict=verdict),
+        shown(2, name=long, source="another"),
+    ]
+    found = tree(page(runs))
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", text(found.find(".//style")))
+    breaking = {
+        selector.split()[-1]
+        for name, rule in rules
+        if "overflow-wrap: anywhere" in rule
+        for selector in name.split(",")
+    }
+    above = {child: parent for parent in found.iter() for child in parent}
+
+    def held(element):
+        classes = element.get("class", "").split()
+        return "scroll" in classes or element.tag == "svg" or breaking & {element.tag, *(f".{one}" for one in classes)}
+
+    named = [
+        element
+        for element in found.iter()
+        if element.tag != "style" and long[1:] in (element.text or "") + "".join(child.tail or "" for child in element)
+    ]
+    assert len(named) > 20
+    for element in named:
+        around = [element]
+        while around[-1] in above:
+            around.append(above[around[-1]])
+        assert any(map(held, around)), (element.tag, element.attrib)
