@@ -85,6 +85,13 @@ def test_a_suspicion_starts_one_run_with_other_seeds_and_never_another(wait, ser
     assert said.out.count("link: ") == 2
 
 
+def test_a_suspicion_beside_an_alarm_starts_a_run_too_and_the_exit_code_stays_4(wait, server):
+    log = f"{SUSPECTED}{ERROR}regression: {TIME}\n"
+    said = wait(ended("FAILED", "FAILED"), ended("SUCCEEDED", "SUCCEEDED"), log=log)
+    assert said.code == 4
+    assert len(server.runs) == 2
+
+
 def test_a_run_without_a_suspicion_starts_no_other(wait, server):
     assert wait(ended("SUCCEEDED", "SUCCEEDED"), log=f"pneumonia-benchmark: record: {QUALITY}\n").code == 0
     only(server.runs)
