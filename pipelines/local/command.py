@@ -60,7 +60,9 @@ def _confirming(arguments: argparse.Namespace) -> argparse.Namespace:
     """The arguments of the run that confirms an alarm of another, which has these."""
     seed = arguments.seed + arguments.seeds
     command = [*arguments.command, "--seed", str(seed)]  # of two seeds the last counts
-    return argparse.Namespace(**vars(arguments) | {"resume": None, "seed": seed, "command": command, "confirming": True})
+    return argparse.Namespace(
+        **vars(arguments) | {"resume": None, "seed": seed, "command": command, "confirming": True}
+    )
 
 
 def _run(arguments: argparse.Namespace, begun: list[Path]) -> tuple[str, Outcome]:
