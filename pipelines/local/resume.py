@@ -32,7 +32,7 @@ def restore(arguments: argparse.Namespace, folder: Path) -> None:
     """Sets the options of a command to those of a run.
 
     Args:
-        arguments: are changed; `command` becomes that which began the run, and `confirming` whether it confirms another.
+        arguments: are changed; `command` becomes that which began the run, `confirming` whether it confirms another.
         folder: of the run.
 
     Raises:

@@ -91,7 +91,7 @@ def test_a_suspicion_beside_an_alarm_starts_a_run_too(wait, server):
 
 
 @pytest.mark.parametrize("codes", [(4, 0, 4), (4, 1, 4), (1, 4, 4), (0, 1, 1), (1, 0, 1), (0, 0, 0)])
-def test_an_alarm_of_either_run_is_the_exit_code(server, say, recording, monkeypatch, codes):
+def test_an_alarm_of_either_run_is_the_exit_code(say, recording, monkeypatch, codes):
     *left, code = codes
     monkeypatch.setattr(waiting, "wait", lambda *_: left.pop(0))
     monkeypatch.setattr(waiting, "suspicions", lambda *_: [QUALITY])
