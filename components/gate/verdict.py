@@ -24,6 +24,11 @@ class Alarm:
     regime: str
     reason: str
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """By which it is the same alarm in another run."""
+        return self.chart, self.regime
+
 
 @dataclass(frozen=True)
 class Verdict:
