@@ -159,14 +159,9 @@ def _record(arguments: argparse.Namespace, job: Job) -> None:
     # Neither the environment nor another working directory may send a continued run into another history.
     own |= {"tracking_uri": recording.resolved(own, arguments.output)}
     origin = {"identity": secrets.token_hex(16)} | images
-    content: dict[str, Any] = {
-        "parameters": job.parameters,
-        "regimes": list(job.settings.regimes),
-        "options": own,
-        "origin": origin,
-    }
-    content |= {"graph": resume.GRAPH, "command": arguments.command, "confirming": arguments.confirming}
-    files.write_json(job.folder / "run.json", content)
+    begun = {"graph": resume.GRAPH, "command": arguments.command, "confirming": arguments.confirming}
+    content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "options": own, "origin": origin}
+    files.write_json(job.folder / "run.json", content | begun)
 
 
 def _check_alone(parser: argparse.ArgumentParser, given: set[str]) -> None:

@@ -184,9 +184,8 @@ def test_what_nobody_was_told_of_is_news_in_the_next_recording(weekly, told, mon
     lost(12)
     weekly.week(13)
     weekly.week(14)
-    assert [message.splitlines()[1:] for message in told[1:]] == [
-        ["ended: Full fine-tuning: quality: no alarm any more"]
-    ]
+    (message,) = told[1:]
+    assert message.splitlines()[1:] == ["ended: Full fine-tuning: quality: no alarm any more"]
 
 
 def test_a_run_that_is_recorded_anew_tells_what_has_changed(weekly, told):
