@@ -27,19 +27,21 @@ class Rung:
     Attributes:
         all: those that rang.
         suspected: those of them that wait for a confirming run.
+        told: see `names.TOLD`.
     """
 
     all: frozenset[Pair] = frozenset()
     suspected: frozenset[Pair] = frozenset()
+    told: frozenset[Pair] = frozenset()
 
     @classmethod
     def of(cls, run: RecordedRun) -> "Rung":
         """Those that are recorded with a run."""
-        alarms, suspected = (
+        alarms, suspected, told = (
             frozenset((str(chart), str(regime)) for chart, regime in json.loads(run.tags.get(name, "[]")))
-            for name in (names.ALARMS, names.SUSPECTED)
+            for name in (names.ALARMS, names.SUSPECTED, names.TOLD)
         )
-        return cls(alarms | suspected, suspected)
+        return cls(alarms | suspected, suspected, told)
 
     @classmethod
     def going_on(cls, run: RecordedRun | None) -> "Rung":

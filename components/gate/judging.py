@@ -9,7 +9,7 @@ from components.artifacts.names import REGIME_TITLES
 from components.console import UserError
 from components.gate import cost, drift, earlier, quality
 from components.gate.cost import Cost
-from components.gate.earlier import Earlier, Pair, Series
+from components.gate.earlier import Earlier, Pair, Rung, Series
 from components.gate.quality import Quality
 from components.gate.verdict import DATA, MEMORY, QUALITY, TIME, Alarm, Verdict
 from components.retries import TransientError
@@ -21,19 +21,34 @@ TITLES = {QUALITY: "quality", TIME: "training time", MEMORY: "memory", DATA: "da
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict, and what of it is news.
+    """A verdict, and what people know of it.
 
     Attributes:
         verdict: what was found.
-        new: its alarms that the run before did not have, or had only as suspected.
-        ended: sentences about alarms that the run before had, and this one has no more.
+        told: the alarms that people were told of, and not that they are over.
         suspected: the alarms that wait for a confirming run; those of the verdict if all do, else beside them.
     """
 
     verdict: Verdict
-    new: tuple[Alarm, ...] = ()
-    ended: tuple[str, ...] = ()
-    suspected: tuple[Alarm, ...] = ()
+    told: frozenset[Pair] = frozenset()
+    suspected: frozenset[Pair] = frozenset()
+
+    @property
+    def new(self) -> tuple[Alarm, ...]:
+        """The alarms that nobody was told of yet; those that are only suspected are not among them."""
+        certain = () if self.verdict.suspected else self.verdict.alarms
+        return tuple(alarm for alarm in certain if alarm.pair not in self.told)
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """Sentences about alarms that people were told of, and that are over; data stay as they are."""
+        rings = {alarm.pair for alarm in self.verdict.alarms} | self.suspected
+        return tuple(_ended(pair) for pair in sorted(self.told - rings) if pair[0] != DATA)
+
+    @property
+    def known(self) -> frozenset[Pair]:
+        """What people were told of once they know the news."""
+        return (self.told & self.suspected) | {alarm.pair for alarm in self.verdict.alarms} - self.suspected
 
 
 @dataclass
@@ -46,8 +61,8 @@ class _Found:
     quality: dict[str, Quality] = field(default_factory=dict)
     cost: dict[str, dict[str, Cost]] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
-    before: dict[Pair, tuple[bool, bool]] = field(default_factory=dict)
-    """Of each pair that was judged, whether it rang in the run before, and whether it was only suspected there."""
+    before: dict[Pair, Rung] = field(default_factory=dict)
+    """The alarms of the run before each pair that was judged."""
 
 
 def judge(
@@ -114,7 +129,7 @@ def _judge_quality(
     found.quality = quality.judge(labels, patients.astype(str), old, new, before.areas(), runs_per_year)
     for regime, one in found.quality.items():
         rung, pair = before.rung_before(regime), (QUALITY, regime)
-        found.before[pair] = pair in rung.all, pair in rung.suspected
+        found.before[pair] = rung
         if one.worse:
             found.alarms.append(Alarm(QUALITY, regime, quality.sentence(one)))
         elif not one.noninferior:
@@ -131,7 +146,7 @@ def _judge_costs(before: Earlier, found: _Found) -> None:
         rung = series.rung_before()
         for chart, values in series.values.items():
             pair = (chart, regime)
-            found.before[pair] = pair in rung.all, pair in rung.suspected
+            found.before[pair] = rung
             own = cost.replay(values, charts=2 * len(every))
             found.cost.setdefault(regime, {})[chart] = own[-1]
             # After an alarm the sum begins anew, and does not ring at once again although the change lasts.
@@ -195,19 +210,19 @@ def _note_unless_temporary(error: UserError, what: str, found: _Found) -> None:
 
 
 def _assembled(champion: RecordedRun | None, promoted: bool, confirm: bool, found: _Found) -> Judged:
-    suspected, certain, new = [], [], []
+    suspected: list[Alarm] = []
+    certain: list[Alarm] = []
     for alarm in found.alarms:
-        rang, waited = found.before.get((alarm.chart, alarm.regime), (False, False))
-        if confirm and not rang and alarm.chart != DATA:
-            suspected.append(alarm)
-            continue
-        certain.append(alarm)
-        if not rang or waited:
-            new.append(alarm)
-    rings = {(alarm.chart, alarm.regime) for alarm in found.alarms}
-    over = {pair: waited for pair, (rang, waited) in found.before.items() if rang and pair not in rings}
-    ended = tuple(_title(pair) + ": no alarm any more" for pair, waited in over.items() if not waited)
-    refuted = [_title(pair) + ": the suspicion of the run before is not confirmed" for pair in over if over[pair]]
+        rang = alarm.pair in found.before.get(alarm.pair, Rung()).all
+        (suspected if confirm and not rang and alarm.chart != DATA else certain).append(alarm)
+    rings = {alarm.pair for alarm in found.alarms}
+    over = {pair: rung for pair, rung in found.before.items() if pair in rung.all and pair not in rings}
+    ended = [_ended(pair) for pair, rung in over.items() if pair not in rung.suspected]
+    refuted = [
+        _title(pair) + ": the suspicion of the run before is not confirmed"
+        for pair, rung in over.items()
+        if pair in rung.suspected
+    ]
     waiting = [names.SUSPICION + alarm.reason for alarm in suspected] if certain else []
     verdict = Verdict(
         champion=champion.id if champion else "",
@@ -221,7 +236,12 @@ def _assembled(champion: RecordedRun | None, promoted: bool, confirm: bool, foun
         cost={regime: {chart: _plain(asdict(one)) for chart, one in own.items()} for regime, own in found.cost.items()},
         data=_plain(found.data),
     )
-    return Judged(verdict, tuple(new), ended, tuple(suspected))
+    told = frozenset(pair for pair, rung in found.before.items() if pair in rung.told)
+    return Judged(verdict, told, frozenset(alarm.pair for alarm in suspected))
+
+
+def _ended(pair: Pair) -> str:
+    return f"{_title(pair)}: no alarm any more"
 
 
 def _title(pair: Pair) -> str:

@@ -24,6 +24,11 @@ class Alarm:
     regime: str
     reason: str
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """By which it is the same alarm in another run."""
+        return self.chart, self.regime
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -60,7 +65,12 @@ class Verdict:
     @classmethod
     def from_json(cls, text: str) -> "Verdict":
         """From text that `to_json` wrote; fields that this version does not know are left out."""
-        known = {name: value for name, value in json.loads(text).items() if name in cls.__dataclass_fields__}
+        known = _known(cls, json.loads(text))
         for name in ("warnings", "notes"):
             known[name] = tuple(known.get(name, ()))
-        return cls(**known | {"alarms": tuple(Alarm(**own) for own in known.get("alarms", ()))})
+        return cls(**known | {"alarms": tuple(Alarm(**_known(Alarm, own)) for own in known.get("alarms", ()))})
+
+
+def _known(of: type[Alarm] | type[Verdict], content: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that this version has."""
+    return {name: value for name, value in content.items() if name in of.__dataclass_fields__}

@@ -2,17 +2,17 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components.artifacts import files
 from components.console import UserError, one_line, say
-from components.gate.earlier import Rung
+from components.gate.earlier import Pair, Rung
 from components.gate.judging import Judged, judge
 from components.gate.verdict import Alarm, Verdict
 from components.tracking import names
-from components.tracking.history import History, RecordedRun, champions, champions_of_lines
+from components.tracking.history import History, RecordedRun, champions, champions_of_lines, line
 from components.tracking.server import Server
 
 
@@ -48,15 +48,35 @@ class RegressionError(Exception):
         super().__init__("; ".join(self.lines))
 
 
+def inherited(opened: Server, run: RecordedRun, superseded: Sequence[RecordedRun]) -> RecordedRun:
+    """Gives a recording the marks of a champion that earlier recordings of the same run have, with their times.
+
+    Args:
+        opened: the history.
+        run: completely recorded.
+        superseded: the earlier recordings, which are about to be deleted.
+
+    Returns:
+        The run with these marks.
+    """
+    tags = dict(run.tags)
+    for name in (names.ACCEPTED, names.PROMOTED):
+        latest = max(own.tags.get(name, "") for own in (run, *superseded))
+        if latest != tags.get(name, ""):
+            opened.ask("set_tag", run.id, name, latest)
+            tags[name] = latest
+    return replace(run, promoted=tags.get(names.PROMOTED, ""), tags=tags)
+
+
 def judged(
     opened: Server, history: History, run: RecordedRun, superseded: Sequence[RecordedRun], gate: Gate
 ) -> Judged | None:
-    """The verdict about a run: the stored one, without news, or a new one, which is stored and may move the champion.
+    """The verdict about a run: the stored one, or a new one, which is stored and may move the champion.
 
     Args:
         opened: the history.
         history: of the same.
-        run: completely recorded.
+        run: completely recorded, with what it has inherited.
         superseded: earlier recordings of the same run, which are about to be deleted; it takes over from these.
         gate: the settings.
 
@@ -65,37 +85,33 @@ def judged(
     """
     stored = history.verdict(run)
     if stored is not None:
-        verdict = Verdict.from_json(stored)
-        return Judged(verdict, suspected=verdict.alarms if verdict.suspected else ())
+        rung = Rung.of(run)
+        return Judged(Verdict.from_json(stored), rung.told, rung.suspected)
     runs = history.runs()
-    of_data = champions(runs).get(run.fingerprint)
-    present = {own.id for own in (*champions_of_lines(runs).values(), *([of_data] if of_data else []))}
-    inherited = any(old.id in present for old in superseded)
-    accepted = any(names.ACCEPTED in old.tags for old in superseded)
     try:
         found = judge(history, run, gate.runs_per_year, gate.confirm, runs)
     except Exception as error:  # whatever it is, the run is recorded
         say("record", f"the gate could not judge the run, which is recorded: {type(error).__name__}: {error}")
-        if inherited or (of_data is None and not run.failed):
-            _promote(history, run, accepted)
+        if run.fingerprint not in champions(runs) and not run.failed:
+            _promote(history, run)
         return None
-    promoted = inherited or found.verdict.promoted
-    if promoted:
-        _promote(history, run, accepted)
-    found = replace(found, verdict=replace(found.verdict, promoted=promoted), new=_untold(found.new, superseded))
+    champion = champions_of_lines(runs).get(line(run))
+    if found.verdict.promoted and not (champion and champion.key == run.key):
+        _promote(history, run)
+    promoted = found.verdict.promoted or bool(run.promoted)
+    told = [Rung.of(old).told for old in superseded if names.TOLD in old.tags]
+    found = replace(
+        found,
+        verdict=replace(found.verdict, promoted=promoted),
+        told=frozenset().union(*told) if told else found.told,
+    )
     _store(opened, run, found)
     return found
 
 
-def _promote(history: History, run: RecordedRun, accepted: bool) -> None:
-    history.promote(run, by_hand=accepted)
+def _promote(history: History, run: RecordedRun) -> None:
+    history.promote(run)
     say("record", f"it is the champion of its dataset (fingerprint {run.fingerprint[:12]})")
-
-
-def _untold(alarms: Sequence[Alarm], superseded: Sequence[RecordedRun]) -> tuple[Alarm, ...]:
-    """The alarms that no earlier recording of the same run had."""
-    told = {pair for rung in map(Rung.of, superseded) for pair in rung.all - rung.suspected}
-    return tuple(alarm for alarm in alarms if (alarm.chart, alarm.regime) not in told)
 
 
 def _store(opened: Server, run: RecordedRun, found: Judged) -> None:
@@ -105,12 +121,13 @@ def _store(opened: Server, run: RecordedRun, found: Judged) -> None:
         files.write_text(path, found.verdict.to_json())
         opened.ask("log_artifact", run.id, str(path), names.COMPARISON)
     if found.suspected:
-        opened.ask("set_tag", run.id, names.SUSPECTED, _pairs(found.suspected))
-    opened.ask("set_tag", run.id, names.ALARMS, _pairs(found.verdict.alarms))
+        opened.ask("set_tag", run.id, names.SUSPECTED, _pairs(sorted(found.suspected)))
+    opened.ask("set_tag", run.id, names.TOLD, _pairs(sorted(found.told)))
+    opened.ask("set_tag", run.id, names.ALARMS, _pairs(alarm.pair for alarm in found.verdict.alarms))
 
 
-def _pairs(alarms: Sequence[Alarm]) -> str:
-    return json.dumps([[alarm.chart, alarm.regime] for alarm in alarms])
+def _pairs(pairs: Iterable[Pair]) -> str:
+    return json.dumps([list(pair) for pair in pairs])
 
 
 def report(found: Judged, fails: bool) -> None:
@@ -128,6 +145,15 @@ def report(found: Judged, fails: bool) -> None:
 
 
 def news(run: RecordedRun, found: Judged) -> str:
-    """What somebody is told about a run; "" where it has no news."""
-    lines = [f"alarm: {alarm.reason}" for alarm in found.new] + [f"ended: {ended}" for ended in found.ended]
+    """What somebody is told about a run; "" where it has no news. What a person has accepted is none."""
+    new = () if names.ACCEPTED in run.tags else found.new
+    lines = [f"alarm: {alarm.reason}" for alarm in new] + [f"ended: {ended}" for ended in found.ended]
     return "\n".join([f"pneumonia-benchmark, run {run.name}", *lines]) if lines else ""
+
+
+def remember(opened: Server, run: RecordedRun, found: Judged) -> None:
+    """Stores that somebody was told the news, which otherwise are news again in the next recording."""
+    try:
+        opened.ask("set_tag", run.id, names.TOLD, _pairs(sorted(found.known)))
+    except UserError as error:
+        say("record", f"the notification could not be noted, so it may be sent again: {error}")

@@ -3,6 +3,9 @@
 The address is a secret, since whoever knows it can write to the channel: no message has it.
 """
 
+import html
+import queue
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -56,15 +59,15 @@ def _notify(url: str, text: str, say: Say) -> bool:
     content, reason = payload(host, text[:LARGEST]), ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            answer = requests.post(url, json=content, timeout=SECONDS, allow_redirects=False)
-        except requests.RequestException as error:
+            status = _post(url, content)
+        except (requests.RequestException, TimeoutError) as error:
             reason = type(error).__name__
         else:
-            if answer.status_code < 300:
+            if status < 300:
                 say("an alarm, or its end, was sent to the address for notifications")
                 return True
-            reason = f"HTTP status {answer.status_code}"
-            if answer.status_code < 500 and answer.status_code not in (408, 429):
+            reason = f"HTTP status {status}"
+            if status < 500 and status not in (408, 429):
                 break
         if attempt < ATTEMPTS:
             time.sleep(PAUSE * attempt)
@@ -72,13 +75,43 @@ def _notify(url: str, text: str, say: Say) -> bool:
     return False
 
 
+def _post(url: str, content: Mapping[str, Any]) -> int:
+    """Posts once; gives the status of the answer, of which nothing else is read.
+
+    The time limit of `requests` is for each part of an answer, and a slow server sends many; so a thread is waited for.
+
+    Raises:
+        TimeoutError: there is no status after `SECONDS`.
+    """
+    import requests  # noqa: PLC0415 (only for alarms)
+
+    found: queue.SimpleQueue[int | Exception] = queue.SimpleQueue()
+
+    def post() -> None:
+        try:
+            with requests.post(url, json=content, timeout=SECONDS, allow_redirects=False, stream=True) as answer:
+                found.put(answer.status_code)
+        except Exception as error:  # a thread prints it otherwise, with the address
+            found.put(error)
+
+    threading.Thread(target=post, daemon=True).start()
+    try:
+        status = found.get(timeout=SECONDS)
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(status, Exception):
+        raise status
+    return status
+
+
 def payload(host: str, text: str) -> Mapping[str, Any]:
     """The JSON of a message: for Microsoft Teams with an adaptive card, for all others, such as Slack, a text alone.
 
-    Workflows of Teams take nothing but cards; Slack has attachments of another kind, so that it gets none.
+    Workflows of Teams take nothing but cards; Slack has attachments of another kind, so that it gets none. In a
+    text for Slack, & < > are control characters, with which a name could call everybody in the channel or hide a link.
     """
     if not host.endswith(_TEAMS):
-        return {"text": text}
+        return {"text": html.escape(text, quote=False)}
     first, *others = text.split("\n")
     blocks = [{"type": "TextBlock", "text": first, "weight": "Bolder", "wrap": True}]
     blocks += [{"type": "TextBlock", "text": line, "wrap": True} for line in others]

@@ -97,7 +97,7 @@ def record(
         if not refused:
             run = given.results["run"]["id"] or "the benchmark"
             say("record", f"{run} {'was recorded before' if known else 'is recorded'} in {place.uri}")
-    _conclude(kept, judged, gate, refused)
+    _conclude(opened, kept, judged, gate, refused)
     return kept.id
 
 
@@ -108,11 +108,11 @@ def _fails(run: RecordedRun, judged: Judged, gate: Gate) -> bool:
     return certain and gate.on_regression == "fail" and names.ACCEPTED not in run.tags
 
 
-def _conclude(run: RecordedRun, judged: Judged | None, gate: Gate, refused: UserError | None) -> None:
-    """Notifies of what is new, and raises what fails the run; the history is open for others meanwhile."""
+def _conclude(opened: Server, run: RecordedRun, judged: Judged | None, gate: Gate, refused: UserError | None) -> None:
+    """Notifies of what is new, and raises what fails the run; others can write to the history meanwhile."""
     news, url = gates.news(run, judged) if judged else "", os.environ.get(names.NOTIFY_VARIABLE, "").strip()
-    if news and url:
-        notification.notify(url, news, partial(say, "record"))
+    if judged and news and url and notification.notify(url, news, partial(say, "record")):
+        gates.remember(opened, run, judged)
     if judged and _fails(run, judged, gate):
         if refused:
             say_error(str(refused))
@@ -138,6 +138,7 @@ def _settle(
     kept = min((run for run in found if _is_of(run, given)), key=lambda run: run.id)
     stopped = {run.id for run in before if opened.place.file or _has_begun_long_ago(run)}
     superseded = [run for run in found if run.id != kept.id and (run.complete or run.id in stopped)]
+    kept = gates.inherited(opened, kept, superseded)
     judged = gates.judged(opened, history, kept, superseded, gate)
     for run in superseded:
         _delete(opened, run)

@@ -13,6 +13,7 @@ from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.trained_model import TrainedModel
 from components.console import UserError, say
+from components.gate.earlier import Rung
 from components.record.content import Benchmark
 from components.retries import TransientError
 from components.tracking import names
@@ -95,12 +96,13 @@ def _is_champion(opened: Server, runs: Sequence[RecordedRun], run: RecordedRun, 
     """Whether the model of a run is the champion in the registry.
 
     It is so in place of a model of the same run that was recorded earlier, and of one of the same data and recipe if
-    the run is the champion there. The first one is so too, unless a training of its run failed.
+    the run is the champion there. The first one is so too, unless a training of its run failed, or the gate has found
+    an alarm or could not judge it.
     """
     champion = champions_of_lines(runs).get(line(run))
     promoted = champion is not None and champion.id == run.id
     if names.CHAMPION not in opened.ask("get_registered_model", name).aliases:
-        return promoted or not run.failed
+        return promoted or (not run.failed and names.ALARMS in run.tags and not Rung.of(run).all)
     holder = _tags(opened, opened.ask("get_model_version_by_alias", name, names.CHAMPION).run_id)
     if holder.get(names.KEY) == run.key:
         return True

@@ -50,6 +50,8 @@ ALARMS = f"{PREFIX}alarms"
 """JSON [[chart, regime], ...] of the alarms of the gate; set last, so that a run without it has no verdict yet."""
 SUSPECTED = f"{PREFIX}suspected"
 """JSON [[chart, regime], ...] of the alarms that wait for a confirming run, among them or not; missing without any."""
+TOLD = f"{PREFIX}told"
+"""JSON [[chart, regime], ...] of the alarms that people were told of, in this run or before, and not of their end."""
 REGISTERED, VERSION = f"{PREFIX}registered", f"{PREFIX}registered_version"
 """Name and version of the run's model in the registry."""
 

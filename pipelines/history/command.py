@@ -68,7 +68,11 @@ def _trend(history: History, arguments: argparse.Namespace) -> None:
     if file.is_dir():
         raise UserError(f"{file} is a folder: give the name of a file, such as {file / FILE}")
     found = shown.of(history)
-    files.write_text(file, page.page(found))
+    text = page.page(found)
+    try:
+        files.write_text(file, text)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written ({error.strerror}): give the name of another file") from None
     if arguments.json:
         print(json.dumps({"file": str(file.absolute()), "runs": len(found)}))
     else:

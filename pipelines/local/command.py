@@ -36,23 +36,33 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     with resume.offered() as begun, console.plain_errors(), process.stoppable():
         given = options.given(parser, words)
+        vars(arguments).update(command=sys.argv, confirming=False)
         if arguments.resume:
             _check_alone(parser, given)
             resume.restore(arguments, arguments.resume.resolve())
             given = set()
         _check(arguments, given)
         problem, outcome = _run(arguments, begun)
-        if outcome.suspected:
+        regressed = outcome.regressed
+        if outcome.suspected and not arguments.confirming:
             print("\na run with other seeds follows, which confirms the suspected alarm or does not", flush=True)
-            arguments.resume, arguments.seed = None, arguments.seed + arguments.seeds
-            later, outcome = _run(arguments, begun)
-            problem = problem or later
+            later, outcome = _run(_confirming(arguments), begun)
+            problem, regressed = problem or later, regressed or outcome.regressed
         if problem:
             console.say_error(problem)
-        if outcome.regressed:
+        if regressed:
             raise SystemExit(REGRESSION_CODE)
         if problem:
             raise SystemExit(CHECK_FAILED)
+
+
+def _confirming(arguments: argparse.Namespace) -> argparse.Namespace:
+    """The arguments of the run that confirms an alarm of another, which has these."""
+    seed = arguments.seed + arguments.seeds
+    command = [*arguments.command, "--seed", str(seed)]  # of two seeds the last counts
+    return argparse.Namespace(
+        **vars(arguments) | {"resume": None, "seed": seed, "command": command, "confirming": True}
+    )
 
 
 def _run(arguments: argparse.Namespace, begun: list[Path]) -> tuple[str, Outcome]:
@@ -149,8 +159,9 @@ def _record(arguments: argparse.Namespace, job: Job) -> None:
     # Neither the environment nor another working directory may send a continued run into another history.
     own |= {"tracking_uri": recording.resolved(own, arguments.output)}
     origin = {"identity": secrets.token_hex(16)} | images
+    begun = {"graph": resume.GRAPH, "command": arguments.command, "confirming": arguments.confirming}
     content = {"parameters": job.parameters, "regimes": list(job.settings.regimes), "options": own, "origin": origin}
-    files.write_json(job.folder / "run.json", content | {"graph": resume.GRAPH, "command": sys.argv})
+    files.write_json(job.folder / "run.json", content | begun)
 
 
 def _check_alone(parser: argparse.ArgumentParser, given: set[str]) -> None:

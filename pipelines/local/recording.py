@@ -25,7 +25,8 @@ ATTEMPTS = 3
 OPTIONS = ("tracking_uri", "register", "no_record", "on_regression", "runs_per_year", "confirm_regressions")
 """What `run.json` has of the command line for this."""
 
-_EFFECTS = {"tracking_uri": "", "register": "", "on_regression": names.ON_REGRESSION[0], "confirm_regressions": False}
+_EFFECTS: dict[str, Any] = {"tracking_uri": "", "register": "", "on_regression": names.ON_REGRESSION[0]}
+_EFFECTS |= {"runs_per_year": names.RUNS_PER_YEAR, "confirm_regressions": False}
 """The options that have no effect on a run that is not recorded, with their defaults."""
 
 

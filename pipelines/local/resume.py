@@ -32,7 +32,7 @@ def restore(arguments: argparse.Namespace, folder: Path) -> None:
     """Sets the options of a command to those of a run.
 
     Args:
-        arguments: are changed.
+        arguments: are changed; `command` becomes that which began the run, `confirming` whether it confirms another.
         folder: of the run.
 
     Raises:
@@ -52,7 +52,8 @@ def restore(arguments: argparse.Namespace, folder: Path) -> None:
         whole = False
     if not whole:
         raise UserError(f"{folder / 'run.json'} is not of this version of the project: start a new run instead")
-    vars(arguments).update(values, regimes=regimes, output=folder.parent)
+    begun = {"command": content.get("command", sys.argv), "confirming": content.get("confirming", False)}
+    vars(arguments).update(values | begun, regimes=regimes, output=folder.parent)
 
 
 def begin(folder: Path, started: str, images: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import console
 from components.console import UserError
+from components.tracking import names
 from pipelines.submit.package import NAME, Package
 from pipelines.submit.preparation import connect, experiment, prepared, upload
 
@@ -38,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.wait or not other or not _is_suspected(server, run_id, pipeline, code):
         return code
     run_id = server.start_run(f"{name} (confirming)", experiment_id, pipeline_id, version_id, parameters | other)
-    return _follow(server, run_id, pipeline, arguments) or code
+    later = _follow(server, run_id, pipeline, arguments)
+    return names.REGRESSION_CODE if names.REGRESSION_CODE in (code, later) else later or code
 
 
 def _follow(server: "Server", run_id: str, pipeline: Package, arguments: argparse.Namespace) -> int:
@@ -55,7 +57,7 @@ def _is_suspected(server: "Server", run_id: str, pipeline: Package, code: int) -
     """Whether a run that has ended has an alarm that waits for a confirming run, which is then said."""
     from pipelines.submit import waiting  # noqa: PLC0415 (loads kfp)
 
-    if code not in (waiting.SUCCEEDED, waiting.FAILED):
+    if code not in (waiting.SUCCEEDED, waiting.FAILED, waiting.REGRESSED):
         return False
     found = waiting.suspicions(server, run_id, pipeline)
     for reason in found:

@@ -1,5 +1,6 @@
 """What the gate makes of recorded runs: alarms, champion, news; real comparisons in real histories."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -59,6 +60,16 @@ class Weekly(Recorded):
             found = [run for run in self.history.runs() if kept in (None, run.id)]
         return found[0]
 
+    def register(self, number, **changes):
+        """Records and registers the run of a week; gives it and the aliases in the registry."""
+        week = replace(year.Week(number, started=year.FIRST + timedelta(weeks=number - 1)), **changes)
+        run = year.write_week(self.folder / f"{week.name}-registered", week, REGIMES)
+        write_models(run / "steps", {regime: [run / "steps" / f"{regime}-{s}" for s in (1, 2)] for regime in REGIMES})
+        models = sorted(path.parent for path in run.glob("steps/train-*/model/models.json"))
+        identifier = record(run / "comparison", self.uri, Origin(f"week {number}"), "pneumonia", models)
+        aliases = self.client.get_registered_model("pneumonia").aliases
+        return self.history.find(identifier), {alias: int(version) for alias, version in aliases.items()}
+
     def verdict(self, run):
         return Verdict.from_json(self.history.verdict(run))
 
@@ -87,7 +98,7 @@ def told(monkeypatch):
     """What somebody was notified of."""
     messages = []
     monkeypatch.setenv(names.NOTIFY_VARIABLE, "https://hooks.slack.com/geheim")
-    monkeypatch.setattr(notification, "notify", lambda _, text, __: messages.append(text))
+    monkeypatch.setattr(notification, "notify", lambda _, text, __: messages.append(text) or True)
     return messages
 
 
@@ -146,6 +157,43 @@ def test_an_alarm_that_lasts_is_told_once_and_its_end_once(weekly, told):
     weekly.week(12)
     assert len(told) == 2
     assert told[1].splitlines()[1:] == ["ended: Full fine-tuning: quality: no alarm any more"]
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_what_nobody_was_told_of_is_news_in_the_next_recording(weekly, told, monkeypatch, error):
+    """A message is lost if the server refuses it, or the command is stopped meanwhile."""
+
+    def lose(*_):
+        if error:
+            raise error
+        return False
+
+    def lost(number, **changes):
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(notification, "notify", lose)
+            weekly.week(number, **changes)
+
+    lost(9, worse=WORSE)
+    lost(10, worse=WORSE)
+    weekly.week(10, worse=WORSE)
+    assert [message.splitlines()[0][-15:] for message in told] == ["20260309-030000"]
+    assert "alarm: Full fine-tuning: ROC AUC" in told[0]
+    weekly.week(10, worse=WORSE)
+    weekly.week(11, worse=WORSE)
+    assert len(told) == 1, "the run before has told it"
+    lost(12)
+    weekly.week(13)
+    weekly.week(14)
+    (message,) = told[1:]
+    assert message.splitlines()[1:] == ["ended: Full fine-tuning: quality: no alarm any more"]
+
+
+def test_a_run_that_is_recorded_anew_tells_what_has_changed(weekly, told):
+    run = weekly.week(9, worse=WORSE)
+    for path in weekly.folder.glob(f"{run.name}-*"):
+        shutil.rmtree(path)
+    again = weekly.week(9, worse=WORSE, slower=1.001)
+    assert (again.id != run.id, rung(again), len(told)) == (True, [FULL_QUALITY], 1)
 
 
 def test_an_alarm_that_is_to_be_confirmed_waits_for_the_next_run(weekly, told, capsys):
@@ -226,28 +274,30 @@ def test_data_are_compared_by_their_test_images_where_there_is_no_table_of_all(w
     assert any("the test images changed: 31 images more, 2 gone, 298 kept" in note for note in verdict.notes)
 
 
-def test_a_better_run_becomes_champion_here_and_in_the_registry(weekly, tmp_path):
-    def register(number, **changes):
-        week = replace(year.Week(number, started=year.FIRST + timedelta(weeks=number - 1)), **changes)
-        run = year.write_week(tmp_path / week.name, week, REGIMES)
-        evaluations = {regime: [run / "steps" / f"{regime}-{seed}" for seed in (1, 2)] for regime in REGIMES}
-        write_models(run / "steps", evaluations)
-        models = sorted(path.parent for path in run.glob("steps/train-*/model/models.json"))
-        identifier = record(run / "comparison", weekly.uri, Origin(f"week {number}"), "pneumonia", models)
-        aliases = weekly.client.get_registered_model("pneumonia").aliases
-        return weekly.history.find(identifier), {alias: int(version) for alias, version in aliases.items()}
+def test_a_run_with_an_alarm_does_not_become_the_first_champion_in_the_registry(weekly):
+    run, aliases = weekly.register(9, worse=WORSE)
+    assert (rung(run), aliases) == ([FULL_QUALITY], {"challenger": 1})
+    _, aliases = weekly.register(10)
+    assert aliases == {"challenger": 2, "champion": 2}
 
-    _, aliases = register(9)
+
+def test_what_the_gate_could_not_judge_does_not_become_the_first_champion_in_the_registry(weekly, monkeypatch):
+    monkeypatch.setattr(module, "judge", lambda *_: 1 / 0)
+    assert weekly.register(9)[1] == {"challenger": 1}
+
+
+def test_a_better_run_becomes_champion_here_and_in_the_registry(weekly):
+    _, aliases = weekly.register(9)
     assert aliases == {"challenger": 1, "champion": 1}, "the first one under the name"
-    _, aliases = register(10)
+    _, aliases = weekly.register(10)
     assert aliases == {"challenger": 2, "champion": 1}, "it is not shown to be better"
-    run, aliases = register(11, worse=-4.0)
+    run, aliases = weekly.register(11, worse=-4.0)
     assert aliases == {"challenger": 3, "champion": 3}
     verdict = weekly.verdict(run)
     assert verdict.quality["full_fine_tuning"]["better"]
     assert verdict.promoted
     assert weekly.champions() == [run.name, "20260105-030000"]
-    following, aliases = register(12)
+    following, aliases = weekly.register(12)
     assert weekly.verdict(following).champion == run.id
     assert aliases == {"challenger": 4, "champion": 3}
 

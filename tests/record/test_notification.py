@@ -1,7 +1,10 @@
 """Messages to people: against a server on this machine, since Slack and Teams cannot be reached."""
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -59,6 +62,14 @@ def test_teams_gets_an_adaptive_card_and_the_text_too(host):
     assert set(payload("hooks.slack.com", "x")) == set(payload("logic.azure.com.evil.org", "x")) == {"text"}
 
 
+def test_the_control_characters_of_slack_are_escaped_for_all_but_teams():
+    text = "a run\n<!channel> R&D"
+    assert payload("hooks.slack.com", text) == {"text": "a run\n&lt;!channel&gt; R&amp;D"}
+    assert payload("chat.example.org", text) == {"text": "a run\n&lt;!channel&gt; R&amp;D"}
+    sent = payload("x.webhook.office.com", text)
+    assert sent["attachments"][0]["content"]["body"][1]["text"] == "<!channel> R&D"
+
+
 def test_a_long_message_is_cut(channel):
     notify(channel.url, "x" * 100_000, channel.said.append)
     assert len(channel.got[0][2]["text"]) == notification.LARGEST
@@ -104,11 +115,41 @@ def test_whatever_is_wrong_with_an_address_is_a_line_without_it(url, monkeypatch
 def test_a_server_that_does_not_answer_costs_little_time(channel, monkeypatch):
     seen = []
 
-    def post(url, json, timeout, allow_redirects):  # noqa: ARG001
-        seen.append((timeout, allow_redirects))
+    def post(url, json, timeout, allow_redirects, stream):  # noqa: ARG001
+        seen.append((timeout, allow_redirects, stream))
         raise ConnectionResetError(url)
 
     monkeypatch.setattr("requests.post", post)
     assert notify(channel.url, "text", channel.said.append) is False
-    assert seen == [(10.0, False)]
+    assert seen == [(10.0, False, True)]
     assert "geheim" not in channel.said[0]
+
+
+@pytest.mark.parametrize(
+    ("begin", "taken"), [(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", True), (b"HTTP/1.1 200 OK\r\nX: ", False)]
+)
+def test_a_server_that_answers_slowly_costs_little_time(monkeypatch, begin, taken):
+    """It sends a byte now and then, before the time limit of a part is over, and never comes to an end."""
+    monkeypatch.setattr(notification, "SECONDS", 0.3)
+    monkeypatch.setattr(notification, "PAUSE", 0.001)
+    ended, said = threading.Event(), []
+
+    def drip(connection):
+        with connection, contextlib.suppress(OSError):  # it is closed
+            connection.recv(65536)
+            connection.sendall(begin)
+            while not ended.wait(0.05):
+                connection.sendall(b"x")
+
+    def serve(listener):
+        with contextlib.suppress(OSError):  # it is closed
+            while True:
+                threading.Thread(target=drip, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        begun = time.monotonic()
+        assert notify(f"http://localhost:{listener.getsockname()[1]}/{SECRET}", "text", said.append) is taken
+        assert time.monotonic() - begun < 5
+        ended.set()
+    assert taken or said == ["nobody was notified (TimeoutError): check PNEUMONIA_BENCHMARK_NOTIFY_URL"]

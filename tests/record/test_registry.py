@@ -92,6 +92,27 @@ def test_a_continued_run_keeps_its_alias_where_another_run_is_champion_of_the_da
     assert aliases(recorded) == {"challenger": 2, "champion": 2}
 
 
+def test_a_run_that_is_recorded_anew_keeps_when_it_was_promoted_and_accepted(recorded, made, tmp_path):
+    """Also where another run is champion by now."""
+    origin = Origin("the same run")
+    first = recorded.record(write_run(tmp_path / "a", "20260214-120000", seeds=(1,), origin=origin))
+    recorded.history.promote(recorded.history.find(first), by_hand=True)
+    recorded.history.promote(recorded.history.find(recorded.record(made)), by_hand=True)
+    marks = ("pneumonia_benchmark.promoted", "pneumonia_benchmark.accepted")
+
+    def of_run():
+        run = recorded.history.find("20260214-120000")
+        return run.id, [run.tags[mark] for mark in marks]
+
+    before = of_run()
+    assert before[0] == first
+    again = recorded.record(write_run(tmp_path / "b", "20260214-120000", seeds=(1, 2), origin=origin))
+    assert of_run() == (again, before[1])
+    assert again != first
+    champion = recorded.history.champion(recorded.history.find(again).fingerprint)
+    assert champion.name == "20260131-120000"
+
+
 def test_a_run_with_a_failed_training_that_was_promoted_becomes_champion(recorded, tmp_path):
     run = write_run(tmp_path / "run", seeds=(1,), failed=["full_fine_tuning"])
     recorded.history.promote(recorded.history.find(recorded.record(run)))

@@ -41,3 +41,14 @@ def test_a_folder_in_place_of_a_file_is_one_line(filled, tmp_path, capsys):
         command.main(["trend", str(tmp_path), "--tracking-uri", filled.uri])
     assert ended.value.code == 2
     assert f"{tmp_path} is a folder: give the name of a file, such as {tmp_path}/trend.html" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["file/page.html", "file/below/page.html", f"{'x' * 250}.html"])
+def test_a_place_where_no_file_can_be_is_one_line(filled, tmp_path, capsys, name):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as ended:
+        command.main(["trend", str(tmp_path / name), "--tracking-uri", filled.uri])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / name} cannot be written (" in said
+    assert "): give the name of another file\n" in said

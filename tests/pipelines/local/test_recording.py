@@ -105,6 +105,7 @@ def test_what_the_command_line_says_comes_before_the_environment(monkeypatch, tm
         (["--register", "a b"], "--register 'a b' is not understood"),
         (["--register", "name", "--no-record"], "--register has no effect beside --no-record"),
         (["--on-regression", "fail", "--no-record"], "--on-regression has no effect beside --no-record"),
+        (["--runs-per-year", "nan", "--no-record"], "--runs-per-year has no effect beside --no-record"),
         (["--confirm-regressions", "--no-record"], "--confirm-regressions has no effect beside --no-record"),
         (["--runs-per-year", "0"], "--runs-per-year 0 is not understood: give a number from 1 to 8784"),
     ],
@@ -241,17 +242,60 @@ def test_a_suspicion_starts_one_run_with_other_seeds_and_the_same_options(tmp_pa
     contents = [json.loads((folder / "run.json").read_text()) for folder in (first, second)]
     assert [content["parameters"]["seed"] for content in contents] == [5, 7]
     different = {name for name in before if before[name] != after[name]}
-    assert different == {"seed"}
+    assert different == {"seed", "command", "confirming"}
     assert contents[0]["options"] == contents[1]["options"]
+    assert [content["confirming"] for content in contents] == [False, True]
+    assert contents[1]["command"] == [*contents[0]["command"], "--seed", "7"]
     assert contents[0]["origin"]["identity"] != contents[1]["origin"]["identity"]
     assert "a run with other seeds follows" in capsys.readouterr().out
 
 
-def test_what_the_confirming_run_finds_is_the_exit_code(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Outcome(suspected=True), Outcome(regressed=True)),
+        (Outcome(suspected=True, regressed=True), Outcome()),
+        (Outcome(suspected=True, regressed=True), Outcome(suspected=True)),
+    ],
+)
+def test_an_alarm_of_either_run_is_the_exit_code(tmp_path, monkeypatch, first, second):
     running(monkeypatch)
-    outcomes(monkeypatch, Outcome(suspected=True), Outcome(regressed=True))
+    outcomes(monkeypatch, first, second)
     with pytest.raises(SystemExit, match="4"):
         command.main(["--output", str(tmp_path), "--confirm-regressions"])
+
+
+def test_a_confirming_run_that_is_continued_starts_no_other(tmp_path, monkeypatch):
+    running(monkeypatch)
+    started, left = process.started, [False, True]
+
+    def stopping(job, log):
+        if left and left.pop(0):
+            raise KeyboardInterrupt
+        return started(job, log)
+
+    monkeypatch.setattr(process, "started", stopping)
+    asked = outcomes(monkeypatch, Outcome(suspected=True), Outcome(suspected=True))
+    with pytest.raises(SystemExit, match="130"):
+        command.main(["--output", str(tmp_path), "--confirm-regressions"])
+    (confirming,) = {path for path in tmp_path.glob("*-*") if not path.is_symlink()} - {asked[0][0]}
+    command.main(["--resume", str(confirming)])
+    assert [folder for folder, _ in asked] == [asked[0][0], confirming]
+
+
+def test_the_run_that_confirms_a_continued_one_has_the_command_of_that(tmp_path, monkeypatch):
+    running(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "started", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(sys, "argv", ["local", "--seeds", "2"])
+        with pytest.raises(SystemExit, match="130"):
+            command.main(["--output", str(tmp_path), "--seeds", "2"])
+    (folder,) = tmp_path.iterdir()
+    monkeypatch.setattr(sys, "argv", ["local", "--resume", str(folder)])
+    asked = outcomes(monkeypatch, Outcome(suspected=True), Outcome())
+    command.main(["--resume", str(folder)])
+    content = json.loads((asked[1][0] / "run.json").read_text())
+    assert content["command"] == ["local", "--seeds", "2", "--seed", str(content["parameters"]["seed"])]
 
 
 def failing(tmp_path, said="", error="", code=4):

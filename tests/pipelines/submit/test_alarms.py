@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from compile import main as compile_pipeline
-from pipelines.submit import command
+from pipelines.submit import command, waiting
 from tests.pipelines.submit.helpers import only
 from tests.pipelines.submit.workflow import ERROR, ROOT, lines, node, pod_of, pods, scene, task
 
@@ -83,6 +83,20 @@ def test_a_suspicion_starts_one_run_with_other_seeds_and_never_another(wait, ser
     assert first["pipeline_version_reference"] == second["pipeline_version_reference"]
     assert f"submit: suspected: {QUALITY}\n" in said.out
     assert said.out.count("link: ") == 2
+
+
+def test_a_suspicion_beside_an_alarm_starts_a_run_too(wait, server):
+    said = wait(ended("FAILED", "FAILED"), log=f"{SUSPECTED}{ERROR}regression: {TIME}\n")
+    assert (said.code, len(server.runs)) == (4, 2)
+
+
+@pytest.mark.parametrize("codes", [(4, 0, 4), (4, 1, 4), (1, 4, 4), (0, 1, 1), (1, 0, 1), (0, 0, 0)])
+def test_an_alarm_of_either_run_is_the_exit_code(say, recording, monkeypatch, codes):
+    *left, code = codes
+    monkeypatch.setattr(waiting, "wait", lambda *_: left.pop(0))
+    monkeypatch.setattr(waiting, "suspicions", lambda *_: [QUALITY])
+    assert say("run", "--wait", "--yaml", recording).code == code
+    assert left == []
 
 
 def test_a_run_without_a_suspicion_starts_no_other(wait, server):
