@@ -140,3 +140,25 @@ def test_the_sentence_has_the_figures():
     for part in ("Full fine-tuning", f"{found.ratio - 1:.0%} more training time", f"{found.runs} runs", "2026-11-02"):
         assert part in text
     assert "memory" in cost.sentence("memory", "custom_cnn", found, "x")
+
+
+@pytest.mark.parametrize("begins", [4, 6])
+def test_a_slowdown_among_the_first_runs_does_not_become_what_is_expected(begins):
+    found = [any(own.alarm for own in replay(slower(begins + 20, begins, noise=0.02, seed=seed))) for seed in range(50)]
+    assert np.mean(found) >= 0.8
+
+
+def test_runs_that_waited_become_part_of_the_reference_when_the_sum_has_fallen():
+    series = [*values(20, 0.02).tolist(), 104.0, 104.0, *values(20, 0.02, seed=1).tolist()]
+    found = replay(series)
+    assert not any(own.alarm for own in found)
+    assert found[21].statistic > cost.HOLD
+    assert found[22].runs == 21
+    assert found[-1].runs == len(series) - 1
+    assert found[-1].statistic <= cost.HOLD
+
+
+def test_only_a_run_above_what_is_expected_raises_the_sum():
+    found = replay([*values(30, 0.02).tolist(), 130.0, 100.0])
+    assert [own.raised for own in found[-2:]] == [True, False]
+    assert found[-1].statistic > 0
