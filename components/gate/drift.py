@@ -178,7 +178,12 @@ def sentence(drift: Drift) -> str:
     }
     return "; ".join(
         f"{_TITLES.get(test.feature, test.feature)} of {where[test.of][0]} {test.mean:.3f}, of {where[test.of][1]} "
-        f"{test.others:.3f} (p = {test.p:.1g})"
+        f"{test.others:.3f} (p = {_digits(test.p)})"
         for test in drift.tests
         if test.p <= drift.level
     )
+
+
+def _digits(p: float) -> str:
+    """A p-value with one digit, never as a power of ten."""
+    return np.format_float_positional(p, precision=1, fractional=False, trim="-")
