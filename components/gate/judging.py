@@ -213,9 +213,10 @@ def _judge_data(history: History, before: Earlier, runs_per_year: float, found: 
         return
     own = drift.judge(old, new, runs_per_year)
     found.data = asdict(own) | {"earlier": other.name}
+    changed = f", {own.changed} of these with another label or other pixels," if own.changed else ""
     found.notes.append(
-        f"the {what} changed: {own.added} images more, {own.gone} gone, {own.kept} kept since {other.name}; the run "
-        "starts a new line of champions"
+        f"the {what} changed: {own.added} images more, {own.gone} gone, {own.kept} kept{changed} since {other.name}; "
+        "the run starts a new line of champions"
     )
     if own.alarm:
         found.alarms.append(Alarm(DATA, "", drift.sentence(own)))

@@ -38,7 +38,7 @@ class History:
             raise UserError(f"{run.id} is damaged")
         return self.predictions[run.id]
 
-    def images(self, run):
+    def images(self, _):
         return None
 
     def add(self, name, distances, *, seeds=(1,), noise=None, alarms=(), promoted=False, **changes):
