@@ -39,9 +39,10 @@ CLEANED_FROM = 8
 FAR = 4.0
 """Normal standard deviations from the median, by the median absolute deviation."""
 
-HOLD = LARGEST - ALLOWANCE
-"""Sum above which runs wait until it has fallen again before they become part of the reference: more than one run can
-add. Else a slowdown among the first runs would soon be what is expected."""
+HELD = 0.7
+"""Share of the threshold above which runs wait until the sum has fallen again before they become part of the reference.
+Else a slowdown among the first runs would soon be what is expected. With less, chance rings more often in the first
+year, since some runs that happen to be alike are the reference for longer."""
 
 STATES = 200
 """Of the Markov chain."""
@@ -116,7 +117,7 @@ class _Chart:
         self._up = max(0.0, self._up + distance - ALLOWANCE)
         self._down = max(0.0, self._down - distance - ALLOWANCE)
         self._waiting.append((place, value))
-        if self._up <= HOLD:
+        if self._up <= HELD * self._upper:
             self._reference, self._waiting = self._reference + self._waiting, []
         found = self._up, self._up_since, self._down_since
         alarm, faster = self._up > self._upper, self._down > self._lower
