@@ -84,7 +84,7 @@ def test_the_command_prints_and_stores_every_scenario(tmp_path, monkeypatch, cap
     monkeypatch.setattr(gate_series, "WEEKS", 4)
     gate.main(["--quick", "--output", str(tmp_path / "out.json")])
     found = json.loads((tmp_path / "out.json").read_text())
-    assert found["arguments"] == {"years": 2, "seed": 0}
+    assert found["arguments"] == {"years": 1, "seed": 0}
     assert len(found["tables"]) == 6
     printed = capsys.readouterr().out
     for title, rows in found["tables"].items():
