@@ -173,3 +173,15 @@ def test_a_new_version_of_a_source_is_a_change_of_its_data(before, after, same):
     run = made.add("w1", {CNN: 3.0}, parameters=after, fingerprint="cd34")
     assert Earlier(made, run).with_other_data() == (first if same else None)
     assert (earlier.source(first) == earlier.source(run)) == same
+
+
+def test_kept_images_with_other_labels_are_said_and_ring(history):
+    run = history.add("w15", {CNN: 3.0}, fingerprint="cd34")
+    table = history.predictions["w15"].predictions
+    table["label"] = 1 - table["label"]
+    for one in history.predictions.values():
+        one.record["dataset"] = {"image_size": 96}
+    found = judge(history, run)
+    assert pairs(found) == [("data", "")]
+    assert found.verdict.alarms[0].reason.startswith("300 of 300 kept images have another label than before")
+    assert any("300 kept, 300 of these with another label or other pixels, since w00" in n for n in found.verdict.notes)
