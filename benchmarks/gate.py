@@ -61,7 +61,8 @@ NOISES = (
 SLOWDOWNS = (
     *((noise, 1.2, 30) for noise in NOISES[:3]),
     (NOISES[4], 1.2, 30),
-    (NOISES[1], 1.2, 10),
+    *((noise, 1.2, 6) for noise in NOISES[:2]),
+    *((NOISES[1], 1.2, run) for run in (10, 15)),
     (NOISES[1], 1.1, 30),
     (NOISES[3], 1.05, 30),
 )

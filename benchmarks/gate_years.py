@@ -101,15 +101,17 @@ def year(plan: Plan, seed: int, first: int = 1, weeks: int = WEEKS) -> Iterator[
     champion = line.run(0)
     earlier = {name: [areas] for name, areas in line.areas(champion).items()}
     for week in range(1, weeks):
-        scores = line.run(week)
+        scores, worse, promoted = line.run(week), set[str](), False
         if week >= first:
             found = quality.judge(line.labels, line.patients, champion, scores, earlier, WEEKS)
             yield found
             best = max(found.values(), key=lambda own: own.challenger)
-            if best.better and not any(own.worse for own in found.values()):
-                champion = scores
+            worse = {name for name, own in found.items() if own.worse}
+            promoted = best.better and not worse
+            champion = scores if promoted else champion
         for name, areas in line.areas(scores).items():
-            earlier[name].append(areas)
+            if name not in worse:
+                earlier[name].insert(0 if promoted else len(earlier[name]), areas)
 
 
 def without_change(plan: Plan, years: int, seed: int) -> dict[str, list[float]]:

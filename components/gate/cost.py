@@ -39,6 +39,11 @@ CLEANED_FROM = 8
 FAR = 4.0
 """Normal standard deviations from the median, by the median absolute deviation."""
 
+HELD = 0.7
+"""Share of the threshold above which runs wait until the sum has fallen again before they become part of the reference.
+Else a slowdown among the first runs would soon be what is expected. With less, chance rings more often in the first
+year, since some runs that happen to be alike are the reference for longer."""
+
 STATES = 200
 """Of the Markov chain."""
 
@@ -54,6 +59,7 @@ class Cost:
         statistic: the cumulative sum upwards.
         threshold: from which on it rings.
         alarm: whether it does.
+        raised: whether the run itself adds to the sum, so that an alarm of the run before goes on.
         faster: a lasting change for the better: later runs are compared with those since it.
         runs: number of runs of the reference.
         since: index of the run with which the change seems to have begun; None without alarm or change for the better.
@@ -65,6 +71,7 @@ class Cost:
     statistic: float
     threshold: float
     alarm: bool
+    raised: bool
     faster: bool
     runs: int
     since: int | None
@@ -94,6 +101,7 @@ class _Chart:
     def __init__(self, upper: float, lower: float) -> None:
         self._upper, self._lower = upper, lower
         self._reference: list[tuple[int, float]] = []
+        self._waiting: list[tuple[int, float]] = []
         self._up, self._down = 0.0, 0.0
         self._up_since, self._down_since = 0, 0
 
@@ -108,14 +116,18 @@ class _Chart:
             self._down_since = place
         self._up = max(0.0, self._up + distance - ALLOWANCE)
         self._down = max(0.0, self._down - distance - ALLOWANCE)
-        self._reference.append((place, value))
+        self._waiting.append((place, value))
+        if self._up <= HELD * self._upper:
+            self._reference, self._waiting = self._reference + self._waiting, []
         found = self._up, self._up_since, self._down_since
         alarm, faster = self._up > self._upper, self._down > self._lower
         if alarm:
             # A slowdown that lasts shall ring until somebody accepts it, so it does not become the reference.
             self._reference = [own for own in self._reference if own[0] < self._up_since]
+            self._waiting = []
         if faster:
-            self._reference = [own for own in self._reference if own[0] >= self._down_since]
+            every = self._reference + self._waiting
+            self._reference, self._waiting = [own for own in every if own[0] >= self._down_since], []
         if alarm or faster:
             self._up = self._down = 0.0
         return Cost(
@@ -125,6 +137,7 @@ class _Chart:
             statistic=found[0],
             threshold=self._upper,
             alarm=alarm,
+            raised=distance > ALLOWANCE,
             faster=faster,
             runs=runs,
             since=found[1] if alarm else found[2] if faster else None,

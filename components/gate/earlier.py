@@ -1,23 +1,22 @@
-"""The recorded runs that a run is judged by: its champion, the runs before it, their series of costs, their images."""
+"""The recorded runs that a run is judged by: its champion, the runs before it, and their series of costs."""
 
 import json
+import re
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
-import numpy as np
-import pandas as pd
-
-from components.artifacts.compared_models import ComparedModels, column
-from components.artifacts.image_table import STATISTICS
 from components.artifacts.names import REGIMES
-from components.console import UserError
-from components.gate.verdict import MEMORY, TIME
+from components.gate.verdict import MEMORY, QUALITY, TIME
 from components.tracking import names
 from components.tracking.history import History, RecordedModel, RecordedRun, line
 
 Pair = tuple[str, str]
 """A chart and a regime."""
+
+SIMILAR = 1.05
+"""Largest ratio of the numbers of training images with which the memory of two runs is compared."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,15 @@ class Rung:
 
 @dataclass(frozen=True)
 class Series:
-    """The cost of a regime over the runs on the same hardware and with the same recipe.
+    """A cost of a regime over the runs that it may be compared with.
 
     Attributes:
         runs: in their order, the judged run last.
-        values: of each, by chart: seconds per training image and epoch, peak memory in MB.
+        values: of each: seconds per training image and epoch, or peak memory in MB.
     """
 
     runs: Sequence[RecordedRun]
-    values: Mapping[str, Sequence[float]]
+    values: Sequence[float]
 
     def rung_before(self) -> Rung:
         """The alarms of the run before the last."""
@@ -83,24 +82,22 @@ class Earlier:
         self._models = history.all_models()
         self.models = [own for own in self._models.get(run.id, []) if own.regime in REGIMES]
 
-    def champion(self) -> RecordedRun | None:
-        """The champion of the run's line.
+    def champions(self) -> list[RecordedRun]:
+        """The champion of the run's line, and after it those that were champions before, the latest first.
 
-        It is the run that was promoted last among those of the same data and recipe, or where there is none, of those
+        They are the runs that were promoted among those of the same data and recipe, or where there is none, of those
         with the same recipe in the regimes that both have: in a run with a failed training some are missing.
         """
         same = [own for own in self._promoted() if line(own) == line(self.run)]
-        same = same or [own for own in self._promoted() if self._has_recipe(own)]
-        return same[-1] if same else None
+        return same or [own for own in self._promoted() if self._has_recipe(own)]
 
-    def champion_of_other_recipes(self) -> RecordedRun | None:
-        """The run on the same data that was promoted last, whatever its recipe."""
-        promoted = self._promoted()
-        return promoted[-1] if promoted else None
+    def champions_of_other_recipes(self) -> list[RecordedRun]:
+        """The runs on the same data that were promoted, whatever their recipe, the latest first."""
+        return self._promoted()
 
     def _promoted(self) -> list[RecordedRun]:
         found = [own for own in self._others if own.promoted and own.fingerprint == self.run.fingerprint]
-        return sorted(found, key=lambda own: (own.promoted, own.id))
+        return sorted(found, key=lambda own: (own.promoted, own.id), reverse=True)
 
     def _has_recipe(self, other: RecordedRun) -> bool:
         theirs = {model.regime: model.recipe for model in self._models.get(other.id, [])}
@@ -113,34 +110,65 @@ class Earlier:
 
     def with_other_data(self) -> RecordedRun | None:
         """The run before, of the same source, whose data the new ones take the place of: the champion of its data."""
-        source = self.run.tags.get(names.SOURCE)
         other = [own for own in self.runs if own.fingerprint != self.run.fingerprint]
-        other = [own for own in other if own.tags.get(names.SOURCE) == source]
+        other = [own for own in other if source(own) == source(self.run)]
         if not other:
             return None
         same = [own for own in other if own.fingerprint == other[-1].fingerprint]
         promoted = sorted((own for own in same if own.promoted), key=lambda own: (own.promoted, own.id))
         return (promoted or same)[-1]
 
-    def areas(self) -> dict[str, list[list[float]]]:
-        """The ROC AUCs by seed of each earlier run on the same data with the same recipe, by regime."""
+    def areas(self, champion: RecordedRun) -> dict[str, list[list[float]]]:
+        """The ROC AUCs by seed of each earlier run on the same data with the same recipe, by regime.
+
+        That of the champion is the first. A run whose quality rang has changed and does not tell how much trainings
+        vary, unless a person accepted it.
+        """
         found: dict[str, list[list[float]]] = {}
         for regime, recipe in self._recipes().items():
-            for _, models in self._trained(regime, recipe, self.run.fingerprint):
-                values = [own.metrics["roc_auc"] for own in models if "roc_auc" in own.metrics]
-                if values:
+            for run, models in self._trained(regime, recipe, self.run.fingerprint):
+                values = list(_areas(models).values())
+                if not values:
+                    continue
+                if run.id == champion.id:
+                    found.setdefault(regime, []).insert(0, values)
+                elif names.ACCEPTED in run.tags or (QUALITY, regime) not in Rung.of(run).all:
                     found.setdefault(regime, []).append(values)
         return found
 
-    def series(self) -> dict[str, Series]:
+    def series(self) -> dict[Pair, Series]:
         """The costs of each regime that this run has trained; what came from a cache was measured in another run."""
-        found = {regime: self._series(regime, recipe) for regime, recipe in self._recipes().items()}
-        return {regime: series for regime, series in found.items() if series is not None}
+        found: dict[Pair, Series] = {}
+        for regime, recipe in self._recipes().items():
+            points = self._points(regime, recipe)
+            if points and points[-1][0].id == self.run.id:
+                points = points[_accepted([run for run, _ in points]) :]
+                gpu = all("peak_gpu_memory_mb" in own.metrics for _, models in points for own in models)
+                every = [(run, costs_of(models, gpu)) for run, models in points]
+                alike = [(run, costs) for run, costs in every if similar_size(run, self.run)]
+                for chart, kept in ((TIME, every), (MEMORY, alike)):
+                    found[chart, regime] = Series([run for run, _ in kept], [costs[chart] for _, costs in kept])
+        return found
 
     def rung_before(self, regime: str) -> Rung:
         """The alarms of the last run before on the same data that has trained a regime likewise."""
-        before = [run for run, _ in self._trained(regime, self._recipes()[regime], self.run.fingerprint)]
-        return Rung.going_on(before[-1] if before else None)
+        before = self._before(regime)
+        return Rung.going_on(before[0] if before else None)
+
+    def repeats(self, regime: str) -> bool:
+        """Whether the run's models of a regime are those of the run before, to the last digit."""
+        before = self._before(regime)
+        own = [model for model in self.models if model.regime == regime]
+        return before is not None and _areas(before[1]) == _areas(own)
+
+    def _before(self, regime: str) -> tuple[RecordedRun, list[RecordedModel]] | None:
+        """The last run before on the same data that has trained a regime likewise, with its models."""
+        before = list(self._trained(regime, self._recipes()[regime], self.run.fingerprint))
+        return before[-1] if before else None
+
+    def regimes(self) -> set[str]:
+        """Those that the run has trained."""
+        return {own.regime for own in self.models}
 
     def _recipes(self) -> dict[str, str]:
         return {own.regime: own.recipe for own in self.models}
@@ -158,24 +186,48 @@ class Earlier:
     def _hardware(self, models: Sequence[RecordedModel], regime: str) -> str:
         return next((own.hardware for own in models if own.regime == regime), "")
 
-    def _series(self, regime: str, recipe: str) -> Series | None:
+    def _points(self, regime: str, recipe: str) -> list[tuple[RecordedRun, list[RecordedModel]]]:
+        """The runs of the same source and image size that have measured a regime on this run's machine."""
         hardware = self._hardware(self.models, regime)
         own = [(self.run, [model for model in self.models if model.regime == regime])]
         measured: set[tuple[int, int, float]] = set()
-        points: list[tuple[RecordedRun, dict[str, float]]] = []
+        points: list[tuple[RecordedRun, list[RecordedModel]]] = []
         for run, models in [*self._trained(regime, recipe), *own]:
+            if (source(run), image_size(run)) != (source(self.run), image_size(self.run)):
+                continue
             # A training from a cache is the same as in the run that it was made in, to the last digit.
             fresh = [(own.seed, own.started, own.metrics.get("train_seconds", 0.0)) for own in models]
             known = all(mark in measured for mark in fresh)
             measured.update(fresh)
-            costs = costs_of([model for model in models if model.hardware == hardware])
-            if costs and not known:
-                points.append((run, costs))
-        if not hardware or not points or points[-1][0].id != self.run.id:
-            return None
-        points = points[_accepted([run for run, _ in points]) :]
-        charts = {chart: [costs[chart] for _, costs in points] for chart in (TIME, MEMORY)}
-        return Series([run for run, _ in points], charts)
+            here = [model for model in models if model.hardware == hardware]
+            if hardware and costs_of(here) and not known:
+                points.append((run, here))
+        return points
+
+
+def source(run: RecordedRun) -> tuple[str, str]:
+    """Where a run's images are from: the name of the source, and the path without a version or a folder above it."""
+    name, path = run.parameters.get("source") or run.tags.get(names.SOURCE, ""), run.parameters.get("path", "")
+    return name, re.sub(r"/versions/\d+$", "", path) if name == "kaggle" else PurePath(path).name
+
+
+def image_size(run: RecordedRun) -> str:
+    """Of the prepared images, as text; "" where it is not known."""
+    return run.parameters.get("image_size", "")
+
+
+def similar_size(a: RecordedRun, b: RecordedRun) -> bool:
+    """Whether two runs have the same data, or numbers of training images so similar that memory may be compared."""
+    sizes = [run.parameters.get("train_images", "") for run in (a, b)]
+    if a.fingerprint == b.fingerprint or not all(size.isdecimal() for size in sizes):
+        return a.fingerprint == b.fingerprint
+    few, many = sorted(map(int, sizes))
+    return many <= SIMILAR * few
+
+
+def _areas(models: Sequence[RecordedModel]) -> dict[int, float]:
+    """The ROC AUC of each seed."""
+    return {own.seed: own.metrics["roc_auc"] for own in models if "roc_auc" in own.metrics}
 
 
 def when(run: RecordedRun) -> tuple[str, str]:
@@ -183,12 +235,20 @@ def when(run: RecordedRun) -> tuple[str, str]:
     return run.tags.get(names.FINISHED) or run.started, run.id
 
 
-def costs_of(models: Sequence[RecordedModel]) -> dict[str, float]:
-    """The means over seeds; empty where a model lacks one, as may be in a history of an earlier version."""
+def costs_of(models: Sequence[RecordedModel], gpu: bool = True) -> dict[str, float]:
+    """The means over seeds; empty where a model lacks one, as may be in a history of an earlier version.
+
+    Args:
+        models: of one regime.
+        gpu: whether memory is that of the GPU if all models have it; otherwise it is that of the process.
+    """
+    memory_of = "peak_gpu_memory_mb"
+    if not gpu or any(memory_of not in model.metrics for model in models):
+        memory_of = "peak_memory_mb"
     try:
         # Images of all epochs over the time of training, or of one pass where there are no epochs.
         seconds = [1 / model.metrics["images_per_second"] for model in models]
-        memory = [model.metrics["peak_memory_mb"] for model in models]
+        memory = [model.metrics[memory_of] for model in models]
     except (KeyError, ZeroDivisionError):
         return {}
     found = {TIME: statistics.fmean(seconds), MEMORY: statistics.fmean(memory)} if models else {}
@@ -199,42 +259,3 @@ def _accepted(runs: Sequence[RecordedRun]) -> int:
     """The place of the run that a person promoted last, at which a series begins; 0 without any."""
     accepted = [(run.tags[names.ACCEPTED], place) for place, run in enumerate(runs) if names.ACCEPTED in run.tags]
     return max(accepted)[1] if accepted else 0
-
-
-def test_images(compared: ComparedModels) -> pd.DataFrame:
-    """The test images of a run with their scores, by image."""
-    table = compared.predictions
-    return table[table["split"] == "test"].sort_values("image", kind="stable", ignore_index=True)
-
-
-def scores(compared: ComparedModels, table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The scores (seeds, images) of each regime in a table of `test_images`."""
-    found: dict[str, list[np.ndarray]] = {}
-    for model in compared.record["models"]:
-        if model["regime"] in REGIMES:
-            own = table[column(model["regime"], model["seed"])].to_numpy(np.float32).astype(np.float64)
-            found.setdefault(model["regime"], []).append(own)
-    return {regime: np.stack(rows) for regime, rows in found.items()}
-
-
-def same_images(a: pd.DataFrame, b: pd.DataFrame) -> bool:
-    """Whether two tables of test images have the same images, with the same labels and patients."""
-    columns = ["image", "patient", "label"]
-    return a[columns].astype(str).equals(b[columns].astype(str))
-
-
-def described_images(history: History, run: RecordedRun, compared: ComparedModels) -> tuple[pd.DataFrame, bool]:
-    """The images of a run as `drift.judge` takes them, and whether they are all and not only the test images."""
-    tested = test_images(compared)
-    areas = {regime: own["roc_auc"].value for regime, own in run.metrics.items() if "roc_auc" in own}
-    by_regime = scores(compared, tested)
-    if not by_regime:
-        raise UserError(f"{run.name} has no models of a regime")
-    best = max(by_regime, key=lambda regime: areas.get(regime, 0.0))
-    mean = pd.Series(by_regime[best].mean(axis=0), index=tested["image"])
-    table = history.images(run)
-    whole = table is not None
-    if table is None:
-        table = tested[["image", "patient", "label"]].assign(split="test", **dict.fromkeys(STATISTICS, np.nan))
-    table = table.assign(image=table["image"].astype(str), patient=table["patient"].astype(str))
-    return table.assign(score=table["image"].map(mean).where(table["split"] == "test")), whole

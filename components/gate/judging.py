@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from components.artifacts.compared_models import ComparedModels
 from components.artifacts.names import REGIME_TITLES
 from components.console import UserError
-from components.gate import cost, drift, earlier, quality
+from components.gate import cost, drift, quality, tables
 from components.gate.cost import Cost
 from components.gate.earlier import Earlier, Pair, Rung, Series
 from components.gate.quality import Quality
@@ -61,6 +62,8 @@ class _Found:
     quality: dict[str, Quality] = field(default_factory=dict)
     cost: dict[str, dict[str, Cost]] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    unreadable: bool = False
+    """Whether there are champions, but none that can be read."""
     before: dict[Pair, Rung] = field(default_factory=dict)
     """The alarms of the run before each pair that was judged."""
 
@@ -85,78 +88,108 @@ def judge(
         UserError: the history cannot be read.
     """
     before, found = Earlier(history, run, runs), _Found()
-    own = before.champion()
-    champion = own or before.champion_of_other_recipes()
+    own = before.champions()
+    champions = own or before.champions_of_other_recipes()
+    champion = champions[0] if champions else None
     if champion is None:
         _judge_data(history, before, runs_per_year, found)
     else:
-        if own is None:
+        champion = _judge_quality(history, before, champions, runs_per_year, found)
+        if not own:
             found.notes.append(f"no run with this recipe was a champion yet; it is compared with {champion.name}")
-        _judge_quality(history, before, champion, runs_per_year, found)
     _judge_costs(before, found)
-    promoted = not run.failed and _is_promoted(champion, own, found)
+    promoted = not run.failed and _is_promoted(champion, bool(own), before, found)
     return _assembled(champion, promoted, confirm, found)
 
 
-def _is_promoted(champion: RecordedRun | None, own: RecordedRun | None, found: _Found) -> bool:
+def _is_promoted(champion: RecordedRun | None, same_recipe: bool, before: Earlier, found: _Found) -> bool:
     """Whether the run becomes the champion of its line.
 
-    The first one on its data does, whatever is found; the first one with its recipe, if nothing is found against it;
-    another one, if moreover its best regime is shown to be better.
+    The first one on its data does, whatever is found, and the first one after a champion that cannot be read; the first
+    one with its recipe, or with a regime that the champion lacks, if nothing is found against it; another one, if
+    moreover its best regime is shown to be better.
     """
-    if champion is None:
+    if champion is None or found.unreadable:
         return True
     if found.alarms or not found.quality:
         return False
     best = max(found.quality.values(), key=lambda one: one.challenger)
-    return own is None or best.better
+    return not same_recipe or best.better or bool(before.regimes() - found.quality.keys())
 
 
 def _judge_quality(
-    history: History, before: Earlier, champion: RecordedRun, runs_per_year: float, found: _Found
-) -> None:
+    history: History, before: Earlier, champions: Sequence[RecordedRun], runs_per_year: float, found: _Found
+) -> RecordedRun:
+    """Compares the run with the first of the champions that can be read; gives that one, or the first of all."""
     try:
-        compared = [history.compared(one) for one in (champion, before.run)]
+        challenger = history.compared(before.run)
     except UserError as error:
-        _note_unless_temporary(error, f"quality cannot be compared with that of {champion.name}", found)
-        return
-    tables = [earlier.test_images(one) for one in compared]
-    if not earlier.same_images(*tables):
+        _note_unless_temporary(error, f"quality cannot be compared with that of {champions[0].name}", found.notes)
+        return champions[0]
+    for champion in champions:
+        try:
+            compared = history.compared(champion)
+        except UserError as error:
+            what = f"quality cannot be compared with that of {champion.name}"
+            _note_unless_temporary(error, what, found.warnings)
+            continue
+        _compare(before, champion, [compared, challenger], runs_per_year, found)
+        return champion
+    found.unreadable = True
+    if not before.run.failed:
+        found.warnings.append("no champion of these data can be read, so this run takes its place")
+    return champions[0]
+
+
+def _compare(
+    before: Earlier, champion: RecordedRun, compared: Sequence[ComparedModels], runs_per_year: float, found: _Found
+) -> None:
+    tested = [tables.test_images(one) for one in compared]
+    if not tables.same_images(*tested):
         found.notes.append(f"the test images are not those of {champion.name}, so quality is not compared with it")
         return
-    labels, patients = (tables[1][name].to_numpy() for name in ("label", "patient"))
-    old, new = (earlier.scores(one, table) for one, table in zip(compared, tables, strict=True))
-    found.quality = quality.judge(labels, patients.astype(str), old, new, before.areas(), runs_per_year)
+    labels, patients = (tested[1][name].to_numpy() for name in ("label", "patient"))
+    old, new = (tables.scores(one, table) for one, table in zip(compared, tested, strict=True))
+    found.quality = quality.judge(labels, patients.astype(str), old, new, before.areas(champion), runs_per_year)
+    if unknown := sorted(before.regimes() - found.quality.keys()):
+        titles = ", ".join(REGIME_TITLES[regime] for regime in unknown)
+        found.notes.append(f"{champion.name} lacks {titles}, so quality is not compared there")
     for regime, one in found.quality.items():
-        rung, pair = before.rung_before(regime), (QUALITY, regime)
-        found.before[pair] = rung
-        if one.worse:
-            found.alarms.append(Alarm(QUALITY, regime, quality.sentence(one)))
-        elif not one.noninferior:
-            found.warnings.append(
-                f"{REGIME_TITLES[regime]}: not shown to be less than {one.margin:g} below the champion in ROC AUC "
-                f"({one.challenger:.3f}, the champion's {one.champion:.3f}); the power to show that without a change "
-                f"is {one.power:.0%}"
+        _add(regime, one, before, found)
+
+
+def _add(regime: str, one: Quality, before: Earlier, found: _Found) -> None:
+    rung, pair = before.rung_before(regime), (QUALITY, regime)
+    found.before[pair] = rung
+    if one.worse:
+        found.alarms.append(Alarm(QUALITY, regime, quality.sentence(one)))
+        if pair in rung.suspected and before.repeats(regime):
+            found.before[pair] = Rung(told=rung.told)
+            found.notes.append(
+                f"{REGIME_TITLES[regime]}: the models are the same as in the run before, which confirms nothing: "
+                "train with other seeds"
             )
+    elif not one.noninferior:
+        found.warnings.append(
+            f"{REGIME_TITLES[regime]}: not shown to be less than {one.margin:g} below the champion in ROC AUC "
+            f"({one.challenger:.3f}, the champion's {one.champion:.3f}); the power to show that without a change "
+            f"is {one.power:.0%}"
+        )
 
 
 def _judge_costs(before: Earlier, found: _Found) -> None:
     every = before.series()
-    for regime, series in every.items():
-        rung = series.rung_before()
-        for chart, values in series.values.items():
-            pair = (chart, regime)
-            found.before[pair] = rung
-            own = cost.replay(values, charts=2 * len(every))
-            found.cost.setdefault(regime, {})[chart] = own[-1]
-            # After an alarm the sum begins anew, and does not ring at once again although the change lasts.
-            if own[-1].alarm or (pair in rung.all and own[-1].statistic > 0):
-                found.alarms.append(Alarm(chart, regime, _cost_sentence(chart, regime, own, series)))
-            elif own[-1].faster:
-                since = series.runs[own[-1].since or 0].name
-                found.notes.append(
-                    f"{REGIME_TITLES[regime]}: less {TITLES[chart]} since {since}, by which later runs go"
-                )
+    for (chart, regime), series in every.items():
+        rung, pair = series.rung_before(), (chart, regime)
+        found.before[pair] = rung
+        own = cost.replay(series.values, charts=len(every))
+        found.cost.setdefault(regime, {})[chart] = own[-1]
+        # After an alarm the sum begins anew, and does not ring at once again although the change lasts.
+        if own[-1].alarm or (pair in rung.all and own[-1].raised):
+            found.alarms.append(Alarm(chart, regime, _cost_sentence(chart, regime, own, series)))
+        elif own[-1].faster:
+            since = series.runs[own[-1].since or 0].name
+            found.notes.append(f"{REGIME_TITLES[regime]}: less {TITLES[chart]} since {since}, by which later runs go")
 
 
 def _cost_sentence(chart: str, regime: str, replayed: Sequence[Cost], series: Series) -> str:
@@ -177,11 +210,11 @@ def _judge_data(history: History, before: Earlier, runs_per_year: float, found: 
     try:
         compared = [history.compared(one) for one in (other, before.run)]
         (old, all_old), (new, all_new) = (
-            earlier.described_images(history, run, one) for run, one in zip((other, before.run), compared, strict=True)
+            tables.described_images(history, run, one) for run, one in zip((other, before.run), compared, strict=True)
         )
     except UserError as error:
         _note_unless_temporary(
-            error, f"the data are not those of {other.name}, but cannot be compared with them", found
+            error, f"the data are not those of {other.name}, but cannot be compared with them", found.notes
         )
         return
     what = "data"
@@ -195,18 +228,19 @@ def _judge_data(history: History, before: Earlier, runs_per_year: float, found: 
         return
     own = drift.judge(old, new, runs_per_year)
     found.data = asdict(own) | {"earlier": other.name}
+    changed = f", {own.changed} of these with another label or other pixels," if own.changed else ""
     found.notes.append(
-        f"the {what} changed: {own.added} images more, {own.gone} gone, {own.kept} kept since {other.name}; the run "
-        "starts a new line of champions"
+        f"the {what} changed: {own.added} images more, {own.gone} gone, {own.kept} kept{changed} since {other.name}; "
+        "the run starts a new line of champions"
     )
     if own.alarm:
         found.alarms.append(Alarm(DATA, "", drift.sentence(own)))
 
 
-def _note_unless_temporary(error: UserError, what: str, found: _Found) -> None:
+def _note_unless_temporary(error: UserError, what: str, lines: list[str]) -> None:
     if isinstance(error, TransientError):
         raise error
-    found.notes.append(f"{what}: {error}")
+    lines.append(f"{what}: {error}")
 
 
 def _assembled(champion: RecordedRun | None, promoted: bool, confirm: bool, found: _Found) -> Judged:

@@ -78,7 +78,7 @@ def judge(
         champion: for each regime the scores (S, N) of its trainings.
         challenger: likewise (S', N); S' may differ.
         earlier: for each regime the ROC AUCs by seed of each recorded run of this line (same data, same recipe), in
-            their order, the champion's included, without the challenger's.
+            their order, without the challenger's; first the champion's, and none in which this regime rang.
         runs_per_year: over which the false alarms of a year are spread.
 
     Returns:
@@ -219,8 +219,8 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
 
 def sentence(quality: Quality) -> str:
     """The reason of an alarm."""
+    change = f"{quality.difference:+.3f}".replace("-", "−")
     return (
-        f"{REGIME_TITLES.get(quality.regime, quality.regime)}: ROC AUC {quality.challenger:.3f}, "
-        f"{-quality.difference:.3f} below the champion's {quality.champion:.3f} on the same test images; a loss of "
-        f"{-quality.high:.4f} or more is shown"
+        f"{REGIME_TITLES.get(quality.regime, quality.regime)}: ROC AUC {quality.challenger:.3f}, {change} from the "
+        f"champion's {quality.champion:.3f} on the same test images; a loss of {-quality.high:.4f} or more is shown"
     )

@@ -34,21 +34,18 @@ def between_trainings(runs: Sequence[Sequence[float]], edge: float = 1e-9) -> Va
     """The variance between trainings of a regime, of the rescaled ROC AUC.
 
     It is that between the seeds of a run, pooled over runs, and that between runs of one seed. Equal runs count once,
-    since the same seeds give the same models on a CPU. A run that varies, or differs from those before, far more than
-    others has changed; it is left out, unless that are most. Until the runs have `ENOUGH` degrees of freedom, the usual
-    deviation counts too, ever less.
+    since the same seeds give the same models on a CPU. A run that varies, or differs from the champion and those like
+    it, far more than others has changed; it is left out, however many there are. Until the runs have `ENOUGH` degrees
+    of freedom, the usual deviation counts too, ever less.
 
     Args:
-        runs: the ROC AUCs by seed of each run, in their order.
+        runs: the ROC AUCs by seed of each run: the champion's, then the others in their order.
         edge: distance from 1 that ROC AUCs are kept at.
     """
     distinct = list({tuple(sorted(round(value, 9) for value in run)): None for run in runs if len(run)})
     flat = iter(rescaled([value for run in distinct for value in run], edge).tolist())
     values = [[next(flat) for _ in run] for run in distinct]
-    parts = _parts(values, OUTLIER)
-    if 2 * parts.left_out > len(values):
-        parts = _parts(values, 0.0)
-    return parts.variance()
+    return _parts(values).variance()
 
 
 def rescaled(areas: Sequence[float], edge: float) -> np.ndarray:
@@ -63,11 +60,10 @@ def area(rescaled: np.ndarray) -> np.ndarray:
 
 @dataclass
 class _Parts:
-    """Squares between trainings, their degrees of freedom, and how many runs were left out."""
+    """Squares between trainings, and their degrees of freedom."""
 
     squares: float = 0.0
     freedom: int = 0
-    left_out: int = 0
 
     def variance(self) -> Variance:
         """The variance, in which what is usual counts less the more is known."""
@@ -76,8 +72,8 @@ class _Parts:
         return Variance((usual * USUAL_DEVIATION**2 + self.squares) / freedom, freedom)
 
 
-def _parts(runs: Sequence[Sequence[float]], outlier: float) -> _Parts:
-    """The squares of `runs` without those whose squares are so large only with the probability `outlier`."""
+def _parts(runs: Sequence[Sequence[float]]) -> _Parts:
+    """The squares of `runs` without those whose squares are so large only with the probability `OUTLIER`."""
     parts, mean, singles = _Parts(), 0.0, 0
     for run in runs:
         size, own = len(run), math.fsum(run) / len(run)
@@ -88,8 +84,7 @@ def _parts(runs: Sequence[Sequence[float]], outlier: float) -> _Parts:
         # Of runs with one seed, the distance from the mean of those before: the squares add up to that around the mean.
         squares = sum((value - own) ** 2 for value in run) if size > 1 else (own - mean) ** 2 * singles / (singles + 1)
         before = parts.variance()
-        if squares / freedom > _unlikely(freedom, before.freedom, outlier) * before.value:
-            parts.left_out += 1
+        if squares / freedom > _unlikely(freedom, before.freedom) * before.value:
             continue
         parts.squares, parts.freedom = parts.squares + squares, parts.freedom + freedom
         if size == 1:
@@ -98,6 +93,6 @@ def _parts(runs: Sequence[Sequence[float]], outlier: float) -> _Parts:
     return parts
 
 
-def _unlikely(freedom: float, others: float, probability: float) -> float:
-    """The ratio of two estimates of a variance that is exceeded with this probability."""
-    return float(special.fdtri(freedom, others, 1 - probability)) if probability else math.inf
+def _unlikely(freedom: float, others: float) -> float:
+    """The ratio of two estimates of a variance that is exceeded with the probability `OUTLIER`."""
+    return float(special.fdtri(freedom, others, 1 - OUTLIER))

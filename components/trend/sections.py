@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
-from components.gate.earlier import when
+from components.gate.earlier import image_size, source, when
 from components.tracking import names
 from components.tracking.history import RecordedRun, line
 from components.trend.shown import Shown
@@ -61,9 +60,7 @@ def sections(runs: Sequence[Shown]) -> list[Section]:
 
 def _source(run: RecordedRun) -> tuple[str, ...]:
     """What the data of one schedule have in common. The description of a source may hold a version or a number."""
-    given = run.parameters
-    source = given.get("source") or run.tags.get(names.SOURCE, "")
-    return source, PurePath(given.get("path", "")).name, given.get("image_size", "")
+    return *source(run), image_size(run)
 
 
 def _section(runs: Sequence[Shown]) -> Section:

@@ -140,3 +140,26 @@ def test_the_sentence_has_the_figures():
     for part in ("Full fine-tuning", f"{found.ratio - 1:.0%} more training time", f"{found.runs} runs", "2026-11-02"):
         assert part in text
     assert "memory" in cost.sentence("memory", "custom_cnn", found, "x")
+
+
+@pytest.mark.parametrize("begins", [5, 6])
+def test_a_slowdown_among_the_first_runs_does_not_become_what_is_expected(begins):
+    found = [any(own.alarm for own in replay(slower(begins + 20, begins, noise=0.02, seed=seed))) for seed in range(50)]
+    assert np.mean(found) >= 0.8
+
+
+def test_runs_that_waited_become_part_of_the_reference_when_the_sum_has_fallen():
+    series = [*values(20, 0.02).tolist(), 103.7, 103.7, 103.7, *values(20, 0.02, seed=1).tolist()]
+    found = replay(series)
+    assert not any(own.alarm for own in found)
+    waits = next(place for place in range(20, 24) if found[place].statistic > cost.HELD * found[place].threshold)
+    assert found[waits].statistic > cost.HELD * found[waits].threshold
+    assert found[waits + 1].runs == found[waits].runs
+    assert found[-1].runs == len(series) - 1
+    assert found[-1].statistic <= cost.HELD * found[-1].threshold
+
+
+def test_only_a_run_above_what_is_expected_raises_the_sum():
+    found = replay([*values(30, 0.02).tolist(), 130.0, 100.0])
+    assert [own.raised for own in found[-2:]] == [True, False]
+    assert found[-1].statistic > 0

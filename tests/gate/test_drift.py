@@ -144,3 +144,52 @@ def test_thousands_of_images_take_seconds():
     begun = time.process_time()
     assert judge(old, new).alarm
     assert time.process_time() - begun < 4
+
+
+def test_kept_images_with_other_labels_ring():
+    found = judge(OLD, OLD.assign(label=1 - OLD["label"]))
+    assert (found.added, found.gone, found.kept, found.changed) == (0, 0, len(OLD), len(OLD))
+    assert [test.feature for test in found.tests] == ["label"]
+    assert found.alarm
+    assert drift.sentence(found) == f"{len(OLD)} of {len(OLD)} kept images have another label than before"
+    # A few per cent, in one direction.
+    new = OLD.assign(label=OLD["label"].where(~OLD["patient"].isin(range(50)), 1))
+    found = judge(OLD, new)
+    assert found.alarm
+    assert found.relabelled < drift.RELABELLED * found.kept
+    assert drift.sentence(found).startswith(
+        "share of pneumonia of the kept images that changed 1.000, of the same before 0.000 (p = 0.0"
+    )
+
+
+def test_kept_images_that_another_decoder_made_brighter_ring():
+    noise = np.random.default_rng(3).normal(size=len(OLD))
+    found = judge(OLD, OLD.assign(brightness=OLD["brightness"] + 0.02 + 0.05 * noise, contrast=OLD["contrast"] + noise))
+    assert [name for name, p in p_values(found, "kept").items() if p <= found.level] == ["brightness"]
+    tiny = judge(OLD, OLD.assign(brightness=OLD["brightness"] + drift.EQUAL / 2))
+    assert (tiny.changed, tiny.tests, tiny.alarm) == (0, (), False)
+
+
+def test_corrections_of_a_few_patients_are_counted_and_do_not_ring():
+    new = OLD.copy()
+    first = new["patient"].isin(range(6))
+    new.loc[first, "label"] = 1 - new.loc[first, "label"]
+    found = judge(OLD, new)
+    assert found.changed == first.sum()
+    assert not found.alarm
+    # Many images of one patient are one change.
+    one = OLD.assign(patient=7, contrast=OLD["contrast"] + 1)
+    assert not judge(one, one.assign(contrast=one["contrast"] + 1)).alarm
+
+
+def test_p_values_of_random_changes_of_kept_images_are_uniform_and_corrected_for_all_groups():
+    smallest, random = [], np.random.default_rng(0)
+    data = table(60)
+    for _ in range(80):
+        new = data.assign(**{name: data[name] + random.normal(size=len(data)) for name in drift.STATISTICS})
+        found = judge(data, new, runs_per_year=1)
+        smallest.append(min(test.p for test in found.tests))
+    assert np.mean(np.array(smallest) < 0.3) == pytest.approx(0.3, abs=0.16)
+    alone = p_values(found, "kept")
+    more = judge(data, pd.concat([new, table(5, seed=1, first=900)]), runs_per_year=1)
+    assert all(p == pytest.approx(min(1, 2 * alone[name]), abs=0.06) for name, p in p_values(more, "kept").items())

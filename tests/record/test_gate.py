@@ -327,7 +327,7 @@ def test_what_the_gate_cannot_judge_is_recorded_nevertheless(weekly, monkeypatch
     assert rung(weekly.week(9)) == [], "recorded again, it is judged"
 
 
-def test_an_older_run_that_lacks_something_is_a_note(weekly):
+def test_in_place_of_a_champion_that_lacks_files_the_run_is_champion(weekly):
     champion = weekly.history.runs()[-1]
     stored = Path(weekly.client.get_run(champion.id).info.artifact_uri.removeprefix("file://"))
     hidden = stored / "comparison" / "models.json"
@@ -337,7 +337,8 @@ def test_an_older_run_that_lacks_something_is_a_note(weekly):
     finally:
         hidden.with_suffix(".hidden").rename(hidden)
     assert not verdict.quality
-    assert any(note.startswith("quality cannot be compared with that of 20260105-030000") for note in verdict.notes)
+    assert verdict.warnings[0].startswith("quality cannot be compared with that of 20260105-030000")
+    assert verdict.promoted, "there is no other champion"
     assert verdict.cost["custom_cnn"]["time"]["runs"] == QUIET
 
 
