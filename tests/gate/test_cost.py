@@ -113,7 +113,7 @@ def test_the_run_length_is_that_of_simulated_sums():
 def test_more_charts_have_higher_thresholds():
     assert run_length(threshold(1 / 4000)) == pytest.approx(4000, rel=0.01)
     one, eight = (judge(values(5).tolist(), charts).threshold for charts in (1, 8))
-    assert eight == pytest.approx(threshold(0.8 / 4000))
+    assert eight == pytest.approx(threshold(0.8 / 8 / cost.RUNS_PER_ALARM))
     assert one < eight
 
 

@@ -227,11 +227,15 @@ def mlflow_server(tmp_path_factory, empty_database):
 
 @pytest.fixture
 def on_server(mlflow_server, monkeypatch):
-    """A history on MLflow's own server."""
+    """A history on MLflow's own server, without the runs of other tests."""
     url, _ = mlflow_server
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "someone")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "geheim")
-    return Recorded(url)
+    history = Recorded(url)
+    if history.client.get_experiment_by_name("pneumonia-benchmark"):
+        for run in history.everything().values():
+            history.client.delete_run(run.info.run_id)
+    return history
 
 
 def scores_of(run, regime, seed):
