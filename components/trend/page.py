@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components import look
 from components.artifacts.names import REGIME_TITLES
 from components.console import one_line
+from components.look import templates
 from components.trend.episodes import Episode, episodes
 from components.trend.panel import Panel
 from components.trend.rows import Row, described, rows
@@ -57,14 +56,8 @@ def page(runs: Sequence[Shown]) -> str:
 
 def rendered(template: str, **shown: Any) -> str:
     """A template with its variables; texts are escaped, wherever they come from."""
-    environment = Environment(
-        loader=FileSystemLoader([TEMPLATES, look.FOLDER]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_printable,
-    )
+    environment = templates.environment(TEMPLATES)
+    environment.finalize = _printable
     environment.filters |= {"described": described, "svg": _inline}
     return environment.get_template(template).render(shown)
 

@@ -4,9 +4,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from components import look, planning
+from components import planning
 from components.artifacts.comparison import ComparisonRecord, ExternalResult, Findings
 from components.artifacts.names import REGIME_TITLES
 from components.artifacts.raw_dataset import Source
@@ -32,6 +30,7 @@ from components.compare.report.tables import clinical as clinical_tables
 from components.compare.report.tables import cost, main, provenance, quality, transfer, tuning
 from components.compare.report.tables import label_budgets as budget_tables
 from components.compare.report.titles import backbone_title
+from components.look import templates
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -138,13 +137,7 @@ def rendered(template: str, **shown: Any) -> str:
         template: its file name.
         shown: the variables of the template; texts are escaped, wherever they come from.
     """
-    environment = Environment(
-        loader=FileSystemLoader([TEMPLATES, look.FOLDER]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates.environment(TEMPLATES)
     environment.filters |= {name: getattr(formats, name) for name in ("count", "counted", "percent", "typeset")}
     environment.filters["groups"] = tables.groups
     return environment.get_template(template).render(shown)
