@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from benchmarks import measure
 from benchmarks.plain_keras import REGIMES
 from benchmarks.speed_table import difference, table
@@ -19,6 +21,7 @@ from components.artifacts.names import CLASSES
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.raw_dataset import RawDataset
 from components.console import UserError
+from components.evaluate import robustness
 
 EXAMPLES = """examples:
   python -m benchmarks.speed --weights none --json speed.json
@@ -140,13 +143,23 @@ def _sample(arguments: argparse.Namespace, folder: Path) -> Path:
 
 
 def _export(raw: Path, prepared: PreparedDataset, folder: Path) -> dict[str, int]:
-    """Writes the splits as image files in one folder per class for plain Keras; returns their numbers of images."""
+    """Writes the splits as image files in one folder per class for plain Keras; returns their numbers of images.
+
+    So are the test images that evaluate changes, once for each change.
+    """
     with RawDataset.load(raw).open_images() as reader:
         for name, split in prepared.splits.items():
             for i, (image, label) in enumerate(zip(split.index["image"], split.labels, strict=True)):
                 target = folder / name / CLASSES[label].upper() / f"{i}{Path(image).suffix.lower()}"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(reader.read(image))
+    test = prepared.splits["test"]
+    rows = robustness.sample(test.labels)
+    for number, change in enumerate(robustness.changes().values()):
+        for row, image in zip(rows, change(test.images[rows]), strict=True):
+            target = folder / "changed" / str(number) / CLASSES[test.labels[row]].upper() / f"{row}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(target)
     return {name: len(split) for name, split in prepared.splits.items()}
 
 
@@ -182,6 +195,9 @@ def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int
         "train_seconds": cost["train_seconds"],
         "peak_memory_mb": cost["peak_memory_mb"],
         "roc_auc": evaluation["metrics"]["test"]["roc_auc"],
+        "changed_roc_auc": statistics.mean(
+            area for change, area in evaluation["robustness"].items() if change != "unchanged"
+        ),
         "process_seconds": measured.seconds,
     }
 

@@ -48,21 +48,23 @@ def table(results: dict[str, Any]) -> str:
                 f"{project['peak_memory_mb']:,.0f}",
                 f"{plain['roc_auc']:.4f}",
                 f"{project['roc_auc']:.4f}",
+                f"{plain['changed_roc_auc']:.3f}",
+                f"{project['changed_roc_auc']:.3f}",
                 "" if both["difference"]["bound"] is None else f"{both['difference']['bound']:+.4f}",
                 {None: "", True: "yes", False: "no"}[both["difference"]["reached"]],
             ]
         )
     seconds = [sum(both[name]["train_seconds"] for both in results["regimes"].values()) for name in BOTH]
-    rows.append(["together", *(f"{own:.1f}" for own in seconds), f"{seconds[0] / seconds[1]:.1f}x", *[""] * 6])
+    rows.append(["together", *(f"{own:.1f}" for own in seconds), f"{seconds[0] / seconds[1]:.1f}x", *[""] * 8])
     together = results["together"]
     rows.append(
         [
             "together, with start-up",
             *(f"{together[name]:.1f}" for name in BOTH),
             f"{together['speed_up']:.1f}x",
-            *[""] * 6,
+            *[""] * 8,
         ]
     )
     header = ["training", "Keras s", "ours s", "faster", "Keras MB", "ours MB", "Keras AUC", "ours AUC"]
-    header += ["95% bound of difference", "reached"]
+    header += ["Keras changed", "ours changed", "95% bound of difference", "reached"]
     return measure.table(header, rows)

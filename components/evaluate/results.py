@@ -14,16 +14,8 @@ from components.artifacts import evaluation, external_test, files
 from components.artifacts.evaluation import EvaluationRecord
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.artifacts.trained_model import TrainingRecord
-from components.evaluate import calibration, scoring, subgroups
-from components.evaluate.robustness import changes
+from components.evaluate import calibration, robustness, scoring, subgroups
 from components.roc_auc import covariance_of_areas
-
-ROBUSTNESS_IMAGES = 300
-"""Largest number of test images that are scored under every change: eight times all of them would take most of the time
-of the step. The standard errors of the differences to unchanged images say what that costs."""
-
-ROBUSTNESS_RARE = 50
-"""As many images of the rarer class are among them, or all that there are: without any there is no ROC AUC."""
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """Takes images, uint8 (N, H, W); returns their probabilities of pneumonia, float64 (N,)."""
@@ -141,29 +133,13 @@ def _external_predictions(predict: Predict, external: PreparedDataset) -> list[p
     ]
 
 
-def _sample(labels: np.ndarray) -> np.ndarray:
-    """Rows of at most `ROBUSTNESS_IMAGES` test images, evenly spaced; of a rare class at least `ROBUSTNESS_RARE`."""
-    rows = _spaced(np.arange(len(labels)), ROBUSTNESS_IMAGES)
-    rare = int(labels[rows].mean() < 0.5)
-    known = np.flatnonzero(labels == rare)
-    wanted = min(ROBUSTNESS_RARE, ROBUSTNESS_IMAGES // 3, len(known))
-    if (labels[rows] == rare).sum() >= wanted:
-        return rows
-    others = _spaced(np.flatnonzero(labels != rare), ROBUSTNESS_IMAGES - wanted)
-    return np.sort(np.concatenate([_spaced(known, wanted), others]))
-
-
-def _spaced(rows: np.ndarray, most: int) -> np.ndarray:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
-
-
 def _robustness(predict: Predict, data: PreparedDataset, test_scores: np.ndarray) -> dict[str, Any]:
-    """ROC AUC on at most `ROBUSTNESS_IMAGES` test images, unchanged and under each change, as the record has it."""
+    """ROC AUC on a sample of the test images, unchanged and under each change, as the record has it."""
     test = data.splits["test"]
-    rows = _sample(test.labels)
+    rows = robustness.sample(test.labels)
     images, labels = test.images[rows], test.labels[rows]
     scores = {"unchanged": test_scores[rows]}
-    scores |= {name: predict(change(images)) for name, change in changes().items()}
+    scores |= {name: predict(change(images)) for name, change in robustness.changes().items()}
     patients = test.index["patient"].to_numpy(str)[rows]
     areas, covariance = covariance_of_areas(labels, patients, np.stack(list(scores.values())))
     variance = covariance.diagonal() + covariance[0, 0] - 2 * covariance[0]  # of the differences to unchanged images

@@ -8,6 +8,13 @@ from scipy import ndimage
 SHIFT = 0.05
 ZOOM = 0.1
 
+SAMPLE = 300
+"""Largest number of test images that are scored under every change: eight times all of them would take most of the time
+of the step. The standard errors of the differences to unchanged images say what that costs."""
+
+SAMPLE_RARE = 50
+"""As many images of the rarer class are among them, or all that there are: without any there is no ROC AUC."""
+
 
 def changes() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Changes of exposure and geometry by name; each maps uint8 images (N, H, W) to uint8 images of the same shape."""
@@ -21,6 +28,22 @@ def changes() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         "zoomed in 10%": lambda images: _move(images, 1 + ZOOM, 0.0, 0.0),
         "zoomed out 10%": lambda images: _move(images, 1 - ZOOM, 0.0, 0.0),
     }
+
+
+def sample(labels: np.ndarray) -> np.ndarray:
+    """Rows of at most `SAMPLE` test images, evenly spaced; of a rare class at least `SAMPLE_RARE`."""
+    rows = _spaced(np.arange(len(labels)), SAMPLE)
+    rare = int(labels[rows].mean() < 0.5)
+    known = np.flatnonzero(labels == rare)
+    wanted = min(SAMPLE_RARE, SAMPLE // 3, len(known))
+    if (labels[rows] == rare).sum() >= wanted:
+        return rows
+    others = _spaced(np.flatnonzero(labels != rare), SAMPLE - wanted)
+    return np.sort(np.concatenate([_spaced(known, wanted), others]))
+
+
+def _spaced(rows: np.ndarray, most: int) -> np.ndarray:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, most).round().astype(int))]
 
 
 def _gamma(images: np.ndarray, exponent: float) -> np.ndarray:

@@ -33,8 +33,8 @@ class Recipe:
         patience: epochs without a better ROC AUC on validation before training stops; 0 trains all epochs.
         averaged_epochs: number of last epochs whose weights partial fine-tuning averages before a model is scored and
             kept.
-        stored_views: number of views of each training image for which features are stored; the first view is the image
-            itself, the others are augmented.
+        stored_views: largest number of views of each training image for which features are stored; the first view is
+            the image itself, the others are augmented.
         stored_strength: strength of this augmentation; weaker, because frozen layers cannot adapt to it.
         rotation_degrees: largest rotation.
         shift: largest shift, as a fraction of width and height.
@@ -75,9 +75,15 @@ class Recipe:
     class_weights: str = "balanced"
 
     @classmethod
-    def of(cls, parameters: RecipeParameters) -> "Recipe":
-        """The recipe with what users set."""
+    def of(cls, regime: str, parameters: RecipeParameters) -> "Recipe":
+        """The recipe of a regime with what users set.
+
+        Each pass over the images sees one view of each, so that a training of one epoch needs one only. In full
+        fine-tuning stored views are those of the head's warm-up, which always has several epochs.
+        """
+        views = cls.stored_views
         return cls(
+            stored_views=views if regime == "full_fine_tuning" else min(views, parameters.epochs),
             epochs=parameters.epochs,
             batch_size=parameters.batch_size,
             learning_rate=parameters.learning_rate,

@@ -100,5 +100,6 @@ def augmented_features(session: Session, network: Network, tensors: list[keras.K
     processing = session.regime != "full_fine_tuning"
     augmentation = RadiographAugmentation(recipe, session.seed, recipe.stored_strength, processing)
     augment = computation(keras.Sequential([keras.Input(model.input_shape[1:]), augmentation]), training=True)
-    session.say(f"storing features of {recipe.stored_views} views of the training images")
+    views = f"{recipe.stored_views} views of the training images" if recipe.stored_views > 1 else "the images"
+    session.say(f"storing features of {views}")
     return session.store("features", model, [augment] * (recipe.stored_views - 1), session.images)

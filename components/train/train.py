@@ -81,7 +81,7 @@ def train(
                 seed: int, kept: Checkpoint, own: TrainParameters, stored: dict[str, StoredFeatures], candidate: str
             ) -> Session:
                 named = parameters.seeds > 1
-                return Session(data, regime, Recipe.of(own), seed, stored, kept, interruption, named, candidate)
+                return Session(data, regime, Recipe.of(regime, own), seed, stored, kept, interruption, named, candidate)
 
             validation = data.splits["validation"]
             search = Search(regime, parameters, validation, place, store, stored, session, _train_seed)
@@ -98,7 +98,7 @@ def recipe_of(regime: str, parameters: RecipeParameters) -> Recipe:
     """
     if regime not in REGIMES:
         raise UserError(f"there is no regime {regime!r}: choose one of {', '.join(REGIMES)}")
-    return Recipe.of(parameters)
+    return Recipe.of(regime, parameters)
 
 
 def set_up(parameters: RecipeParameters) -> None:

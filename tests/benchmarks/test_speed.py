@@ -9,6 +9,7 @@ from scipy import stats
 
 from benchmarks import speed, speed_table
 from components.artifacts.prepared_dataset import PreparedDataset
+from components.evaluate.robustness import changes
 
 
 def command(*words):
@@ -77,6 +78,12 @@ def test_plain_keras_reads_exactly_the_project_s_splits(tmp_path):
             files = (tmp_path / "images" / name / folder).iterdir()
             written = {np.asarray(Image.open(file)).tobytes() for file in files}
             assert written == {image.tobytes() for image in split.images[split.labels == label]}
+    for number, change in enumerate(changes().values()):
+        files = (tmp_path / "images" / "changed" / str(number)).glob("*/*.png")
+        written = {(file.parent.name, np.asarray(Image.open(file)).tobytes()) for file in files}
+        split = prepared.splits["test"]
+        wanted = zip(split.labels, change(split.images), strict=True)
+        assert written == {(("NORMAL", "PNEUMONIA")[label], image.tobytes()) for label, image in wanted}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,7 @@ def test_the_project_s_epochs_may_be_its_own_for_each_regime(words, expected):
 
 def test_the_table_shows_medians_and_ratios():
     def runs(seconds, auc):
-        one = {"train_seconds": seconds, "peak_memory_mb": 900.0, "roc_auc": auc, "process_seconds": seconds + 5}
+        one = {"peak_memory_mb": 900.0, "roc_auc": auc, "changed_roc_auc": auc - 0.1, "process_seconds": seconds + 5}
         return speed._medians([one | {"train_seconds": seconds * factor} for factor in (0.5, 1, 9)])
 
     both = {"plain_keras": runs(60.0, 0.9), "project": runs(10.0, 0.95), "speed_up": 6.0}
@@ -98,7 +105,19 @@ def test_the_table_shows_medians_and_ratios():
     together = {"plain_keras": 65.0, "project": 15.0, "speed_up": 65 / 15}
     table = speed_table.table({"regimes": {"custom_cnn": both}, "together": together})
     row = next(line for line in table.splitlines() if line.startswith("Custom CNN"))
-    assert row.split()[2:] == ["60.0", "10.0", "6.0x", "900", "900", "0.9000", "0.9500", "+0.0123", "yes"]
+    assert row.split()[2:] == [
+        "60.0",
+        "10.0",
+        "6.0x",
+        "900",
+        "900",
+        "0.9000",
+        "0.9500",
+        "0.800",
+        "0.850",
+        "+0.0123",
+        "yes",
+    ]
     assert table.splitlines()[-2].split() == ["together", "60.0", "10.0", "6.0x"]
     assert table.splitlines()[-1].split()[-3:] == ["65.0", "15.0", "4.3x"]
 
@@ -130,5 +149,6 @@ def test_both_train_and_are_compared(tmp_path):
         for name in ("plain_keras", "project"):
             assert both[name]["process_seconds"] > both[name]["train_seconds"] > 0
             assert both[name]["peak_memory_mb"] > 100
+            assert 0 <= both[name]["changed_roc_auc"] <= 1
         assert both["speed_up"] == both["plain_keras"]["train_seconds"] / both["project"]["train_seconds"]
     assert "Transfer learning" in done.stdout

@@ -12,7 +12,7 @@ from components.artifacts import files, trained_model
 from components.artifacts.evaluation import Evaluation
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.console import UserError
-from components.evaluate import results
+from components.evaluate import results, robustness
 from components.evaluate.results import evaluate_model
 from components.evaluate.robustness import changes
 from components.parameters import EvaluateParameters
@@ -70,7 +70,7 @@ def test_the_auc_without_a_change_is_the_test_auc_and_each_change_has_that_of_th
 
 
 def test_robustness_takes_evenly_spaced_test_images_where_there_are_many(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "ROBUSTNESS_IMAGES", 14)
+    monkeypatch.setattr(robustness, "SAMPLE", 14)
     counts = []
 
     def counted(images):
@@ -86,17 +86,17 @@ def test_robustness_takes_evenly_spaced_test_images_where_there_are_many(data, t
 
 
 def test_robustness_has_images_of_a_rare_class(monkeypatch):
-    monkeypatch.setattr(results, "ROBUSTNESS_IMAGES", 20)
-    monkeypatch.setattr(results, "ROBUSTNESS_RARE", 6)
+    monkeypatch.setattr(robustness, "SAMPLE", 20)
+    monkeypatch.setattr(robustness, "SAMPLE_RARE", 6)
     labels = np.zeros(1000, int)
     labels[[3, 500, 501, 777]] = 1
-    rows = results._sample(labels)
+    rows = robustness.sample(labels)
     assert labels[rows].sum() == 4
     assert len(rows) == 20
     assert list(rows) == sorted(set(rows))
     labels[100:120] = 1
-    assert labels[results._sample(labels)].sum() == 6
-    assert list(results._sample(np.array([1, 0, 1]))) == [0, 1, 2]
+    assert labels[robustness.sample(labels)].sum() == 6
+    assert list(robustness.sample(np.array([1, 0, 1]))) == [0, 1, 2]
 
 
 @pytest.mark.slow

@@ -189,13 +189,27 @@ def test_stored_views_are_augmented_but_for_the_first(prepared, tmp_path, monkey
             return kept[-1]
 
     monkeypatch.setattr(train_module, "StoredFeatures", Kept)
-    train_one(prepared, tmp_path / "model", "transfer_learning", weights="none", epochs=1, patience=0)
+    train_one(prepared, tmp_path / "model", "transfer_learning", weights="none", epochs=2, patience=0)
     ((train_views,), (validation_views,)) = kept[0].train, kept[0].validation
     assert len(validation_views) == 1
-    assert len(train_views) == Recipe(epochs=1, batch_size=1, learning_rate=0.1, patience=0).stored_views > 1
+    assert len(train_views) == Recipe(epochs=2, batch_size=1, learning_rate=0.1, patience=0).stored_views > 1
     spread = train_views[0].std(axis=0).mean()
     for one, other in itertools.combinations(train_views, 2):
         assert np.abs(one - other).mean() > 0.05 * spread
+
+
+@pytest.mark.parametrize(
+    ("regime", "epochs", "views"),
+    [
+        ("transfer_learning", 1, 1),
+        ("partial_fine_tuning", 1, 1),
+        ("partial_fine_tuning", 2, 2),
+        ("full_fine_tuning", 1, 2),
+    ],
+)
+def test_a_training_of_one_epoch_stores_the_images_alone(regime, epochs, views):
+    recipe = train_module.recipe_of(regime, TrainParameters(epochs=epochs))
+    assert recipe.stored_views == recipe.as_dict()["stored_views"] == views
 
 
 @pytest.mark.slow
