@@ -27,8 +27,8 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
     """Trains and scores.
 
     Returns:
-        `train_seconds`; `peak_memory_mb` before scoring; `roc_auc` on test; `changed_roc_auc`, the mean over the folders
-        of changed test images; `scoring_seconds`.
+        `train_seconds`; `peak_memory_mb` before scoring; `roc_auc` on test; `changed_roc_auc`, the mean over the
+        folders of changed test images; `scoring_seconds`.
     """
     import keras  # noqa: PLC0415 (takes seconds, which --help does not need)
 
