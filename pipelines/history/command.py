@@ -36,8 +36,12 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _place(arguments: argparse.Namespace) -> Place:
-    uri = arguments.tracking_uri or os.environ.get(places.VARIABLE, "")
-    return places.read(uri or places.sqlite(arguments.output.absolute() / places.DEFAULT))
+    return places.read(_elsewhere(arguments) or places.sqlite(arguments.output.absolute() / places.DEFAULT))
+
+
+def _elsewhere(arguments: argparse.Namespace) -> str:
+    """The place of the history that was given; "" for that in the folder of all runs."""
+    return arguments.tracking_uri or os.environ.get(places.VARIABLE, "")
 
 
 def _list(history: History, arguments: argparse.Namespace) -> None:
@@ -62,21 +66,27 @@ def _show(history: History, arguments: argparse.Namespace) -> None:
 
 
 def _trend(history: History, arguments: argparse.Namespace) -> None:
-    from components.trend import page, shown  # noqa: PLC0415 (takes a second)
-
     file = arguments.file or arguments.output / FILE
     if file.is_dir():
         raise UserError(f"{file} is a folder: give the name of a file, such as {file / FILE}")
+    runs = _write_page(history, file)
+    if arguments.json:
+        print(json.dumps({"file": str(file.absolute()), "runs": runs}))
+    else:
+        print(f"{runs} {'run' if runs == 1 else 'runs'} over time: {file}")
+
+
+def _write_page(history: History, file: Path) -> int:
+    """Writes the page of all runs over time; returns their number."""
+    from components.trend import page, shown  # noqa: PLC0415 (takes a second)
+
     found = shown.of(history)
     text = page.page(found)
     try:
         files.write_text(file, text)
     except OSError as error:
         raise UserError(f"{file} cannot be written ({error.strerror}): give the name of another file") from None
-    if arguments.json:
-        print(json.dumps({"file": str(file.absolute()), "runs": len(found)}))
-    else:
-        print(f"{len(found)} {'run' if len(found) == 1 else 'runs'} over time: {file}")
+    return len(found)
 
 
 def _champion(history: History, run: RecordedRun) -> RecordedRun | None:
@@ -87,6 +97,9 @@ def _promote(history: History, arguments: argparse.Namespace) -> None:
     run = history.find(arguments.run)
     before = _champion(history, run)
     history.promote(run, by_hand=True)
+    own = arguments.output / FILE
+    if own.is_file() and not _elsewhere(arguments):  # the page of this history, which shows the champion
+        _write_page(history, own)
     if arguments.json:
         print(json.dumps({"champion": run.id, "before": before.id if before else None}))
         return

@@ -25,6 +25,22 @@ def test_the_page_is_written_into_the_folder_of_all_runs(tmp_path, capsys):
     assert "No alarm in the last run; none in 2 runs." in file.read_text()
 
 
+def test_who_promotes_a_run_finds_it_as_the_champion_on_the_page(filled, tmp_path):
+    file, words = tmp_path / "runs" / "trend.html", ["--output", str(tmp_path / "runs")]
+    command.main([*words, "promote", "20260207-120000"])
+    assert not file.exists(), "who has no page does not get one"
+    command.main([*words, "trend"])
+    before = file.read_text()
+    command.main([*words, "promote", "20260131-120000", "--tracking-uri", filled.uri])
+    assert file.read_text() == before, "it may be the page of another history"
+    command.main([*words, "promote", "20260207-120000"])
+    between = file.read_text()
+    command.main([*words, "promote", "20260131-120000"])
+    after = file.read_text()
+    command.main([*words, "trend"])
+    assert file.read_text() == after != between
+
+
 def test_the_page_is_written_where_asked_in_place_of_an_older_one(filled, tmp_path, capsys):
     file = tmp_path / "pages" / "page.html"
     file.parent.mkdir()
