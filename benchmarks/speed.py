@@ -58,12 +58,13 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         `images` (number in each split), `preparation_seconds` (preprocess, and ingest unless it simulates), `regimes`
         (for each regime and each of both: the runs, medians of time, memory and ROC AUC on the test split; the ratio of
         times and the `difference` in ROC AUC), `together` (wall time of all regimes, including start-up and this
-        project's preparation).
+        project's preparation; where it was asked for, `whole_run`, that of a run of the pipeline).
 
     Raises:
         UserError: a process failed.
     """
-    prepared, preparation = _prepare(arguments, folder)
+    source = _source(arguments, folder / "source")
+    prepared, preparation = _prepare(arguments, source, folder)
     images = _export(folder / "raw", prepared, folder / "images")
     counts = ", ".join(f"{name} {count}" for name, count in images.items())
     console.say("speed", f"images: {counts}; prepared in {preparation:.1f} s")
@@ -91,6 +92,9 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         for name in ("plain_keras", "project")
     }
     together["project"] += preparation
+    if arguments.whole_run:
+        together["whole_run"] = _whole_run(arguments, source, folder / "runs")
+        console.say("speed", f"whole run: {together['whole_run']:.1f} s")
     return {
         "images": images,
         "preparation_seconds": preparation,
@@ -99,14 +103,16 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
 
 
-def _prepare(arguments: argparse.Namespace, folder: Path) -> tuple[PreparedDataset, float]:
-    """Runs ingest and preprocess; returns the prepared dataset and the seconds, without those of a simulation."""
+def _source(arguments: argparse.Namespace, folder: Path) -> list[measure.Word]:
+    """Options of ingest; of a folder of images a sample is copied to `folder`."""
     if arguments.path:
-        source: list[measure.Word] = ["--source", "directory", "--path", _sample(arguments, folder / "source")]
-    else:
-        # 20% of the simulated radiographs are the test split.
-        total = round(arguments.images / TRAINED_SHARE / 0.8)
-        source = ["--source", "synthetic", "--synthetic-images", total]
+        return ["--source", "directory", "--path", _sample(arguments, folder)]
+    # 20% of the simulated radiographs are the test split.
+    return ["--source", "synthetic", "--synthetic-images", round(arguments.images / TRAINED_SHARE / 0.8)]
+
+
+def _prepare(arguments: argparse.Namespace, source: list[measure.Word], folder: Path) -> tuple[PreparedDataset, float]:
+    """Runs ingest and preprocess; returns the prepared dataset and the seconds, without those of a simulation."""
     ingest = measure.run(["-m", "components.ingest", *source, "--output", folder / "raw"])
     words: list[measure.Word] = [
         "--output",
@@ -202,6 +208,13 @@ def _project(arguments: argparse.Namespace, folder: Path, regime: str, seed: int
     }
 
 
+def _whole_run(arguments: argparse.Namespace, source: list[measure.Word], folder: Path) -> float:
+    """Seconds of a run of the pipeline, from the images to the report, with plain Keras's number of epochs."""
+    words: list[measure.Word] = ["--regimes", *arguments.regimes, "--patience", 0, "--seeds", 1, "--output", folder]
+    words += ["--image-size", arguments.image_size, *_common(arguments, arguments.epochs)]
+    return measure.run(["-m", "pipelines.local", *source, *words]).seconds
+
+
 def _project_epochs(arguments: argparse.Namespace, regime: str) -> int:
     given: list[int] = arguments.project_epochs or [arguments.epochs]
     return given[arguments.regimes.index(regime)] if len(given) > 1 else given[0]
@@ -273,6 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="default: all four")
     add("--repetitions", type=int, default=1, metavar="N", help="each with its own seed; default: %(default)s")
     add("--cache", action="store_true", help="let plain Keras keep decoded images in memory, which is not its default")
+    add("--whole-run", action="store_true", help="also time a run of the pipeline, with evaluation and report")
     add("--json", type=Path, metavar="FILE", help="file for the results")
     return parser
 
