@@ -1,5 +1,5 @@
 # make run    the whole benchmark on simulated radiographs
-# make test   lint and all tests; make quick leaves out those that take minutes, make coverage measures branch coverage
+# make test   lint and all tests; make quick leaves out the slower ones, make coverage measures branch coverage
 # make test-images   builds the images and runs every step in its container (needs Docker)
 # make fuzz   feeds 20,000 damaged images and archives, tables and stored objects each to what reads them
 # make yaml   the pipeline to upload to Kubeflow
@@ -37,7 +37,7 @@ coverage: $(VENV)/ready
 	$(BIN)/python -m pytest -n auto -m "not images" --cov --cov-report=term $(ARGS)
 
 quick: lint
-	$(BIN)/python -m pytest -n auto -m "not slow and not images" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not slow and not medium and not images" $(ARGS)
 
 test-images: $(VENV)/ready
 	DOCKER=$(DOCKER) NETWORK=$(NETWORK) $(BIN)/python -m pytest -m images $(ARGS)

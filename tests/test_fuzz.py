@@ -29,6 +29,7 @@ def test_every_undamaged_sample_is_read_or_refused_on_purpose(reader, refused, w
     assert outcomes.count("read") == whole - refused
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("reader", fuzz.READERS)
 def test_a_few_damaged_files_are_refused_cleanly(capsys, reader):
     assert fuzz.main(["--reader", reader, "--inputs", "100", "--seed", "3"]) == 0

@@ -37,6 +37,7 @@ def binormal(random, labels, groups, correlation, separation):
     return correlation**0.5 * shared + (1 - correlation) ** 0.5 * own + separation * labels
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("images", [1, 3])
 def test_the_standard_error_is_close_to_the_spread_of_simulated_areas(images):
     random, labels = np.random.default_rng(2), np.repeat([0, 1], [90, 180])

@@ -45,6 +45,7 @@ def page_faults(first):
     return int(run(ALLOCATE.format(first=first)))
 
 
+@pytest.mark.medium
 def test_importing_modules_changes_no_setting_of_the_process_and_preparing_it_does():
     assert run(STATE).splitlines() == ["True", "(50000, False, ['PIL', 'pydicom'])"]
 

@@ -10,6 +10,8 @@ from components.artifacts.prepared_dataset import PreparedDataset
 from components.parameters import TrainParameters
 from components.train import device, session
 
+pytestmark = pytest.mark.medium
+
 FOUND = {
     "images_per_second": 1234.5,
     "repeated_images_per_second": 2469.0,

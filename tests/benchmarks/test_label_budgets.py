@@ -14,6 +14,7 @@ from components.compare.stats import label_budgets as stats
 SMALL = Scenario("small", images=150, draws=3)
 
 
+@pytest.mark.medium
 def test_the_means_of_very_many_draws_and_images_are_the_true_values():
     scenario = Scenario("large", (STEEP,), draws=150, images=4000, seeds=40, spread=0.2)
     trainings = simulate(scenario, np.random.default_rng(0))
@@ -25,6 +26,7 @@ def test_the_means_of_very_many_draws_and_images_are_the_true_values():
         assert accuracies.values[rows].mean() == pytest.approx(expected, abs=0.015)
 
 
+@pytest.mark.medium
 def test_curves_are_recovered_from_many_draws_and_images():
     scenario = Scenario("large", (STEEP, FLAT), draws=40, images=6000, seeds=20, more_images=0.0)
     found = stats.on_test_set(simulate(scenario, np.random.default_rng(1)), 4000, 1000)

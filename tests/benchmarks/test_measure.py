@@ -6,6 +6,7 @@ from benchmarks import measure
 from components.console import UserError
 
 
+@pytest.mark.medium
 def test_a_process_is_measured_alone_however_large_this_one_is():
     ballast = bytearray(250_000_000)
     ballast[::4096] = b"1" * len(ballast[::4096])

@@ -51,6 +51,7 @@ def test_the_real_steps_are_measured(tmp_path):
         assert step["peak_memory_mb"] > 30
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -158,6 +158,7 @@ def test_without_any_budget_there_is_the_run_itself_and_no_curve(write):
     assert "fewer than four" in regime["why_no_curve"]
 
 
+@pytest.mark.medium
 def test_the_external_test_set_has_results_of_its_own(write):
     other = write.index(images=150, patients=100).assign(image=lambda table: "x/" + table["image"])
     folders = [write.budgets(name, external=other) for name in PAIR]
@@ -173,6 +174,7 @@ def test_the_external_test_set_has_results_of_its_own(write):
     assert "external" not in built(write, [write.budgets("custom_cnn", "plain")])["label_budgets"]
 
 
+@pytest.mark.medium
 def test_the_same_trainings_always_give_the_same_results(write):
     folders = [write.budgets(name) for name in PAIR]
     first, second = (built(write, folders)["label_budgets"] for _ in range(2))

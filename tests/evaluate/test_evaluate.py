@@ -67,6 +67,7 @@ def evaluated(tmp_path_factory):
     return data, model, only(folder / "evaluation")
 
 
+@pytest.mark.medium
 def test_predictions_are_the_models_for_every_validation_and_test_image(evaluated):
     data, model, evaluation = evaluated
     network = keras.models.load_model(model / "seed-1" / "model.keras")
@@ -161,6 +162,7 @@ def test_every_seed_is_evaluated_as_it_is_alone(evaluated, tmp_path):
         pd.testing.assert_frame_equal(one.predictions, first.predictions)
 
 
+@pytest.mark.medium
 def test_only_the_first_model_is_explained_which_the_report_shows(evaluated, tmp_path, monkeypatch):
     explained = []
     monkeypatch.setattr(gradcam, "explain", lambda network, images: explained.append((network, len(images))))

@@ -18,6 +18,8 @@ from components.parameters import BaselineParameters, EvaluateParameters
 from tests.evaluate.test_evaluate import write_model
 from tests.train.conftest import write_prepared
 
+pytestmark = pytest.mark.medium
+
 PARAMETERS = EvaluateParameters(target_sensitivity=0.9, report_images=False)
 TIMES = ("made_by", "inference", "training")
 

@@ -117,6 +117,7 @@ def test_more_charts_have_higher_thresholds():
     assert one < eight
 
 
+@pytest.mark.medium
 def test_false_alarms_of_eight_charts_are_at_most_one_in_500_runs():
     runs = 500
     alarms = sum(own.alarm for seed in range(80) for own in replay(values(runs, seed=seed).tolist()))

@@ -182,6 +182,7 @@ def test_corrections_of_a_few_patients_are_counted_and_do_not_ring():
     assert not judge(one, one.assign(contrast=one["contrast"] + 1)).alarm
 
 
+@pytest.mark.medium
 def test_p_values_of_random_changes_of_kept_images_are_uniform_and_corrected_for_all_groups():
     smallest, random = [], np.random.default_rng(0)
     data = table(60)

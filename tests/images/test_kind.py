@@ -139,6 +139,7 @@ case "$*" in
 esac"""
 
 
+@pytest.mark.medium
 def test_a_good_run_ends_with_success_after_the_report_is_fetched(kind, tmp_path):
     program, log = tmp_path / "bin" / "kubectl", tmp_path / "log"
     program.write_text("#!/bin/bash" + SERVICES.replace("PYTHON", sys.executable))
@@ -158,6 +159,7 @@ def test_a_good_run_ends_with_success_after_the_report_is_fetched(kind, tmp_path
     assert f"--store http://127.0.0.1:{port + 1} " in steps[-1]
 
 
+@pytest.mark.medium
 def test_a_failed_run_keeps_its_exit_code_and_says_where_its_report_is(kind, tmp_path):
     program, python = tmp_path / "bin" / "kubectl", tmp_path / "bin" / "python"
     program.write_text("#!/bin/bash" + SERVICES.replace("PYTHON", sys.executable))

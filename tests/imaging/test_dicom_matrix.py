@@ -12,6 +12,7 @@ def worst(chosen) -> float:
     return max(largest_error(kind) for kind in chosen)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_sample_of_all_declarations_comes_out_as_numpy_computes_it(syntax):
     allowed = [kind for kind in kinds() if kind.syntax == syntax]

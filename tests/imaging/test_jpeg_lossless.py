@@ -290,6 +290,7 @@ def outcome(file) -> str:
     return refused(file(LOSSLESS, uid.JPEGLossless))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -363,6 +364,7 @@ def test_a_process_that_ended_while_it_waited_is_replaced():
     assert (jpeg_lossless.decode(LOSSLESS) == RAMP).all()
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("own_process")
 def test_threads_decode_at_once_each_with_its_own_process():
     together = threading.Barrier(4)

@@ -137,6 +137,7 @@ def test_a_head_that_is_not_linear_has_no_maps():
     assert gradcam.explain(model, pictures(2)) is None
 
 
+@pytest.mark.medium
 def test_maps_go_into_the_evaluation_unless_there_are_to_be_no_images(tmp_path):
     data, model = write_prepared(tmp_path / "data", size=SIZE), write_model(tmp_path / "model", size=SIZE)
     built("custom_cnn").classifier().save(model / "seed-1" / "model.keras")

@@ -51,6 +51,7 @@ def fingerprint(tmp_path: Path, source: str, path: str = "") -> str:
     )["fingerprint"]
 
 
+@pytest.mark.medium
 def test_a_folder_a_zip_and_a_bucket_give_the_same_dataset(tmp_path, store, write_kaggle):
     data = tmp_path / "chest_xray"
     write_kaggle(data, **ENOUGH)
@@ -88,6 +89,7 @@ def test_what_has_come_before_is_not_loaded_again_unless_it_changed(tmp_path, st
     assert f"1 of 3 files of {store.place}/a are in the cache" in capsys.readouterr().out
 
 
+@pytest.mark.medium
 def test_an_interrupted_run_keeps_what_has_come(tmp_path, s3_store, cache, capsys):
     s3_store.put(s3_store.bucket, {f"a/{number}": bytes([number]) for number in range(40)})
     s3_store.faults += [("/a/7", "403 Forbidden")]

@@ -289,6 +289,7 @@ def test_the_name_in_the_cache_can_do_no_harm(tmp_path, cache, server, name):
     assert not {" ", ";", "$", "/"} & set(path.name)
 
 
+@pytest.mark.medium
 def test_two_runs_at_once_load_a_file_once(tmp_path, server, url, content):
     arrived, go = threading.Event(), threading.Event()
 

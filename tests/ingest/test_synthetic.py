@@ -65,6 +65,7 @@ def dataset(tmp_path_factory) -> Dataset:
     return Dataset(folder)
 
 
+@pytest.mark.medium
 def test_every_image_has_kaggles_place_and_name(dataset):
     assert len(dataset.paths) == 500
     for path in dataset.paths:

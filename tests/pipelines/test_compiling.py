@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from kfp import components as kfp_components
 
 from pipelines.compiling import COMPONENTS
@@ -28,6 +29,7 @@ def test_kfp_loads_every_yaml_back(build_folder):
     }
 
 
+@pytest.mark.medium
 def test_compiling_imports_no_tensorflow():
     code = "import sys, compile; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0

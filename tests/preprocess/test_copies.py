@@ -167,6 +167,7 @@ def test_patients_who_share_a_picture_are_linked():
     assert copies.linked_patients([], MANIFEST).tolist() == MANIFEST["patient"].tolist()
 
 
+@pytest.mark.medium
 def test_simulated_radiographs_are_no_copies_of_each_other(tmp_path):
     write_radiographs(tmp_path, 60, 96, seed=1, difficulty=0.5)
     contents = [path.read_bytes() for path in sorted(tmp_path.rglob("*.jp*g"))]
@@ -174,6 +175,7 @@ def test_simulated_radiographs_are_no_copies_of_each_other(tmp_path):
     assert found(prepared(contents)) == []
 
 
+@pytest.mark.medium
 @pytest.mark.skipif("PNEUMONIA_BENCHMARK_DATA" not in os.environ, reason="PNEUMONIA_BENCHMARK_DATA names no folder")
 def test_copies_of_real_radiographs_are_found_and_other_patients_are_not():
     folder = Path(os.environ["PNEUMONIA_BENCHMARK_DATA"], "data", "chest_xray_fullres")

@@ -178,6 +178,7 @@ ROWS = st.tuples(
 )
 
 
+@pytest.mark.medium
 @settings(max_examples=150, deadline=None)
 @given(rows=st.lists(ROWS, min_size=1, max_size=120), seed=st.integers(0, 2**32 - 1), resplit=st.booleans())
 def test_whatever_the_dataset_no_patient_is_on_both_sides_of_a_split_made_here(rows, seed, resplit):

@@ -32,6 +32,7 @@ def refused(capsys, *words):
     return capsys.readouterr().err
 
 
+@pytest.mark.medium
 def test_a_class_is_drawn_alike_whatever_else_is_drawn(tmp_path):
     pictures = run.draw_all(tmp_path, RECIPE)
     assert pictures.shape == (3, 25, 40, 40)
@@ -47,6 +48,7 @@ def test_pictures_are_drawn_once(tmp_path, monkeypatch):
     assert np.array_equal(run.draw_all(tmp_path, RECIPE), drawn)
 
 
+@pytest.mark.medium
 def test_a_drawing_that_was_interrupted_is_not_taken_for_whole(tmp_path, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(np.memmap, "flush", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -76,6 +76,7 @@ def test_a_training_that_was_interrupted_gives_the_weights_of_one_that_was_not(p
     assert not list(parts.glob("*.new*"))
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("tiny")
 def test_training_learns_and_reports_what_it_did(pictures, tmp_path):
     report = training.train(tmp_path, pictures, 2, RECIPE | {"epochs": 12})
@@ -87,6 +88,7 @@ def test_training_learns_and_reports_what_it_did(pictures, tmp_path):
     assert report["weights_bytes"] == (tmp_path / "weights.npz").stat().st_size
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("tiny")
 def test_weights_are_stored_in_half_precision(pictures, tmp_path):
     training.train(tmp_path, pictures, 2, RECIPE | {"epochs": 1})

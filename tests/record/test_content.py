@@ -39,6 +39,7 @@ def of_custom_cnn(given):
     return {own["seed"]: own for own in given.compared.record["models"] if own["regime"] == "custom_cnn"}
 
 
+@pytest.mark.medium
 def test_after_a_search_the_parameters_are_those_that_were_asked_for(given):
     first = given.compared.record["models"][0]
     search(first["training"], 5e-4)

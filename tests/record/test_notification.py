@@ -125,6 +125,7 @@ def test_a_server_that_does_not_answer_costs_little_time(channel, monkeypatch):
     assert "geheim" not in channel.said[0]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("begin", "taken"), [(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", True), (b"HTTP/1.1 200 OK\r\nX: ", False)]
 )

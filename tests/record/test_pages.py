@@ -16,6 +16,8 @@ from components.record.record import record
 from components.trend import page, shown
 from tests.record.conftest import Recorded, write_run
 
+pytestmark = pytest.mark.medium
+
 
 def artifact(recorded, run, name, folder):
     """The text of a file that was recorded with a run."""

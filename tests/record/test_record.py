@@ -20,6 +20,8 @@ from components.record.content import Origin
 from components.roc_auc import covariance_of_areas
 from tests.record.conftest import REGIMES, SEEDS, scores_of, write_run
 
+pytestmark = pytest.mark.medium
+
 PROJECT = Path(__file__).parents[2]
 NAME = "20260131-120000"
 

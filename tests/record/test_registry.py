@@ -13,6 +13,8 @@ from components.record.content import Benchmark, Origin
 from components.tracking.history import History
 from tests.record.conftest import write_run
 
+pytestmark = pytest.mark.medium
+
 NAME = "pneumonia"
 
 

@@ -151,6 +151,7 @@ def test_reading_needs_a_history_that_exists(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.medium
 def test_mlflows_own_server_gets_and_gives_the_same_as_a_file(on_server, later, recorded):
     for history in (on_server, recorded):
         first = history.record(later)
@@ -173,6 +174,7 @@ def run_of(history):
     return history.history.runs()[0]
 
 
+@pytest.mark.medium
 def test_nothing_secret_is_stored_or_printed(on_server, mlflow_server, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim too")
     on_server.record(write_run(tmp_path / "run", "secretive", seeds=(1,)))
@@ -238,6 +240,7 @@ def test_a_server_that_is_down_is_tried_again_and_then_named(later, capsys):
     assert capsys.readouterr().out.count("attempt ") == 2
 
 
+@pytest.mark.medium
 def test_a_run_survives_a_server_that_is_down_now_and_then(on_server, tmp_path, monkeypatch):
     """Every third request fails, half of those after they were carried out."""
     run = write_run(tmp_path / "run", "shaky", seeds=(1,))

@@ -26,6 +26,7 @@ def test_input_scaling_is_that_of_keras_applications():
         assert np.allclose(grey * scaling.scale + np.array(scaling.offset), expected, atol=1e-4), name
 
 
+@pytest.mark.medium
 def test_weights_that_cannot_be_used_are_named_with_a_remedy(tmp_path):
     wrong = tmp_path / "wrong.weights.h5"
     wrong.write_bytes(b"no weights")
@@ -41,6 +42,7 @@ def test_weights_that_cannot_be_used_are_named_with_a_remedy(tmp_path):
         backbones.build_backbone("MobileNetV2", "none", 16)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["MobileNetV2-0.5", pytest.param("MobileNetV2", marks=pytest.mark.slow)])
 def test_the_bundled_weights_are_those_of_a_mobilenet_of_half_the_width(name):
     built = backbones.build_backbone(name, "bundled", SIZE)
@@ -53,6 +55,7 @@ def test_the_bundled_weights_are_those_of_a_mobilenet_of_half_the_width(name):
     assert backbones.BUNDLED.stat().st_size <= 4_000_000
 
 
+@pytest.mark.medium
 def test_bundled_features_of_an_image_are_finite_and_differ_between_images():
     built = backbones.build_backbone("MobileNetV2-0.5", "bundled", 96)
     assert (built.name, built.weights) == ("MobileNetV2-0.5", "bundled")

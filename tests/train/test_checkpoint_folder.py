@@ -45,6 +45,7 @@ def test_two_processes_never_use_the_same_checkpoints(tmp_path, said):
         assert second.folder is not None
 
 
+@pytest.mark.medium
 def test_the_lock_of_a_process_that_ends_is_waited_for(tmp_path, said):
     (tmp_path / "key").mkdir()
     lock = (tmp_path / "key" / "lock").open("w")
@@ -102,5 +103,6 @@ def test_on_a_full_or_lost_store_the_training_has_no_checkpoints(tmp_path, said,
     assert "no store" in said[0]
 
 
+@pytest.mark.medium
 def test_who_waits_for_a_place_that_is_removed_gets_a_new_one_alone(tmp_path):
     assert most_at_once(lambda: opened(tmp_path, "key", lambda _: None, wait=20), 4) == [1, 1, 1, 1]

@@ -128,6 +128,7 @@ def test_two_processes_never_use_the_same_checkpoints(kept, said):
             assert other.folder is not None
 
 
+@pytest.mark.medium
 def test_of_many_that_begin_at_once_each_has_the_place_alone(kept):
     assert most_at_once(lambda: opened(url(kept), "key", lambda _: None, wait=60), 3) == [1, 1, 1]
 
@@ -154,6 +155,7 @@ def test_who_comes_second_waits_although_the_first_writes_at_that_moment(kept, s
     own.release()
 
 
+@pytest.mark.medium
 def test_the_lease_of_a_dead_process_is_taken_over(kept, said, monkeypatch):
     monkeypatch.setattr(lease, "EXPIRES", 0.5)
     save(kept, said, epoch=1)
@@ -165,6 +167,7 @@ def test_the_lease_of_a_dead_process_is_taken_over(kept, said, monkeypatch):
     assert said[-1] == "the process that was using the checkpoints has ended"
 
 
+@pytest.mark.medium
 def test_a_lease_that_is_renewed_is_not_taken_over(kept, said, monkeypatch):
     monkeypatch.setattr(lease, "EXPIRES", 0.6)
     monkeypatch.setattr(lease, "RENEW", 0.1)
@@ -219,6 +222,7 @@ def test_a_renewal_whose_answer_was_lost_loses_no_lease(kept, said):
         assert "seed-1/state.npz" in names(kept)
 
 
+@pytest.mark.medium
 def test_a_renewal_that_is_on_its_way_at_the_end_leaves_no_lease(kept, said):
     """Some stores write an object although there is none whose version could match."""
     with opened(url(kept), "key", said.append) as place:
@@ -268,6 +272,7 @@ def test_a_store_that_is_busy_while_it_is_tried_has_checkpoints(s3_store, said, 
         assert (not conditions) == ("nothing keeps another process from the same checkpoints" in " ".join(said))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("status", [None, 501])
 def test_a_store_without_conditions_has_checkpoints_without_a_lease(s3_store, said, status):
     """None ignores the condition, as older stores do."""
@@ -449,6 +454,7 @@ def test_more_than_the_disk_has_room_for_is_not_downloaded(kept, said, monkeypat
     assert names(kept) == {"seed-1/state.npz"}, "another machine may have room"
 
 
+@pytest.mark.medium
 def test_an_upload_counts_as_time_for_checkpoints(kept, said, monkeypatch):
     push = mirror.Mirror.push
     monkeypatch.setattr(mirror.Mirror, "push", lambda self: (time.sleep(0.5), push(self)))

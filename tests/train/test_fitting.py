@@ -227,6 +227,7 @@ def whole(patience):
 
 
 # An epoch has three steps, and a pause after each step and after the epoch.
+@pytest.mark.medium
 @pytest.mark.parametrize(("pauses", "patience"), [(2, 0), (3, 0), (4, 0), (6, 2), (15, 0)])
 def test_a_phase_that_stops_after_any_step_or_epoch_goes_on_to_the_same_result(tmp_path, pauses, patience):
     training, _, _ = phase(patience=patience)

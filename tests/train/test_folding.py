@@ -18,6 +18,7 @@ def test_folding_changes_no_output(backbone, last):
     assert close(folded(inputs), backbone.model(inputs, training=False))
 
 
+@pytest.mark.medium
 def test_normalisation_keeps_its_statistics_while_training(backbone):
     layers = [layer for layer in backbone.model.layers if not isinstance(layer, keras.layers.Dropout)]
     folded = folding.fold(backbone.model, {layer.name for layer in layers[-20:]})

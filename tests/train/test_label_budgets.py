@@ -39,6 +39,8 @@ from components.train.stored_features import StoredFeatures
 from components.train.validation import DivergedError
 from tests.train.conftest import deeper_backbone, write_prepared
 
+pytestmark = pytest.mark.medium
+
 BUILD = backbones.build_backbone
 SETTINGS = {"trainable_layers": 3, "batch_size": 16, "epochs": 2, "learning_rate": 0.01, "patience": 0}
 

@@ -48,6 +48,7 @@ def test_gradients_above_the_cut_are_those_of_the_whole_network():
         assert close(a, b)
 
 
+@pytest.mark.medium
 def test_parameters_are_counted_as_before_folding(backbone):
     everything = networks.trainable_layers(backbone, "full_fine_tuning", 10)
     network = networks.on_backbone(backbone, everything, RECIPE)
@@ -131,6 +132,7 @@ def with_random_head(network, used):
     networks.set_head(network.network, np.where(uses, random.normal(size=len(uses)), 0).astype(np.float32), 0.3)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("last", [1, 2, 3])
 def test_depths_that_the_head_does_not_use_are_left_out_with_the_layers_above_them(backbone, last):
     network = networks.on_backbone(backbone, set(), RECIPE)

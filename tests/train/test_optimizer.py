@@ -19,6 +19,7 @@ def train(optimizer: keras.optimizers.Optimizer, steps: int = 25) -> list[np.nda
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
+@pytest.mark.medium
 def test_same_variables_as_keras_adamw():
     def schedule():
         return keras.optimizers.schedules.CosineDecay(0.0, 15, warmup_target=0.05, warmup_steps=10)

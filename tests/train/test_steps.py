@@ -60,10 +60,12 @@ def whole():
     return finished(*phase(True))
 
 
+@pytest.mark.medium
 def test_several_steps_in_a_call_train_what_single_steps_train():
     np.testing.assert_allclose(whole(), finished(*phase(False)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.medium
 def test_an_epoch_of_a_single_call():
     single, together = (finished(*phase(choice, examples=4 * SIZE)) for choice in (False, True))
     np.testing.assert_allclose(together, single, rtol=1e-4, atol=1e-5)
@@ -77,6 +79,7 @@ def test_random_layers_draw_anew_in_every_step_of_a_call(monkeypatch):
     assert np.abs(several - whole()).max() > 0.01
 
 
+@pytest.mark.medium
 def test_examples_that_are_too_large_for_the_gpu_are_sent_with_each_call(monkeypatch):
     resident = whole()
     monkeypatch.setattr(device, "RESIDENT_LIMIT", 0)
@@ -88,6 +91,7 @@ def test_examples_that_are_too_large_for_the_gpu_are_sent_with_each_call(monkeyp
 SLOW = [pytest.param(*values, marks=pytest.mark.slow) for values in ((True, 3), (True, 5), (False, 2))]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("before", "pauses"), [(True, 1), *SLOW])
 def test_a_training_goes_on_to_the_same_result_after_any_call_or_step(tmp_path, before, pauses):
     training, _, _ = phase(before)
@@ -97,6 +101,7 @@ def test_a_training_goes_on_to_the_same_result_after_any_call_or_step(tmp_path, 
     np.testing.assert_allclose(finished(*other), whole(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.medium
 def test_a_training_can_stop_after_every_call():
     training, _, _ = phase(True)
     said = []

@@ -88,6 +88,7 @@ def test_an_older_model_does_not_survive_a_failure(prepared, tmp_path):
 ALLOCATING = "import time; kept = []\nwhile True: kept.append(bytearray(10**6)); time.sleep(0.001)"
 
 
+@pytest.mark.medium
 def test_a_training_is_killed_before_the_memory_of_its_container_is_used_up(tmp_path, monkeypatch):
     in_place_of_training(monkeypatch, ALLOCATING)
     begun = time.monotonic()

@@ -29,6 +29,8 @@ from components.train.recipe import Recipe
 from components.train.stored_features import StoredFeatures
 from tests.train.conftest import deeper_backbone, small_backbone, write_prepared
 
+pytestmark = pytest.mark.medium
+
 COST = {
     "train_seconds",
     "epochs",

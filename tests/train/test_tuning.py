@@ -23,6 +23,8 @@ from components.train.validation import DivergedError
 from tests.train.conftest import small_backbone
 from tests.train.test_train import SETTINGS, Killed, scores
 
+pytestmark = pytest.mark.medium
+
 RATES = {"tune_learning_rate": "0.1 2"}
 
 

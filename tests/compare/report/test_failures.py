@@ -56,6 +56,7 @@ def why(findings):
     return " ".join(sentences(findings, decide(findings)))
 
 
+@pytest.mark.medium
 def test_the_first_screen_warns_with_the_reason_and_what_it_means(failed):
     first = failed.report_html[: failed.report_html.index("<nav")]
     (warning,) = (text for text in re.findall(r'<p class="caution">(.*?)</p>', first) if "failed" in text)

@@ -206,6 +206,7 @@ def plain(text):
     return re.sub(r"\s+", " ", words.replace("\N{WORD JOINER}", "").replace("\N{NO-BREAK SPACE}", " "))
 
 
+@pytest.mark.medium
 def test_the_section_is_directly_below_the_first_screen(given, record):
     found = page.html(record, given[0], {})
     assert re.findall(r"<h2 id=\"(\w+)\">", found)[:2] == ["labels", "evidence"]

@@ -25,6 +25,7 @@ def test_without_a_search_the_report_has_nothing_of_it(write):
     assert "include the search" not in summary
 
 
+@pytest.mark.medium
 def test_with_searches_the_report_shows_sensitivity_cost_and_what_was_kept(write):
     shown, summary = render(write, write_searches(write))
     assert SENSITIVITY in shown
@@ -53,6 +54,7 @@ def test_layers_alone_are_shown_alone_and_said_to_be_optimistic(write):
     assert "include the search for the number of trainable layers: all candidates of a seed (2 for" in text_of(shown)
 
 
+@pytest.mark.medium
 def test_a_ranking_that_depends_on_the_learning_rate_is_said_with_the_differences(write):
     record = record_of(write, write_searches(write))
     assert "depends on the learning rate, which is shown after correction" in tuning.ranking(record)

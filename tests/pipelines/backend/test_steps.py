@@ -17,6 +17,8 @@ from components.tracking.history import History
 from tests.pipelines.backend.backend import FAILED, SUCCEEDED, Backend
 from tests.record.conftest import write_run
 
+pytestmark = pytest.mark.medium
+
 SMALL = {
     "ingest": {"synthetic_images": 120, "synthetic_size": 48},
     "preprocess": {"image_size": 32},

@@ -10,6 +10,8 @@ from pipelines.history import command
 from tests.record.conftest import *  # noqa: F403 (its fixtures)
 from tests.record.conftest import write_run
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture
 def say(capsys):

@@ -7,6 +7,8 @@ import pytest
 from pipelines.history import command
 from tests.record.conftest import *  # noqa: F403 (its fixtures)
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture
 def filled(recorded, made, later):

@@ -13,6 +13,8 @@ import pytest
 from pipelines.local import process
 from tests.pipelines.local.helpers import PROJECT, run, write_images
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.mark.slow
 def test_nothing_is_left_among_temporary_files(tmp_path):

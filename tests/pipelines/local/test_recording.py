@@ -53,6 +53,7 @@ def test_the_default_is_a_file_in_the_folder_of_all_runs(finished, tmp_path, cap
     assert "is recorded in" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("recording_for_real")
 @pytest.mark.parametrize("how", ["file", "crash"])
 def test_a_recording_that_fails_is_one_line_with_the_remedy(finished, tmp_path, capsys, monkeypatch, how):

@@ -131,6 +131,7 @@ def test_a_finished_run_says_where_its_report_is(tmp_path, capsys):
     assert "continue with" not in said
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("jobs")
 def test_a_run_that_another_command_works_on_is_refused_until_that_ends(tmp_path, capsys):
     stopped("--output", tmp_path)

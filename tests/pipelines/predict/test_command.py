@@ -11,6 +11,7 @@ from pipelines.local import command as local
 from pipelines.predict import command
 
 
+@pytest.mark.medium
 def test_scores_are_those_of_the_evaluation(run, films, capsys):
     command.main(["--run", str(run), "--json", str(films)])
     found = json.loads(capsys.readouterr().out)

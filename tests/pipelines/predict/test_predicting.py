@@ -21,6 +21,7 @@ def test_where_all_files_are_refused_nothing_is_predicted(run, tmp_path, painted
     assert not (tmp_path / "seen").exists()
 
 
+@pytest.mark.medium
 def test_more_images_than_a_batch_are_read_batch_by_batch(run, films, tmp_path, painted, monkeypatch, capsys):
     command.main(["--run", str(run), "--json", str(films)])
     expected = {row["image"]: row["score"] for row in json.loads(capsys.readouterr().out)["images"]}

@@ -114,6 +114,7 @@ def test_a_source_that_may_change_never_does(run, words):
     assert "source" in parameters
 
 
+@pytest.mark.medium
 def test_so_it_is_of_a_schedule(run):
     assert run(first=MONDAY)[0]["ingest"]["cachingOptions"] == {"enableCache": True}
     changing = ("--set", "source=s3://bucket/x")

@@ -11,7 +11,7 @@ from pipelines.submit import waiting
 from tests.pipelines import recorded
 from tests.pipelines.submit.workflow import ERROR, lines
 
-pytestmark = pytest.mark.usefixtures("own_environment")
+pytestmark = [pytest.mark.medium, pytest.mark.usefixtures("own_environment")]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from components.compare.report.plots import style
 from components.compare.report.plots.calibration import calibration
 
 
+@pytest.mark.medium
 def test_bars_are_the_intervals_of_the_results(compared):
     with style.applied():
         drawing = calibration(compared.results)

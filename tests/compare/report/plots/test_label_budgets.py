@@ -31,6 +31,7 @@ def drawn(findings, plot=label_budgets):
         return plot(findings)
 
 
+@pytest.mark.medium
 def test_marks_lines_and_bands_are_those_of_the_results(findings):
     axes = drawn(findings).figure.axes[0]
     found = findings["label_budgets"]["regimes"]

@@ -19,6 +19,7 @@ def test_drawing_leaves_matplotlib_as_it_was(compared):
     assert pyplot.get_fignums() == []
 
 
+@pytest.mark.medium
 def test_one_flawless_regime_with_two_seeds_and_no_robustness_can_be_drawn(write, tmp_path):
     index = write.index(images=40, patients=40)
     folders = [write.evaluation("full_fine_tuning", seed=seed, index=index, scores=index["label"]) for seed in (0, 1)]
@@ -30,6 +31,7 @@ def test_one_flawless_regime_with_two_seeds_and_no_robustness_can_be_drawn(write
     assert "robustness" not in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.medium
 def test_one_regime_alone_has_neither_differences_nor_fronts_nor_subgroups_nor_a_baseline(write, tmp_path):
     index = write.index(images=60, patients=60).assign(subtype="", patient_seen=0)
     compare([write.evaluation("custom_cnn", index=index)], write.summary(), tmp_path / "out")
