@@ -31,8 +31,6 @@ class Recipe:
         weight_decay: decoupled weight decay of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
         dropout: dropout rate before the last layer.
         patience: epochs without a better ROC AUC on validation before training stops; 0 trains all epochs.
-        averaged_epochs: number of last epochs whose weights partial fine-tuning averages before a model is scored and
-            kept.
         stored_views: largest number of views of each training image for which features are stored; the first view is
             the image itself, the others are augmented.
         stored_strength: strength of this augmentation; weaker, because frozen layers cannot adapt to it.
@@ -59,7 +57,6 @@ class Recipe:
     rising_fraction: float = 0.1
     weight_decay: float = 1e-4
     dropout: float = 0.3
-    averaged_epochs: int = 3
     stored_views: int = 2
     stored_strength: float = 0.7
     rotation_degrees: float = 10.0

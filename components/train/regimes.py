@@ -59,8 +59,7 @@ def fit(
         pooled = networks.cut(body, HEAD_LAYERS)
         session.solve(HEAD_WARM_UP, network, _pooled_features(session, frozen, pooled, examples))
     above = networks.above(frozen, body.output)
-    averaged = recipe.averaged_epochs
-    return network, session.fit(TRAINING, above, above, examples, averaged=averaged, learning_rate=rate, **limits)
+    return network, session.fit(TRAINING, above, above, examples, learning_rate=rate, **limits)
 
 
 def frozen_outputs(session: Session, network: Network, trained: set[str]) -> list[keras.KerasTensor]:

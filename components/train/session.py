@@ -155,13 +155,12 @@ class Session:
             model: the model to train; shares its weights with `scored`.
             scored: returns the logits of the validation examples.
             examples: inputs of both models.
-            settings: epochs, learning_rate, patience; averaged (epochs, 1 unless given).
+            settings: epochs, learning_rate, patience.
         """
         train, validation = self.splits["train"], self.splits["validation"]
         epochs, patience = int(settings["epochs"]), int(settings["patience"])
         labels, patients = validation.labels, validation.index["patient"].to_numpy()
-        own, averaged = balanced_weights(labels), int(settings.get("averaged", 1))
-        monitor = Validation(scored, examples.validation, labels, patients, own, patience, averaged)
+        monitor = Validation(scored, examples.validation, labels, patients, balanced_weights(labels), patience)
         batches = Batches(
             examples.train, train.labels, balanced_weights(train.labels), self.recipe.batch_size, self.seed
         )

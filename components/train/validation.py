@@ -1,6 +1,5 @@
 """Scores the validation split after every epoch: the best epoch, and when to stop."""
 
-from collections import deque
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -46,21 +45,15 @@ class ValidationState(TypedDict):
         highest: ROC AUC and negative loss of the epoch with the highest ROC AUC.
         highest_auc_epoch: that epoch.
         candidates: the epochs that may still be chosen, with their weights.
-        recent: the weights after the last epochs, as many as the next mean needs.
     """
 
     highest: list[float]
     highest_auc_epoch: int
     candidates: list[CandidateState]
-    recent: list[list[np.ndarray]]
 
 
 class Validation:
     """Scores the validation split, keeps the best weights, and decides on early stopping.
-
-    What is scored and kept after an epoch may be the mean of the weights after this and the epochs before it, which
-    often generalises better than the last weights do (Izmailov et al. 2018, arXiv:1803.05407; unlike there, statistics
-    of batch normalisation are averaged, too, and not computed anew). Training goes on with the last weights.
 
     The best epoch is that of `selection.EpochChoice`. Early stopping counts the epochs since the highest ROC AUC (of
     several the one with the lowest loss), which is what `patience` usually means, and not since the best epoch: that
@@ -76,7 +69,6 @@ class Validation:
         patients: (N,), patient of each image.
         weights: float (N,), weights of the examples in the loss.
         patience: epochs without improvement before training stops; 0 trains all epochs.
-        averaged: number of epochs whose weights are averaged; there are fewer at the beginning.
 
     Attributes:
         highest_auc_epoch: the epoch with the highest ROC AUC, counted from 1; 0 before the first.
@@ -90,11 +82,9 @@ class Validation:
         patients: np.ndarray,
         weights: np.ndarray,
         patience: int,
-        averaged: int = 1,
     ):
         self._model, self._arrays, self._labels, self._weights = model, arrays, labels, weights
         self._patience = patience
-        self._recent: deque[list[np.ndarray]] = deque(maxlen=averaged - 1)
         self._choice: EpochChoice[list[np.ndarray]] = EpochChoice(labels, patients)
         self._highest = (-1.0, 0.0)
         self.highest_auc_epoch = 0
@@ -111,19 +101,6 @@ class Validation:
 
     def score(self, epoch: int) -> Scores | None:
         """Scores the model after `epoch` (counted from 1); returns None if its logits are not finite."""
-        if not self._recent.maxlen:
-            return self._score(epoch)
-        own = self._model.get_weights()
-        # In float64, so that the mean of equal weights, as of frozen layers, is the same to the bit.
-        means = [np.mean(several, axis=0, dtype=np.float64) for several in zip(*self._recent, own, strict=True)]
-        self._model.set_weights([mean.astype(one.dtype) for mean, one in zip(means, own, strict=True)])
-        self._recent.append(own)
-        try:
-            return self._score(epoch)
-        finally:
-            self._model.set_weights(own)
-
-    def _score(self, epoch: int) -> Scores | None:
         logits = predict(self._model, self._arrays).astype(np.float64)
         if not np.isfinite(logits).all():
             return None
@@ -147,7 +124,6 @@ class Validation:
             "highest": list(self._highest),
             "highest_auc_epoch": self.highest_auc_epoch,
             "candidates": candidates,
-            "recent": list(self._recent),
         }
 
     @state.setter
@@ -158,8 +134,6 @@ class Validation:
             (Candidate(own["epoch"], own["auc"], own["loss"], own["logits"]), own["weights"])
             for own in state["candidates"]
         )
-        self._recent.clear()
-        self._recent.extend(state["recent"])
 
     def enough(self, epoch: int) -> bool:
         """Whether training should stop after `epoch`."""

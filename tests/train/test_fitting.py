@@ -113,44 +113,6 @@ def test_the_best_epoch_has_the_lowest_loss_within_one_standard_error_and_patien
     assert model.get_weights()[0][:, 0] == pytest.approx([2, 0])
 
 
-def test_the_mean_of_the_last_weights_is_scored_and_kept_while_training_goes_on_with_the_last():
-    inputs, labels = np.array([-2, 1, 2, 0], np.float32)[None, :, None], np.array([0, 0, 1, 1])
-
-    def scored(factors, averaged, state=None):
-        model = linear(1)
-        monitor = Validation(model, [inputs], labels, np.arange(4), np.ones(4), 0, averaged)
-        if state:
-            monitor.state = state
-        found = []
-        for epoch, factor in enumerate(factors, 1):
-            model.set_weights([np.array([[factor]], np.float32), np.zeros(1, np.float32)])
-            found.append(monitor.score(epoch))
-            assert model.get_weights()[0] == pytest.approx(factor)
-        return found, monitor, model
-
-    found, monitor, model = scored([1, 0.2, 0.9, 6], 3)
-    assert found == [pytest.approx(one) for one in scored([1, 0.6, 0.7, 7.1 / 3], 1)[0]]
-    assert monitor.best_epoch == 3
-    monitor.restore()
-    assert model.get_weights()[0] == pytest.approx(0.7)
-    later, _, _ = scored([3], 3, scored([1, 0.2, 0.9, 6], 3)[1].state)
-    assert later == [pytest.approx(scored([9.9 / 3], 1)[0][0])]
-
-
-def test_the_mean_of_equal_weights_is_the_same_to_the_bit():
-    model = linear(1)
-    weight = np.nextafter(np.float32(4 / 3), np.float32(2))
-    model.set_weights([np.array([[weight]], np.float32), np.array([0.1], np.float32)])
-    inputs = np.array([-2, 1, 2, 0], np.float32)[None, :, None]
-    monitor = Validation(model, [inputs], np.array([0, 0, 1, 1]), np.arange(4), np.ones(4), 0, 3)
-    before = [array.tobytes() for array in model.get_weights()]
-    for epoch in (1, 2, 3, 4):
-        monitor.score(epoch)
-    monitor.restore()
-    assert [array.tobytes() for array in model.get_weights()] == before
-    assert len(monitor.state["recent"]) == 2, "as many as the next mean needs"
-
-
 def test_without_patience_training_never_stops_early():
     monitor = Validation(
         linear(1), [np.array([[[0.0], [1.0]]], np.float32)], np.array([0, 1]), np.arange(2), np.ones(2), patience=0
