@@ -2,26 +2,19 @@
 
 import argparse
 import json
-import random
-import shutil
 import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from benchmarks import measure
+from benchmarks import measure, speed_images
 from benchmarks.plain_keras import REGIMES
 from benchmarks.speed_table import difference, table
 from components import console
 from components.artifacts.evaluation import load_all
-from components.artifacts.names import CLASSES
 from components.artifacts.prepared_dataset import PreparedDataset
-from components.artifacts.raw_dataset import RawDataset
 from components.console import UserError
-from components.evaluate import robustness
 
 EXAMPLES = """examples:
   python -m benchmarks.speed --weights none --json speed.json
@@ -31,9 +24,6 @@ EXAMPLES = """examples:
   python -m benchmarks.speed --path ~/chest_xray --repetitions 5 --project-epochs 3 1 1 2
       the time that this project takes to plain Keras's quality after ten epochs, with so many epochs of each regime
   python -m benchmarks.speed --weights none --epochs 3 --regimes custom_cnn transfer_learning --cache"""
-
-TRAINED_SHARE = 0.85
-"""Share of a source's training images that preprocess uses for training; the others are for validation."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -65,7 +55,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """
     source = _source(arguments, folder / "source")
     prepared, preparation = _prepare(arguments, source, folder)
-    images = _export(folder / "raw", prepared, folder / "images")
+    images = speed_images.export(folder / "raw", prepared, folder / "images")
     counts = ", ".join(f"{name} {count}" for name, count in images.items())
     console.say("speed", f"images: {counts}; prepared in {preparation:.1f} s")
     runs: dict[str, dict[str, list[dict[str, float]]]] = {
@@ -106,9 +96,9 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def _source(arguments: argparse.Namespace, folder: Path) -> list[measure.Word]:
     """Options of ingest; of a folder of images a sample is copied to `folder`."""
     if arguments.path:
-        return ["--source", "directory", "--path", _sample(arguments, folder)]
+        return ["--source", "directory", "--path", speed_images.sample(arguments.path, arguments.images, folder)]
     # 20% of the simulated radiographs are the test split.
-    return ["--source", "synthetic", "--synthetic-images", round(arguments.images / TRAINED_SHARE / 0.8)]
+    return ["--source", "synthetic", "--synthetic-images", round(arguments.images / speed_images.TRAINED_SHARE / 0.8)]
 
 
 def _prepare(arguments: argparse.Namespace, source: list[measure.Word], folder: Path) -> tuple[PreparedDataset, float]:
@@ -125,48 +115,6 @@ def _prepare(arguments: argparse.Namespace, source: list[measure.Word], folder: 
     preprocess = measure.run(["-m", "components.preprocess", folder / "raw", *words])
     seconds = preprocess.seconds + (ingest.seconds if arguments.path else 0.0)
     return PreparedDataset.load(folder / "prepared"), seconds
-
-
-def _sample(arguments: argparse.Namespace, folder: Path) -> Path:
-    """Copies a sample of the training images, with the classes in proportion, and all test images to a folder."""
-    chosen = random.Random(1)  # noqa: S311 (the same images in every run)
-    files = {
-        (split, label): sorted(path for path in (arguments.path / split / label).glob("*") if path.is_file())
-        for split in ("train", "test")
-        for label in map(str.upper, CLASSES)
-    }
-    if not all(files.values()):
-        missing = next(f"{split}/{label}" for (split, label), found in files.items() if not found)
-        raise UserError(f"{arguments.path} has no images in {missing}: give --path a folder with train and test")
-    available = sum(len(found) for (split, _), found in files.items() if split == "train")
-    share = min(1.0, arguments.images / TRAINED_SHARE / available)
-    for (split, label), found in files.items():
-        target = folder / split / label
-        target.mkdir(parents=True)
-        for path in chosen.sample(found, round(share * len(found))) if split == "train" else found:
-            shutil.copyfile(path, target / path.name)
-    return folder
-
-
-def _export(raw: Path, prepared: PreparedDataset, folder: Path) -> dict[str, int]:
-    """Writes the splits as image files in one folder per class for plain Keras; returns their numbers of images.
-
-    So are the test images that evaluate changes, once for each change.
-    """
-    with RawDataset.load(raw).open_images() as reader:
-        for name, split in prepared.splits.items():
-            for i, (image, label) in enumerate(zip(split.index["image"], split.labels, strict=True)):
-                target = folder / name / CLASSES[label].upper() / f"{i}{Path(image).suffix.lower()}"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(reader.read(image))
-    test = prepared.splits["test"]
-    rows = robustness.sample(test.labels)
-    for number, change in enumerate(robustness.changes().values()):
-        for row, image in zip(rows, change(test.images[rows]), strict=True):
-            target = folder / "changed" / str(number) / CLASSES[test.labels[row]].upper() / f"{row}.png"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(target)
-    return {name: len(split) for name, split in prepared.splits.items()}
 
 
 def _plain_keras(arguments: argparse.Namespace, folder: Path, regime: str, seed: int) -> dict[str, float]:
@@ -212,7 +160,11 @@ def _whole_run(arguments: argparse.Namespace, source: list[measure.Word], folder
     """Seconds of a run of the pipeline, from the images to the report, with plain Keras's number of epochs."""
     words: list[measure.Word] = ["--regimes", *arguments.regimes, "--patience", 0, "--seeds", 1, "--output", folder]
     words += ["--image-size", arguments.image_size, *_common(arguments, arguments.epochs)]
-    return measure.run(["-m", "pipelines.local", *source, *words]).seconds
+    own = {
+        "MLFLOW_TRACKING_URI": "",
+        "PNEUMONIA_BENCHMARK_NOTIFY_URL": "",
+    }  # it is recorded in `folder`, and tells nobody
+    return measure.run(["-m", "pipelines.local", *source, *words], environment=own).seconds
 
 
 def _project_epochs(arguments: argparse.Namespace, regime: str) -> int:
@@ -242,6 +194,8 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--project-epochs has {len(arguments.project_epochs)} numbers for {len(arguments.regimes)} regimes: give "
             "one number, or one for each regime"
         )
+    if arguments.whole_run and (not arguments.path or arguments.project_epochs or arguments.project_patience):
+        raise UserError("--whole-run needs --path, and neither --project-epochs nor --project-patience")
     if arguments.project_patience < 0:
         raise UserError(f"--project-patience is {arguments.project_patience}, but must be 0 or more")
     if arguments.path and not arguments.path.is_dir():
@@ -286,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES), metavar="NAME", help="default: all four")
     add("--repetitions", type=int, default=1, metavar="N", help="each with its own seed; default: %(default)s")
     add("--cache", action="store_true", help="let plain Keras keep decoded images in memory, which is not its default")
-    add("--whole-run", action="store_true", help="also time a run of the pipeline, with evaluation and report")
+    add("--whole-run", action="store_true", help="also time a run on --path, with evaluation and report")
     add("--json", type=Path, metavar="FILE", help="file for the results")
     return parser
 

@@ -59,7 +59,7 @@ def table(results: dict[str, Any]) -> str:
     together = results["together"]
     rows.append(_together("together, with start-up", together["plain_keras"], together["project"]))
     if "whole_run" in together:
-        rows.append(_together("the same with evaluation and report", together["plain_keras"], together["whole_run"]))
+        rows.append(_together("whole run of the pipeline", together["plain_keras"], together["whole_run"]))
     header = ["training", "Keras s", "ours s", "faster", "Keras MB", "ours MB", "Keras AUC", "ours AUC"]
     header += ["Keras changed", "ours changed", "95% bound of difference", "reached"]
     return measure.table(header, rows)

@@ -260,7 +260,11 @@ class RecipeParameters(Parameters):
         unit="WEIGHTS",
     )
     epochs: int = _parameter(
-        20, "maximum number of passes over the training images; transfer learning needs none", Range(1), "N"
+        20,
+        "maximum number of passes over the training images; transfer learning has none, but with 1 it uses no augmented "
+        "images",
+        Range(1),
+        "N",
     )
     batch_size: int = _parameter(32, "images per step", Range(1), "N")
     learning_rate: float = _parameter(

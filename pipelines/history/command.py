@@ -30,6 +30,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if arguments.command == "promote":
             with server.writing(place, partial(console.say, "history"), ATTEMPTS) as opened:
                 _promote(History(opened), arguments)
+            _renew_page(arguments, place)
             return
         history = History(server.reading(place, partial(console.say, "history"), ATTEMPTS))
         {"show": _show, "trend": _trend}.get(arguments.command, _list)(history, arguments)
@@ -97,9 +98,6 @@ def _promote(history: History, arguments: argparse.Namespace) -> None:
     run = history.find(arguments.run)
     before = _champion(history, run)
     history.promote(run, by_hand=True)
-    own = arguments.output / FILE
-    if own.is_file() and not _elsewhere(arguments):  # the page of this history, which shows the champion
-        _write_page(history, own)
     if arguments.json:
         print(json.dumps({"champion": run.id, "before": before.id if before else None}))
         return
@@ -108,6 +106,17 @@ def _promote(history: History, arguments: argparse.Namespace) -> None:
     print("its training times and memory are accepted: later runs are compared with those since it")
     if run.registered:
         print(f"version {run.registered['version']} of {run.registered['name']} is the champion in the registry")
+
+
+def _renew_page(arguments: argparse.Namespace, place: Place) -> None:
+    """Writes the page in the folder of all runs anew, if it is of this history; what goes wrong is said in a line."""
+    own = arguments.output / FILE
+    if _elsewhere(arguments) or not own.is_file():
+        return
+    try:
+        _write_page(History(server.reading(place, partial(console.say, "history"), ATTEMPTS)), own)
+    except Exception as error:
+        console.say_error(f"{own} does not show it yet: {error}; run python -m pipelines.history trend")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from benchmarks import speed, speed_table
+from benchmarks import speed, speed_images, speed_table
 from components.artifacts.prepared_dataset import PreparedDataset
 from components.evaluate.robustness import changes
 
@@ -24,6 +24,7 @@ def command(*words):
         (["--epochs", 0], "--epochs is 0, but must be at least 1"),
         (["--project-epochs", 0], "--project-epochs has 0, but must be at least 1"),
         (["--project-epochs", 2, 1], "--project-epochs has 2 numbers for 4 regimes: give one number, or one for each"),
+        (["--whole-run"], "--whole-run needs --path, and neither --project-epochs nor --project-patience"),
         (["--project-patience", -1], "--project-patience is -1, but must be 0 or more"),
         (["--image-size", 16], "--image-size is 16, but must be at least 32"),
         (["--path", "nowhere"], "there is no folder nowhere: check --path"),
@@ -54,7 +55,7 @@ def arguments(*words):
 def test_a_sample_keeps_the_classes_proportion_and_every_test_image(tmp_path):
     counts = {("train", "NORMAL"): 40, ("train", "PNEUMONIA"): 80, ("test", "NORMAL"): 5, ("test", "PNEUMONIA"): 6}
     source = folder_of_images(tmp_path / "originals", counts)
-    sample = speed._sample(arguments("--path", source, "--images", 51), tmp_path / "sample")
+    sample = speed_images.sample(source, 51, tmp_path / "sample")
     found = {key: len(list((sample / key[0] / key[1]).iterdir())) for key in counts}
     assert found == {
         ("train", "NORMAL"): 20,
@@ -71,7 +72,7 @@ def test_plain_keras_reads_exactly_the_project_s_splits(tmp_path):
     given = arguments("--path", source, "--images", 60, "--image-size", 40)
     prepared, seconds = speed._prepare(given, speed._source(given, tmp_path / "sample"), tmp_path)
     assert seconds > 0
-    numbers = speed._export(tmp_path / "raw", prepared, tmp_path / "images")
+    numbers = speed_images.export(tmp_path / "raw", prepared, tmp_path / "images")
     assert numbers["test"] == 11
     for name, split in PreparedDataset.load(tmp_path / "prepared").splits.items():
         for label, folder in enumerate(("NORMAL", "PNEUMONIA")):
@@ -82,6 +83,7 @@ def test_plain_keras_reads_exactly_the_project_s_splits(tmp_path):
         files = (tmp_path / "images" / "changed" / str(number)).glob("*/*.png")
         written = {(file.parent.name, np.asarray(Image.open(file)).tobytes()) for file in files}
         split = prepared.splits["test"]
+        # Originals of the size of the prepared ones.
         wanted = zip(split.labels, change(split.images), strict=True)
         assert written == {(("NORMAL", "PNEUMONIA")[label], image.tobytes()) for label, image in wanted}
 
@@ -142,7 +144,7 @@ def test_quality_is_reached_where_the_bound_over_seeds_is_above_the_margin():
 def test_both_train_and_are_compared(tmp_path):
     file = tmp_path / "speed.json"
     words = ["--weights", "none", "--images", 80, "--image-size", 32, "--epochs", 1, "--json", file, "--cache"]
-    done = command(*words, "--regimes", "custom_cnn", "transfer_learning", "--whole-run")
+    done = command(*words, "--regimes", "custom_cnn", "transfer_learning")
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads(file.read_text())
     assert results["regimes"].keys() == {"custom_cnn", "transfer_learning"}
@@ -153,6 +155,17 @@ def test_both_train_and_are_compared(tmp_path):
             assert 0 <= both[name]["changed_roc_auc"] <= 1
         assert both["speed_up"] == both["plain_keras"]["train_seconds"] / both["project"]["train_seconds"]
     assert "Transfer learning" in done.stdout
-    assert results["together"]["whole_run"] > sum(
-        both["project"]["train_seconds"] for both in results["regimes"].values()
-    )
+
+
+@pytest.mark.slow
+def test_a_whole_run_is_timed_and_recorded_beside_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/of-the-user.db")
+    counts = {("train", "NORMAL"): 40, ("train", "PNEUMONIA"): 40, ("test", "NORMAL"): 10, ("test", "PNEUMONIA"): 10}
+    source = folder_of_images(tmp_path / "originals", counts)
+    words = ["--path", source, "--image-size", 32, "--weights", "none", "--epochs", 1, "--regimes", "custom_cnn"]
+    sample = ["--source", "directory", "--path", source]
+    assert speed._whole_run(arguments(*words, "--whole-run"), sample, tmp_path / "runs") > 1
+    (report,) = (tmp_path / "runs").glob("2*/comparison/report.html")
+    assert "Custom CNN" in report.read_text()
+    assert (tmp_path / "runs" / "mlflow.db").exists()
+    assert not (tmp_path / "of-the-user.db").exists()

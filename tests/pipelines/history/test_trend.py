@@ -43,6 +43,23 @@ def test_who_promotes_a_run_finds_it_as_the_champion_on_the_page(filled, tmp_pat
     assert file.read_text() == after != between
 
 
+@pytest.mark.usefixtures("filled")
+def test_a_page_that_cannot_be_renewed_hides_no_promotion(tmp_path, capsys, monkeypatch):
+    words = ["--output", str(tmp_path / "runs")]
+    command.main([*words, "trend"])
+
+    def fails(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(command.files, "write_text", fails)
+    capsys.readouterr()
+    command.main([*words, "promote", "20260131-120000", "--json"])
+    said = capsys.readouterr()
+    assert set(json.loads(said.out)) == {"champion", "before"}
+    assert "trend.html does not show it yet" in said.err
+    assert "run python -m pipelines.history trend" in said.err
+
+
 def test_the_page_is_written_where_asked_in_place_of_an_older_one(filled, tmp_path, capsys):
     file = tmp_path / "pages" / "page.html"
     file.parent.mkdir()
