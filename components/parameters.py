@@ -261,8 +261,7 @@ class RecipeParameters(Parameters):
     )
     epochs: int = _parameter(
         20,
-        "maximum number of passes over the training images; transfer learning has none, but with 1 it uses no augmented "
-        "images",
+        "most passes over the training images; transfer learning has none, but with 1 it uses no augmented ones",
         Range(1),
         "N",
     )

@@ -75,8 +75,8 @@ class Recipe:
     def of(cls, regime: str, parameters: RecipeParameters) -> "Recipe":
         """The recipe of a regime with what users set.
 
-        A training of one epoch passes over the images once, so that it stores one view of each, without augmentation. This
-        takes less time, and the ROC AUC is a little lower. In full fine-tuning stored views are those of the head's
+        A training of one epoch passes over the images once, so that it stores one view of each, without augmentation.
+        This takes less time, and the ROC AUC is a little lower. In full fine-tuning stored views serve the head's
         warm-up, which always has several epochs.
         """
         views = cls.stored_views
