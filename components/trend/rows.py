@@ -99,6 +99,8 @@ def described(shown: Shown) -> str:
     figures = shown.verdict.data if shown.verdict else {}
     if "added" in figures and "gone" in figures:
         numbers += f"; {figures['added']:,} images more, {figures['gone']:,} gone"
+        if changed := figures.get("changed"):
+            numbers += f", {changed:,} changed"
     return numbers
 
 

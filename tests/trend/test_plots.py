@@ -39,9 +39,11 @@ def titles(svg):
     return [text(element) for element in svg.iter("title")]
 
 
-def test_lines_are_broken_where_the_data_changed_and_a_mark_says_so():
+@pytest.mark.parametrize(("changed", "more"), [(0, ""), (12, ", 12 changed")])
+def test_lines_are_broken_where_the_data_changed_and_a_mark_says_so(changed, more):
     counts = {"images": "1010", "pneumonia": "600"}
-    later = Verdict("", "", data={"added": 31, "gone": 1, "kept": 2999}, promoted=True)
+    figures = {"added": 31, "gone": 1, "kept": 2999, "changed": changed}
+    later = Verdict("", "", data=figures, promoted=True)
     runs = [shown(week) for week in range(3)]
     runs += [shown(3, fingerprint=OTHER, counts=counts, verdict=later, promoted=True)]
     runs += [shown(week, fingerprint=OTHER, counts=counts) for week in (4, 5)]
@@ -49,7 +51,7 @@ def test_lines_are_broken_where_the_data_changed_and_a_mark_says_so():
     assert [len(line) for line in lines(drawn["Custom CNN 1"], "custom_cnn")] == [3, 3]
     # Time is measured for each image, so it goes on.
     assert [len(line) for line in lines(drawn["Custom CNN 2"], "custom_cnn")] == [6]
-    change = "New data B from 26 Jan 2026 on: 3,030 images, 59.4% pneumonia; 31 images more, 1 gone"
+    change = "New data B from 26 Jan 2026 on: 3,030 images, 59.4% pneumonia; 31 images more, 1 gone" + more
     for name in ("Custom CNN 1", "Custom CNN 2", "Full fine-tuning 3", "Images 1"):
         assert change in titles(drawn[name])
         assert "B" in [text(element) for element in drawn[name].findall("g/text")]
