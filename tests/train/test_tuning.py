@@ -246,7 +246,7 @@ def overflowing(monkeypatch):
             super().__init__(model, batches, validation, epochs, learning_rate, recipe)
             begun.append(learning_rate)
             if learning_rate > 0.02:
-                monkeypatch.setattr(validation, "_score", lambda _: None)
+                monkeypatch.setattr(validation, "score", lambda _: None)
 
     monkeypatch.setattr(session, "Phase", Overflowing)
     return begun
