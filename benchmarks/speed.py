@@ -160,10 +160,8 @@ def _whole_run(arguments: argparse.Namespace, source: list[measure.Word], folder
     """Seconds of a run of the pipeline, from the images to the report, with plain Keras's number of epochs."""
     words: list[measure.Word] = ["--regimes", *arguments.regimes, "--patience", 0, "--seeds", 1, "--output", folder]
     words += ["--image-size", arguments.image_size, *_common(arguments, arguments.epochs)]
-    own = {
-        "MLFLOW_TRACKING_URI": "",
-        "PNEUMONIA_BENCHMARK_NOTIFY_URL": "",
-    }  # it is recorded in `folder`, and tells nobody
+    # It is recorded in `folder`, and tells nobody.
+    own = {"MLFLOW_TRACKING_URI": "", "PNEUMONIA_BENCHMARK_NOTIFY_URL": ""}
     return measure.run(["-m", "pipelines.local", *source, *words], environment=own).seconds
 
 

@@ -58,7 +58,7 @@ def export(raw: Path, prepared: PreparedDataset, folder: Path) -> dict[str, int]
         prepared: made from it.
         folder: new; gets train, validation, test, and a folder below `changed` for each change.
     """
-    sample = set(robustness.sample(prepared.splits["test"].labels).tolist())
+    changed = set(robustness.sample(prepared.splits["test"].labels).tolist())
     with RawDataset.load(raw).open_images() as reader:
         for name, split in prepared.splits.items():
             for i, (image, label) in enumerate(zip(split.index["image"], split.labels, strict=True)):
@@ -67,7 +67,7 @@ def export(raw: Path, prepared: PreparedDataset, folder: Path) -> dict[str, int]
                 target.write_bytes(reader.read(image))
     for number, change in enumerate(robustness.changes().values()):
         for original in sorted((folder / "test").glob("*/*")):
-            if int(original.stem) in sample:
+            if int(original.stem) in changed:
                 target = folder / "changed" / str(number) / original.parent.name / f"{original.stem}.png"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with Image.open(original) as image:
